@@ -1,0 +1,301 @@
+//! What every socket and pipe of this crate is made of.
+
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+
+use crate::sys::seam::Registration as _;
+use crate::sys::{self, AsHandle};
+use crate::{Interest, Registry, Token};
+
+/// An I/O object and its registration.
+///
+/// All I/O goes through [`try_io`](IoSource::try_io) or
+/// [`transfer`](IoSource::transfer), so that the backends which emulate edges
+/// learn of the moment at which a direction must be watched again. On the others
+/// both compile to the bare operation.
+pub(crate) struct IoSource<T> {
+    // Before `io`: a registration ends while the handle is still open.
+    registration: sys::Registration,
+    #[cfg(debug_assertions)]
+    owner: owner::Owner,
+    io: T,
+}
+
+impl<T> IoSource<T> {
+    pub(crate) fn new(io: T) -> IoSource<T> {
+        IoSource {
+            registration: Default::default(),
+            #[cfg(debug_assertions)]
+            owner: Default::default(),
+            io,
+        }
+    }
+
+    /// The object, for operations that neither transfer data nor block.
+    #[inline]
+    pub(crate) fn io(&self) -> &T {
+        &self.io
+    }
+
+    /// Gives the object away. Where the registration is the kernel's it goes
+    /// with it; where it is ours it ends here.
+    pub(crate) fn into_io(self) -> T {
+        self.io
+    }
+
+    /// Runs `operation`, and arms `directions` again if it failed: with
+    /// `WouldBlock` since that is what ends an edge, with any other error since it
+    /// may have taken the error off the object, which then lives on.
+    #[inline]
+    pub(crate) fn try_io<R>(
+        &self,
+        directions: Interest,
+        operation: impl FnOnce(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let result = operation(&self.io);
+        if result.is_err() {
+            self.registration.rearm(directions);
+        }
+        result
+    }
+
+    /// Runs an operation of a byte stream on `wanted` bytes. A short one ends
+    /// an edge too: who wanted more has, with some bytes moved, emptied or
+    /// filled the kernel's buffer, and programs take that for a `WouldBlock`.
+    #[inline]
+    pub(crate) fn transfer(
+        &self,
+        direction: Interest,
+        wanted: usize,
+        operation: impl FnOnce(&T) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let result = self.try_io(direction, operation);
+        if matches!(result, Ok(moved) if 0 < moved && moved < wanted) {
+            self.registration.rearm(direction);
+        }
+        result
+    }
+
+    /// Takes the pending error off a socket, which thereby may go on living.
+    #[cfg(feature = "net")]
+    pub(crate) fn take_error(
+        &self,
+        operation: impl FnOnce(&T) -> io::Result<Option<io::Error>>,
+    ) -> io::Result<Option<io::Error>> {
+        let result = operation(&self.io);
+        if matches!(result, Ok(Some(_))) {
+            self.registration.rearm(BOTH);
+        }
+        result
+    }
+}
+
+/// The directions of an operation of which it is not known what it does.
+pub(crate) const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+impl<T: AsHandle> IoSource<T> {
+    pub(crate) fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        #[cfg(debug_assertions)]
+        self.owner.check_free()?;
+        self.registration
+            .register(registry.selector(), self.io.as_handle(), token, interest)?;
+        #[cfg(debug_assertions)]
+        self.owner.set(Some(registry.id()));
+        Ok(())
+    }
+
+    pub(crate) fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        #[cfg(debug_assertions)]
+        self.owner.check_for_change(registry.id())?;
+        self.registration
+            .reregister(registry.selector(), self.io.as_handle(), token, interest)
+    }
+
+    pub(crate) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        #[cfg(debug_assertions)]
+        self.owner.check_for_removal(registry.id())?;
+        self.registration
+            .deregister(registry.selector(), self.io.as_handle())?;
+        #[cfg(debug_assertions)]
+        self.owner.set(None);
+        Ok(())
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for IoSource<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.io.fmt(f)
+    }
+}
+
+/// Byte streams: the operations that can be short.
+impl<T> Read for &IoSource<T>
+where
+    for<'a> &'a T: Read,
+{
+    #[inline]
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.transfer(Interest::READABLE, buf.len(), |mut io| io.read(buf))
+    }
+
+    #[inline]
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let wanted = bufs.iter().map(|buf| buf.len()).sum();
+        self.transfer(Interest::READABLE, wanted, |mut io| io.read_vectored(bufs))
+    }
+}
+
+impl<T> Write for &IoSource<T>
+where
+    for<'a> &'a T: Write,
+{
+    #[inline]
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.transfer(Interest::WRITABLE, buf.len(), |mut io| io.write(buf))
+    }
+
+    #[inline]
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        let wanted = bufs.iter().map(|buf| buf.len()).sum();
+        self.transfer(Interest::WRITABLE, wanted, |mut io| io.write_vectored(bufs))
+    }
+
+    #[inline]
+    fn flush(&mut self) -> io::Result<()> {
+        self.try_io(Interest::WRITABLE, |mut io| io.flush())
+    }
+}
+
+/// Implements `io::Read` for types whose field `inner` is an [`IoSource`].
+macro_rules! impl_read {
+    ($($type:ty),+) => {$(
+        impl std::io::Read for $type {
+            fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+                std::io::Read::read(&mut &self.inner, buf)
+            }
+
+            fn read_vectored(
+                &mut self,
+                bufs: &mut [std::io::IoSliceMut<'_>],
+            ) -> std::io::Result<usize> {
+                std::io::Read::read_vectored(&mut &self.inner, bufs)
+            }
+        }
+    )+};
+}
+
+/// Implements `io::Write` for types whose field `inner` is an [`IoSource`].
+macro_rules! impl_write {
+    ($($type:ty),+) => {$(
+        impl std::io::Write for $type {
+            fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+                std::io::Write::write(&mut &self.inner, buf)
+            }
+
+            fn write_vectored(
+                &mut self,
+                bufs: &[std::io::IoSlice<'_>],
+            ) -> std::io::Result<usize> {
+                std::io::Write::write_vectored(&mut &self.inner, bufs)
+            }
+
+            fn flush(&mut self) -> std::io::Result<()> {
+                std::io::Write::flush(&mut &self.inner)
+            }
+        }
+    )+};
+}
+
+/// Implements `event::Source` for types whose field `inner` is an [`IoSource`].
+macro_rules! impl_source {
+    ($type:ty) => {
+        impl crate::event::Source for $type {
+            fn register(
+                &mut self,
+                registry: &crate::Registry,
+                token: crate::Token,
+                interest: crate::Interest,
+            ) -> std::io::Result<()> {
+                self.inner.register(registry, token, interest)
+            }
+
+            fn reregister(
+                &mut self,
+                registry: &crate::Registry,
+                token: crate::Token,
+                interest: crate::Interest,
+            ) -> std::io::Result<()> {
+                self.inner.reregister(registry, token, interest)
+            }
+
+            fn deregister(&mut self, registry: &crate::Registry) -> std::io::Result<()> {
+                self.inner.deregister(registry)
+            }
+        }
+    };
+}
+
+/// The check "one source, one poll" of debug builds. The kernel sees a source
+/// that is registered twice with one poll, but not one that is in two.
+#[cfg(debug_assertions)]
+mod owner {
+    use std::io;
+
+    use crate::registry::PollId;
+
+    /// The poll that a source is registered with.
+    #[derive(Default)]
+    pub(super) struct Owner(Option<PollId>);
+
+    impl Owner {
+        pub(super) fn check_free(&self) -> io::Result<()> {
+            match self.0 {
+                None => Ok(()),
+                Some(_) => Err(already_registered()),
+            }
+        }
+
+        pub(super) fn check_for_change(&self, poll: PollId) -> io::Result<()> {
+            match self.0 {
+                Some(owner) if owner == poll => Ok(()),
+                Some(_) => Err(already_registered()),
+                None => Err(not_registered()),
+            }
+        }
+
+        pub(super) fn check_for_removal(&self, poll: PollId) -> io::Result<()> {
+            match self.0 {
+                Some(owner) if owner == poll => Ok(()),
+                _ => Err(not_registered()),
+            }
+        }
+
+        pub(super) fn set(&mut self, poll: Option<PollId>) {
+            self.0 = poll;
+        }
+    }
+
+    fn already_registered() -> io::Error {
+        io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "the source is registered with a poll already; deregister it there first",
+        )
+    }
+
+    fn not_registered() -> io::Error {
+        io::Error::new(
+            io::ErrorKind::NotFound,
+            "the source is not registered with this poll",
+        )
+    }
+}

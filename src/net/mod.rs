@@ -1,0 +1,41 @@
+//! TCP, UDP and Unix domain sockets.
+//!
+//! All of them are non-blocking from birth, and closed on exec. Where the standard
+//! library has the operation, name, arguments and result are its; what differs is
+//! that an operation which cannot be done at once answers [`WouldBlock`].
+//!
+//! # Options
+//!
+//! Options that are not here can be set on the standard library's type before it
+//! is converted with `from_std`, or on the descriptor.
+//!
+//! # Portability
+//!
+//! TCP and UDP are everywhere. Unix domain sockets are on Unix.
+//!
+//! [`WouldBlock`]: std::io::ErrorKind::WouldBlock
+
+mod tcp_listener;
+mod tcp_stream;
+mod udp_socket;
+
+pub use tcp_listener::TcpListener;
+pub use tcp_stream::TcpStream;
+pub use udp_socket::UdpSocket;
+
+#[cfg(unix)]
+mod unix_datagram;
+#[cfg(unix)]
+mod unix_listener;
+#[cfg(unix)]
+mod unix_stream;
+
+/// The address of a Unix domain socket: the standard library's type.
+#[cfg(unix)]
+pub use std::os::unix::net::SocketAddr;
+#[cfg(unix)]
+pub use unix_datagram::UnixDatagram;
+#[cfg(unix)]
+pub use unix_listener::UnixListener;
+#[cfg(unix)]
+pub use unix_stream::UnixStream;

@@ -1,0 +1,184 @@
+use std::time::Duration;
+use std::{fmt, io};
+
+use crate::sys::seam::Selector as _;
+use crate::{Events, Registry};
+
+/// Waits for readiness of any number of registered sources.
+///
+/// A `Poll` owns an event queue of the operating system. [Sources] are put into
+/// it through its [`Registry`]; [`Poll::poll`] then blocks until one of them is
+/// ready, a [`Waker`] wakes it, or a timeout passes, and fills an [`Events`].
+///
+/// # Examples
+///
+/// A listener and a client that meet in one poll:
+///
+/// ```
+/// use std::io;
+/// use std::time::Duration;
+///
+/// use mio::net::{TcpListener, TcpStream};
+/// use mio::{Events, Interest, Poll, Token};
+///
+/// const LISTENER: Token = Token(0);
+/// const CLIENT: Token = Token(1);
+///
+/// # fn main() -> io::Result<()> {
+/// let mut poll = Poll::new()?;
+/// let mut events = Events::with_capacity(16);
+///
+/// let mut listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+/// poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+///
+/// let mut client = TcpStream::connect(listener.local_addr()?)?;
+/// poll.registry().register(&mut client, CLIENT, Interest::WRITABLE)?;
+///
+/// let (mut accepted, mut connected) = (false, false);
+/// while !(accepted && connected) {
+///     poll.poll(&mut events, Some(Duration::from_secs(5)))?;
+///     assert!(!events.is_empty(), "nothing happened for five seconds");
+///     for event in &events {
+///         match event.token() {
+///             LISTENER => accepted = listener.accept().is_ok(),
+///             CLIENT => connected = event.is_writable() && client.peer_addr().is_ok(),
+///             other => unreachable!("{other:?} was never registered"),
+///         }
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Readiness is a hint
+///
+/// An event says that an operation is *worth trying*. Events may be spurious (the
+/// data were taken by somebody else, a checksum failed, another thread was
+/// faster): every operation may still answer [`WouldBlock`], and a program must
+/// take that as "not yet".
+///
+/// # Draining
+///
+/// Registrations are edge-triggered unless their [`Interest`] says otherwise:
+/// after an event, the next one in that direction comes only once an operation
+/// has answered [`WouldBlock`], or a stream's read or write was shorter than it
+/// might have been. Until then the source has to be assumed ready. The
+/// [guide](crate::guide) shows the loops that follow from this.
+///
+/// # Deregistering
+///
+/// Dropping a source closes it, which ends its registration as long as
+/// nobody else holds the same open file: after [`try_clone`]-like duplication, or
+/// in a child process that inherited the descriptor, the system goes on
+/// reporting events for it. [`Registry::deregister`] first, then drop.
+///
+/// # Implementation
+///
+/// | system | selector |
+/// |---|---|
+/// | Linux | `epoll(7)`; `poll(2)` under `--cfg mio_unsupported_force_poll_poll` |
+///
+/// On a system with a descriptor for the queue (Linux: epoll), `Poll`
+/// implements `AsFd` and `AsRawFd`, so that it can be waited for by another
+/// poll. Only [`Poll::poll`] may take events from it.
+///
+/// [Sources]: crate::event::Source
+/// [`Waker`]: crate::Waker
+/// [`Interest`]: crate::Interest
+/// [`WouldBlock`]: io::ErrorKind::WouldBlock
+/// [`try_clone`]: std::net::TcpStream::try_clone
+pub struct Poll {
+    registry: Registry,
+}
+
+impl Poll {
+    /// Makes a poll with nothing registered in it.
+    ///
+    /// # Errors
+    ///
+    /// That of the system, chiefly that the process (`EMFILE`) or the machine
+    /// (`ENFILE`) has no descriptor left.
+    ///
+    /// # Portability
+    ///
+    /// `epoll_create1(EPOLL_CLOEXEC)` on Linux. The poll(2) backend has no queue
+    /// in the kernel; it makes the descriptor that interrupts a running poll.
+    #[doc(alias = "epoll_create1")]
+    #[doc(alias = "kqueue")]
+    #[cfg(feature = "os-poll")]
+    pub fn new() -> io::Result<Poll> {
+        let registry = Registry::new()?;
+        Ok(Poll { registry })
+    }
+
+    /// The registry that sources of this poll are registered with.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Blocks until at least one event is there, `timeout` has passed, or a
+    /// signal came, and puts what is ready into `events`, whose former
+    /// content is dropped.
+    ///
+    /// At most [`Events::capacity`] events are taken. What found no room is not
+    /// lost: the next call reports it.
+    ///
+    /// # Timeout
+    ///
+    /// * `None` waits for an event for ever.
+    /// * A zero duration looks and returns at once.
+    /// * Any other is the *least* time that passes before the call returns
+    ///   without events. It is rounded up to what the system can tell apart:
+    ///   nanoseconds on Linux since 5.11 (before, and under a sandbox that
+    ///   forbids `epoll_pwait2`, milliseconds), milliseconds for poll(2).
+    ///   A duration that the system's type cannot hold is cut to the
+    ///   longest that it can hold, which where the unit is milliseconds is 24
+    ///   days.
+    ///
+    /// # Errors
+    ///
+    /// * [`Interrupted`]: a signal handler ran. The call is not repeated, so that
+    ///   the program can look at what its handler left; nothing is lost by
+    ///   calling again.
+    /// * [`InvalidInput`]: `events` has a capacity of zero. No system call is made.
+    /// * Others as the system gives them; none is to be expected from a poll
+    ///   that was made by [`Poll::new`] and whose descriptor nobody closed.
+    ///
+    /// After an error `events` is empty.
+    ///
+    /// # Portability
+    ///
+    /// `epoll_wait` or, when `timeout` has a fraction of a millisecond,
+    /// `epoll_pwait2` on Linux; `poll` for the poll(2) backend.
+    ///
+    /// [`Interrupted`]: io::ErrorKind::Interrupted
+    /// [`InvalidInput`]: io::ErrorKind::InvalidInput
+    #[doc(alias = "epoll_wait")]
+    #[doc(alias = "epoll_pwait2")]
+    #[doc(alias = "kevent")]
+    #[doc(alias = "select")]
+    pub fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        let buffer = events.buffer_mut();
+        buffer.clear();
+        if buffer.capacity() == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "cannot poll into an `Events` of capacity zero",
+            ));
+        }
+        self.registry.selector().select(buffer, timeout)?;
+        if !buffer.is_empty() {
+            self.registry.wake_flag().clear();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Poll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Poll")
+            .field("registry", &self.registry)
+            .finish()
+    }
+}

@@ -1,0 +1,52 @@
+use std::ops::{BitOr, BitOrAssign};
+
+/// What an operating system's event says, in one portable set of bits.
+///
+/// Each backend folds its own flags into it; what the user asks of an event is
+/// then a test of one bit, the same on every system.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Readiness(u8);
+
+impl Readiness {
+    pub(crate) const NONE: Readiness = Readiness(0);
+    pub(crate) const READABLE: Readiness = Readiness(1);
+    pub(crate) const WRITABLE: Readiness = Readiness(1 << 1);
+    pub(crate) const ERROR: Readiness = Readiness(1 << 2);
+    pub(crate) const READ_CLOSED: Readiness = Readiness(1 << 3);
+    pub(crate) const WRITE_CLOSED: Readiness = Readiness(1 << 4);
+    pub(crate) const PRIORITY: Readiness = Readiness(1 << 5);
+    pub(crate) const AIO: Readiness = Readiness(1 << 6);
+    pub(crate) const LIO: Readiness = Readiness(1 << 7);
+
+    /// Whether any bit of `other` is set.
+    #[inline]
+    pub(crate) const fn intersects(self, other: Readiness) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// This set where `condition` holds, else the empty one.
+    #[inline]
+    pub(crate) const fn when(self, condition: bool) -> Readiness {
+        if condition {
+            self
+        } else {
+            Readiness::NONE
+        }
+    }
+}
+
+impl BitOr for Readiness {
+    type Output = Readiness;
+
+    #[inline]
+    fn bitor(self, other: Readiness) -> Readiness {
+        Readiness(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Readiness {
+    #[inline]
+    fn bitor_assign(&mut self, other: Readiness) {
+        *self = *self | other;
+    }
+}

@@ -1,0 +1,180 @@
+use std::fmt;
+
+use super::seam::RawEvent as _;
+use super::RawEvent;
+use crate::readiness::Readiness;
+use crate::Token;
+
+/// What became of one registered source: its token, and what it is ready for.
+///
+/// One event may tell several things at once, such as readable and
+/// writable. It stands for what the system reported, which is a hint: an
+/// operation that was announced may still answer
+/// [`WouldBlock`](std::io::ErrorKind::WouldBlock).
+///
+/// `{:#?}` shows the system's own flags by name as well.
+///
+/// # Which questions are portable
+///
+/// [`is_readable`](Event::is_readable) and [`is_writable`](Event::is_writable) are
+/// answered alike everywhere. The others are refinements: where a system does
+/// not tell, they are `false`. A program that ignores them, and simply reads and
+/// writes, finds out everything that they say.
+#[derive(Clone)]
+#[repr(transparent)] // The buffers of the system calls are made of events.
+pub struct Event {
+    raw: RawEvent,
+}
+
+impl Event {
+    /// An event of a backend that composes them itself.
+    #[allow(dead_code)] // With epoll and kqueue the kernel does.
+    pub(super) fn new(raw: RawEvent) -> Event {
+        Event { raw }
+    }
+
+    /// The token that the source was registered with.
+    #[inline]
+    #[must_use]
+    pub fn token(&self) -> Token {
+        self.raw.token()
+    }
+
+    /// Whether reading is worth trying: data, the end of the stream, a
+    /// connection to accept, out-of-band data, or an error.
+    ///
+    /// # Portability
+    ///
+    /// `EPOLLIN` or `EPOLLPRI`; `POLLIN` or `POLLPRI`. The poll(2) backend sets it also
+    /// when an error or a hang-up is all there is to report.
+    #[inline]
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        self.has(Readiness::READABLE)
+    }
+
+    /// Whether writing is worth trying: there is room, or a connection
+    /// was established.
+    ///
+    /// # Portability
+    ///
+    /// `EPOLLOUT`; `POLLOUT`. The poll(2) backend sets it also when an error or a
+    /// hang-up is all there is to report.
+    #[inline]
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.has(Readiness::WRITABLE)
+    }
+
+    /// Whether the source is in an error state: `take_error`, or the next
+    /// operation, tells which.
+    ///
+    /// # Portability
+    ///
+    /// `EPOLLERR`; `POLLERR`.
+    #[inline]
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.has(Readiness::ERROR)
+    }
+
+    /// Whether no more will arrive than what can be read now: the peer shut its
+    /// sending side down or is gone.
+    ///
+    /// Never wrongly `true`, as far as the system can tell; `false` does not mean
+    /// that the source is open. Only a read of zero bytes is certain. The
+    /// source's own `shutdown(Read)` counts as well.
+    ///
+    /// # Portability
+    ///
+    /// `EPOLLHUP`, or `EPOLLIN` with `EPOLLRDHUP`; the same of `POLL…`.
+    #[inline]
+    #[must_use]
+    pub fn is_read_closed(&self) -> bool {
+        self.has(Readiness::READ_CLOSED)
+    }
+
+    /// Whether nothing more can be written: the connection is gone, or the
+    /// reading end of a pipe was closed.
+    ///
+    /// Never wrongly `true`, as far as the system can tell; `false` does not mean
+    /// that the source is open.
+    ///
+    /// # Portability
+    ///
+    /// `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone; the same of
+    /// `POLL…`.
+    #[inline]
+    #[must_use]
+    pub fn is_write_closed(&self) -> bool {
+        self.has(Readiness::WRITE_CLOSED)
+    }
+
+    /// Whether out-of-band data has arrived. Only reported to those who asked
+    /// with `Interest::PRIORITY`.
+    ///
+    /// # Portability
+    ///
+    /// `EPOLLPRI`; `POLLPRI` on Linux. Always `false` elsewhere.
+    #[inline]
+    #[must_use]
+    pub fn is_priority(&self) -> bool {
+        self.has(Readiness::PRIORITY)
+    }
+
+    /// Whether a POSIX AIO operation has completed.
+    ///
+    /// # Portability
+    ///
+    /// FreeBSD. Always `false` elsewhere.
+    #[inline]
+    #[must_use]
+    pub fn is_aio(&self) -> bool {
+        self.has(Readiness::AIO)
+    }
+
+    /// Whether a list of POSIX AIO operations has completed.
+    ///
+    /// # Portability
+    ///
+    /// FreeBSD. Always `false` elsewhere.
+    #[inline]
+    #[must_use]
+    pub fn is_lio(&self) -> bool {
+        self.has(Readiness::LIO)
+    }
+
+    #[inline]
+    fn has(&self, bit: Readiness) -> bool {
+        self.raw.readiness().intersects(bit)
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let alternate = f.alternate();
+        let mut fields = f.debug_struct("Event");
+        fields
+            .field("token", &self.token())
+            .field("readable", &self.is_readable())
+            .field("writable", &self.is_writable())
+            .field("error", &self.is_error())
+            .field("read_closed", &self.is_read_closed())
+            .field("write_closed", &self.is_write_closed())
+            .field("priority", &self.is_priority())
+            .field("aio", &self.is_aio())
+            .field("lio", &self.is_lio());
+        if alternate {
+            fields.field("os_flags", &OsFlags(&self.raw));
+        }
+        fields.finish()
+    }
+}
+
+struct OsFlags<'a>(&'a RawEvent);
+
+impl fmt::Debug for OsFlags<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt_flags(f)
+    }
+}

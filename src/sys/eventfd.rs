@@ -1,0 +1,49 @@
+//! A bell made of an eventfd(2): a counter of 64 bits in the kernel. Writing adds to
+//! it, reading takes it back to zero, and it is readable while it is not zero.
+//!
+//! On Linux every write raises an edge, also of a counter that is not zero.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd};
+
+use super::family::check;
+
+#[derive(Debug)]
+pub(crate) struct Bell {
+    eventfd: File,
+}
+
+impl Bell {
+    #[allow(dead_code)] // Asked by who relies on edges.
+    pub(super) const RINGS_ONLY_OUT_OF_SILENCE: bool = false;
+
+    pub(super) fn new() -> io::Result<Bell> {
+        // SAFETY: takes no pointer.
+        let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+        // SAFETY: the kernel just made `fd` for us; nobody else knows of it.
+        let eventfd = unsafe { File::from_raw_fd(fd) };
+        Ok(Bell { eventfd })
+    }
+
+    /// Makes the descriptor readable; `WouldBlock` if the counter is full, when
+    /// it is readable anyway.
+    #[inline]
+    pub(super) fn ring(&self) -> io::Result<()> {
+        (&self.eventfd).write(&1_u64.to_ne_bytes()).map(drop)
+    }
+
+    /// Takes back every ring so far.
+    pub(super) fn silence(&self) -> io::Result<()> {
+        match (&self.eventfd).read(&mut [0; 8]) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl AsFd for Bell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.eventfd.as_fd()
+    }
+}

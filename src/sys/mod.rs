@@ -1,0 +1,71 @@
+//! Where the operating systems are.
+//!
+//! This file is the table that chooses a backend; it is the only one. Each row
+//! is a file of this folder that fills one role on some targets, and a target
+//! takes the one row whose condition holds for it.
+
+// Which part of a backend is used depends on the features of the crate.
+#![cfg_attr(
+    not(all(feature = "os-poll", feature = "os-ext", feature = "net")),
+    allow(dead_code, unused_imports)
+)]
+
+pub(crate) mod seam;
+
+mod event;
+
+pub use event::Event;
+
+// The event queue. No row: `selector.rs`, which says that there is none.
+#[cfg_attr(
+    all(
+        feature = "os-poll",
+        target_os = "linux",
+        not(mio_unsupported_force_poll_poll)
+    ),
+    path = "epoll.rs"
+)]
+#[cfg_attr(
+    all(
+        feature = "os-poll",
+        target_os = "linux",
+        mio_unsupported_force_poll_poll
+    ),
+    path = "poll.rs"
+)]
+mod selector;
+
+// The object that rings when a poll is to be interrupted.
+#[cfg_attr(
+    all(target_os = "linux", not(mio_unsupported_force_waker_pipe)),
+    path = "eventfd.rs"
+)]
+#[cfg_attr(
+    all(target_os = "linux", mio_unsupported_force_waker_pipe),
+    path = "self_pipe.rs"
+)]
+#[cfg(feature = "os-poll")]
+mod bell;
+
+// What sockets and pipes need of the family of systems.
+#[cfg_attr(unix, path = "unix/mod.rs")]
+mod family;
+
+// `Interest::PRIORITY`, where there is out-of-band readiness.
+#[cfg(target_os = "linux")]
+mod priority;
+
+// The handles of `Poll` and `Registry`, where the queue is a descriptor.
+#[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
+mod queue_fd;
+
+#[cfg(feature = "os-poll")]
+mod timeout;
+
+pub(crate) use family::*;
+pub(crate) use selector::{Selector, Waker};
+
+/// What the backend's event looks like.
+pub(crate) type RawEvent = <Selector as seam::Selector>::RawEvent;
+/// What a source remembers.
+pub(crate) type Registration = <Selector as seam::Selector>::Registration;

@@ -1,0 +1,21 @@
+use crate::Interest;
+
+impl Interest {
+    /// Interest in out-of-band data (TCP's urgent data, the exceptional
+    /// conditions of other files).
+    ///
+    /// An event with it answers [`is_priority`], and [`is_readable`] as well.
+    /// Without it out-of-band data cause no event at all.
+    ///
+    /// Under level triggering a peer that sends urgent data which the program
+    /// does not take causes events without end; keep to edges.
+    ///
+    /// # Portability
+    ///
+    /// Linux: `EPOLLPRI`, `POLLPRI`. The poll(2) backend reports it once, and again
+    /// after `try_io` or `reregister`: it cannot see out-of-band data being read.
+    ///
+    /// [`is_priority`]: crate::event::Event::is_priority
+    /// [`is_readable`]: crate::event::Event::is_readable
+    pub const PRIORITY: Interest = Interest::PRIORITY_BIT;
+}

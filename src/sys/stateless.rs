@@ -1,0 +1,44 @@
+//! The registration of backends whose kernel remembers it: the source keeps
+//! nothing, and an edge needs no arming.
+
+use std::io;
+use std::os::fd::RawFd;
+
+use super::Selector;
+use crate::sys::{seam, FdSelector as _};
+use crate::{Interest, Token};
+
+#[derive(Default)]
+pub(crate) struct Registration;
+
+impl seam::Registration<Selector> for Registration {
+    #[inline]
+    fn register(
+        &mut self,
+        selector: &Selector,
+        fd: RawFd,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        selector.add(fd, token, interest)
+    }
+
+    #[inline]
+    fn reregister(
+        &mut self,
+        selector: &Selector,
+        fd: RawFd,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        selector.modify(fd, token, interest)
+    }
+
+    #[inline]
+    fn deregister(&mut self, selector: &Selector, fd: RawFd) -> io::Result<()> {
+        selector.remove(fd)
+    }
+
+    #[inline]
+    fn rearm(&self, _: Interest) {}
+}

@@ -1,0 +1,66 @@
+//! The conversions between sources and descriptors, once for all types.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+
+use crate::io_source::IoSource;
+
+/// Implements every conversion for types that are an `IoSource` named `inner`.
+macro_rules! impl_handles {
+    ($($type:ty),+ $(,)?) => {$(
+        impl AsFd for $type {
+            fn as_fd(&self) -> BorrowedFd<'_> {
+                self.inner.io().as_fd()
+            }
+        }
+
+        impl AsRawFd for $type {
+            fn as_raw_fd(&self) -> RawFd {
+                self.inner.io().as_raw_fd()
+            }
+        }
+
+        impl IntoRawFd for $type {
+            fn into_raw_fd(self) -> RawFd {
+                self.inner.into_io().into_raw_fd()
+            }
+        }
+
+        impl From<$type> for OwnedFd {
+            fn from(source: $type) -> OwnedFd {
+                source.inner.into_io().into()
+            }
+        }
+
+        /// The descriptor is taken as it is: it has to be non-blocking.
+        impl From<OwnedFd> for $type {
+            fn from(fd: OwnedFd) -> $type {
+                let inner = IoSource::new(fd.into());
+                Self { inner }
+            }
+        }
+
+        /// The descriptor is taken as it is: it has to be non-blocking.
+        impl FromRawFd for $type {
+            unsafe fn from_raw_fd(fd: RawFd) -> $type {
+                // SAFETY: the caller promises that `fd` is open and ours to close.
+                unsafe { OwnedFd::from_raw_fd(fd) }.into()
+            }
+        }
+    )+};
+}
+
+#[cfg(feature = "net")]
+impl_handles! {
+    crate::net::TcpListener,
+    crate::net::TcpStream,
+    crate::net::UdpSocket,
+    crate::net::UnixDatagram,
+    crate::net::UnixListener,
+    crate::net::UnixStream,
+}
+
+#[cfg(feature = "os-ext")]
+impl_handles! {
+    crate::unix::pipe::Receiver,
+    crate::unix::pipe::Sender,
+}

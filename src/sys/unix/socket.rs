@@ -1,0 +1,106 @@
+//! The system calls on sockets that the standard library does not make the way it
+//! is needed here: it would block, or take a call more.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use super::addr::OsAddr;
+use super::check;
+
+/// Makes a socket, non-blocking and closed on exec from the start.
+pub(super) fn socket(family: libc::c_int, kind: libc::c_int) -> io::Result<OwnedFd> {
+    // SAFETY: takes no pointer.
+    let fd = check(unsafe { libc::socket(family, kind | AT_BIRTH, 0) })?;
+    // SAFETY: the kernel just made `fd` for us; nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Makes two Unix sockets that are connected with one another.
+pub(super) fn pair(kind: libc::c_int) -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut fds = [-1; 2];
+    // SAFETY: `fds` has room for the two descriptors that the call writes.
+    check(unsafe { libc::socketpair(libc::AF_UNIX, kind | AT_BIRTH, 0, fds.as_mut_ptr()) })?;
+    // SAFETY: the kernel just made both for us; nobody else knows of them.
+    unsafe { Ok((OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1]))) }
+}
+
+const AT_BIRTH: libc::c_int = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+
+pub(super) fn bind(socket: &OwnedFd, address: &OsAddr) -> io::Result<()> {
+    // SAFETY: `address` is initialised up to its length.
+    check(unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr(), address.len()) })?;
+    Ok(())
+}
+
+pub(super) fn listen(socket: &OwnedFd, backlog: libc::c_int) -> io::Result<()> {
+    // SAFETY: takes no pointer.
+    check(unsafe { libc::listen(socket.as_raw_fd(), backlog) })?;
+    Ok(())
+}
+
+/// Starts to connect. Going on in the background is success; every other error is
+/// one, `WouldBlock` included: with it Linux says that a Unix listener's backlog is
+/// full, and that nothing is in progress.
+pub(super) fn connect(socket: &OwnedFd, address: &OsAddr) -> io::Result<()> {
+    // SAFETY: `address` is initialised up to its length.
+    let connected =
+        check(unsafe { libc::connect(socket.as_raw_fd(), address.as_ptr(), address.len()) });
+    match connected {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Accepts a connection, non-blocking and closed on exec from the start.
+pub(super) fn accept(listener: RawFd) -> io::Result<(OwnedFd, OsAddr)> {
+    let mut peer = OsAddr::empty();
+    let (address, len) = peer.as_mut_ptrs();
+    // SAFETY: the call writes at most `len` bytes to `address`, and then the length.
+    let fd = check(unsafe { libc::accept4(listener, address, len, AT_BIRTH) })?;
+    // SAFETY: the kernel just made `fd` for us; nobody else knows of it.
+    Ok((unsafe { OwnedFd::from_raw_fd(fd) }, peer))
+}
+
+/// Sets an option whose value is a C `int`.
+pub(super) fn set_option(
+    socket: &OwnedFd,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
+    // SAFETY: the pointer and the size are those of an `int` that lives through
+    // the call.
+    check(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            std::ptr::addr_of!(value).cast(),
+            SIZE_OF_INT,
+        )
+    })?;
+    Ok(())
+}
+
+/// Reads an option whose value is a C `int`.
+pub(super) fn option(
+    socket: RawFd,
+    level: libc::c_int,
+    name: libc::c_int,
+) -> io::Result<libc::c_int> {
+    let mut value: libc::c_int = 0;
+    let mut len = SIZE_OF_INT;
+    // SAFETY: the call writes at most `len` bytes, the size of the `int`.
+    check(unsafe {
+        libc::getsockopt(
+            socket,
+            level,
+            name,
+            std::ptr::addr_of_mut!(value).cast(),
+            &mut len,
+        )
+    })?;
+    Ok(value)
+}
+
+const SIZE_OF_INT: libc::socklen_t = std::mem::size_of::<libc::c_int>() as libc::socklen_t;

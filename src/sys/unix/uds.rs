@@ -1,0 +1,48 @@
+//! Unix domain sockets, made non-blocking with no call too many.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
+
+use super::socket;
+
+/// The standard library's backlog: as much as the system allows.
+const BACKLOG: libc::c_int = -1;
+
+pub(crate) fn listen(address: &SocketAddr) -> io::Result<UnixListener> {
+    let listener = socket::socket(libc::AF_UNIX, libc::SOCK_STREAM)?;
+    socket::bind(&listener, &address.into())?;
+    socket::listen(&listener, BACKLOG)?;
+    Ok(listener.into())
+}
+
+pub(crate) fn connect(address: &SocketAddr) -> io::Result<UnixStream> {
+    let stream = socket::socket(libc::AF_UNIX, libc::SOCK_STREAM)?;
+    socket::connect(&stream, &address.into())?;
+    Ok(stream.into())
+}
+
+pub(crate) fn accept(listener: &UnixListener) -> io::Result<(UnixStream, SocketAddr)> {
+    let (stream, peer) = socket::accept(listener.as_raw_fd())?;
+    Ok((stream.into(), peer.to_unix()?))
+}
+
+pub(crate) fn stream_pair() -> io::Result<(UnixStream, UnixStream)> {
+    let (one, other) = socket::pair(libc::SOCK_STREAM)?;
+    Ok((one.into(), other.into()))
+}
+
+pub(crate) fn datagram_bind(address: &SocketAddr) -> io::Result<UnixDatagram> {
+    let socket = socket::socket(libc::AF_UNIX, libc::SOCK_DGRAM)?;
+    socket::bind(&socket, &address.into())?;
+    Ok(socket.into())
+}
+
+pub(crate) fn datagram_unbound() -> io::Result<UnixDatagram> {
+    Ok(socket::socket(libc::AF_UNIX, libc::SOCK_DGRAM)?.into())
+}
+
+pub(crate) fn datagram_pair() -> io::Result<(UnixDatagram, UnixDatagram)> {
+    let (one, other) = socket::pair(libc::SOCK_DGRAM)?;
+    Ok((one.into(), other.into()))
+}

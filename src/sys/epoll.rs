@@ -168,11 +168,12 @@ impl AsFd for Selector {
     }
 }
 
-/// The number of events that the kernel may write: more than an `int` can say
-/// would be read as a negative number.
+/// The number of events that the kernel may write. It refuses to be offered more than
+/// an `int` can say the size of.
 #[inline]
 fn room(events: &Vec<Event>) -> libc::c_int {
-    events.capacity().try_into().unwrap_or(libc::c_int::MAX)
+    const MOST: usize = libc::c_int::MAX as usize / std::mem::size_of::<libc::epoll_event>();
+    events.capacity().min(MOST) as libc::c_int
 }
 
 /// Whether the kernel lacks the call (`ENOSYS`) or a sandbox forbids it.

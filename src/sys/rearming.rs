@@ -113,6 +113,11 @@ impl seam::Registration<Selector> for Registration {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
+        if self.link.is_some() {
+            // Another selector has it (the same one would say so itself), and one link
+            // cannot arm two.
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
         self.link = Some(Link::attach(selector, handle, token, interest)?);
         Ok(())
     }

@@ -23,6 +23,7 @@ use crate::readiness::Readiness;
 use crate::{Interest, Token};
 
 mod edge_waker;
+mod queue_fd;
 mod stateless;
 
 pub(crate) use edge_waker::Waker;

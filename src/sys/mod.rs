@@ -16,7 +16,8 @@ mod event;
 
 pub use event::Event;
 
-// The event queue. No row: `selector.rs`, which says that there is none.
+// The event queue. A target without a row gets `selector.rs`, which says so.
+#[cfg_attr(not(feature = "os-poll"), path = "none.rs")]
 #[cfg_attr(
     all(
         feature = "os-poll",
@@ -54,10 +55,6 @@ mod family;
 // `Interest::PRIORITY`, where there is out-of-band readiness.
 #[cfg(target_os = "linux")]
 mod priority;
-
-// The handles of `Poll` and `Registry`, where the queue is a descriptor.
-#[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
-mod queue_fd;
 
 #[cfg(feature = "os-poll")]
 mod timeout;

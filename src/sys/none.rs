@@ -1,0 +1,106 @@
+//! No event queue: builds without the feature `os-poll`.
+//!
+//! The selector is a type without values. No `Poll`, `Registry` or `Waker` can
+//! exist then, so that nothing here can be called, and nothing has to panic.
+
+use std::time::Duration;
+use std::{fmt, io};
+
+use super::seam;
+use super::{Event, Handle};
+use crate::readiness::Readiness;
+use crate::{Interest, Token};
+
+#[derive(Debug)]
+pub(crate) enum Selector {}
+
+#[derive(Debug)]
+pub(crate) enum Waker {}
+
+#[derive(Clone)]
+pub(crate) enum RawEvent {}
+
+#[derive(Default)]
+pub(crate) struct Unregistered;
+
+impl seam::Selector for Selector {
+    type RawEvent = RawEvent;
+    type Registration = Unregistered;
+
+    #[cfg(feature = "os-poll")]
+    fn new() -> io::Result<Selector> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn try_clone(&self) -> io::Result<Selector> {
+        match *self {}
+    }
+
+    fn select(&self, _: &mut Vec<Event>, _: Option<Duration>) -> io::Result<()> {
+        match *self {}
+    }
+}
+
+// There is nothing to have a descriptor, but the impls are part of the API.
+#[cfg(unix)]
+mod queue_fd;
+
+#[cfg(unix)]
+impl std::os::fd::AsFd for Selector {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        match *self {}
+    }
+}
+
+impl seam::RawEvent for RawEvent {
+    fn token(&self) -> Token {
+        match *self {}
+    }
+
+    fn readiness(&self) -> Readiness {
+        match *self {}
+    }
+
+    fn fmt_flags(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
+    }
+}
+
+impl seam::Registration<Selector> for Unregistered {
+    fn register(
+        &mut self,
+        selector: &Selector,
+        _: Handle,
+        _: Token,
+        _: Interest,
+    ) -> io::Result<()> {
+        match *selector {}
+    }
+
+    fn reregister(
+        &mut self,
+        selector: &Selector,
+        _: Handle,
+        _: Token,
+        _: Interest,
+    ) -> io::Result<()> {
+        match *selector {}
+    }
+
+    fn deregister(&mut self, selector: &Selector, _: Handle) -> io::Result<()> {
+        match *selector {}
+    }
+
+    #[inline]
+    fn rearm(&self, _: Interest) {}
+}
+
+impl seam::Wake<Selector> for Waker {
+    fn new(selector: &Selector, _: Token) -> io::Result<Waker> {
+        match *selector {}
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        match *self {}
+    }
+}

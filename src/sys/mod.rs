@@ -22,9 +22,25 @@ pub use event::Event;
     all(
         feature = "os-poll",
         target_os = "linux",
-        not(mio_unsupported_force_poll_poll)
+        not(mio_unsupported_force_poll_poll),
+        not(mio_test_kqueue_shim)
     ),
     path = "epoll.rs"
+)]
+#[cfg_attr(
+    all(
+        feature = "os-poll",
+        any(
+            target_vendor = "apple",
+            target_os = "freebsd",
+            target_os = "netbsd",
+            target_os = "openbsd",
+            target_os = "dragonfly",
+            mio_test_kqueue_shim
+        ),
+        not(mio_unsupported_force_poll_poll)
+    ),
+    path = "kqueue.rs"
 )]
 #[cfg_attr(
     all(

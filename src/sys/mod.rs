@@ -54,22 +54,55 @@ mod selector;
 
 // The object that rings when a poll is to be interrupted.
 #[cfg_attr(
-    all(target_os = "linux", not(mio_unsupported_force_waker_pipe)),
+    all(
+        any(target_os = "linux", target_os = "android"),
+        not(mio_unsupported_force_waker_pipe)
+    ),
     path = "eventfd.rs"
 )]
 #[cfg_attr(
-    all(target_os = "linux", mio_unsupported_force_waker_pipe),
+    not(all(
+        any(target_os = "linux", target_os = "android"),
+        not(mio_unsupported_force_waker_pipe)
+    )),
     path = "self_pipe.rs"
 )]
-#[cfg(feature = "os-poll")]
+#[cfg(all(unix, feature = "os-poll"))]
+#[allow(dead_code)] // kqueue may have a bell of its own.
 mod bell;
+
+// How new descriptors become non-blocking and closed on exec.
+#[cfg_attr(
+    any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "dragonfly"
+    ),
+    path = "unix/birth_by_flags.rs"
+)]
+#[cfg_attr(
+    not(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "dragonfly"
+    )),
+    path = "unix/birth_by_fcntl.rs"
+)]
+#[cfg(unix)]
+mod birth;
 
 // What sockets and pipes need of the family of systems.
 #[cfg_attr(unix, path = "unix/mod.rs")]
 mod family;
 
 // `Interest::PRIORITY`, where there is out-of-band readiness.
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod priority;
 
 #[cfg(feature = "os-poll")]

@@ -5,14 +5,13 @@
 
 use std::ffi::OsStr;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::SocketAddr as UnixAddr;
 use std::path::Path;
 use std::{io, mem, ptr, slice};
 
 /// An address of any family, and how much of it counts.
-pub(super) struct OsAddr {
+pub(crate) struct OsAddr {
     storage: Storage,
     len: libc::socklen_t,
 }
@@ -45,7 +44,7 @@ impl OsAddr {
     }
 
     /// Where the system writes an address, and where its length.
-    pub(super) fn as_mut_ptrs(&mut self) -> (*mut libc::sockaddr, *mut libc::socklen_t) {
+    pub(crate) fn as_mut_ptrs(&mut self) -> (*mut libc::sockaddr, *mut libc::socklen_t) {
         (ptr::addr_of_mut!(self.storage).cast(), &mut self.len)
     }
 
@@ -81,7 +80,8 @@ impl OsAddr {
     /// The address of a Unix domain socket.
     ///
     /// A pathname may come with a NUL behind it or without. What begins with a NUL is
-    /// a name in the abstract namespace, every byte of which counts.
+    /// a name in the abstract namespace, every byte of which counts; where there is no
+    /// such namespace, the system said "unnamed" in zeroes.
     pub(super) fn to_unix(&self) -> io::Result<UnixAddr> {
         // SAFETY: as in `family`.
         let unix = unsafe { &self.storage.unix };
@@ -92,7 +92,7 @@ impl OsAddr {
         // SAFETY: `len` of the `room` bytes, and a `c_char` is a byte.
         let name = unsafe { slice::from_raw_parts(unix.sun_path.as_ptr().cast::<u8>(), len) };
         match name {
-            [0, name @ ..] => UnixAddr::from_abstract_name(name),
+            [0, name @ ..] => abstract_name::address(name),
             [path @ .., 0] | path => UnixAddr::from_pathname(Path::new(OsStr::from_bytes(path))),
         }
     }
@@ -133,7 +133,7 @@ impl From<&UnixAddr> for OsAddr {
         // to it that each fits.
         let (start, bytes, end) = if let Some(path) = address.as_pathname() {
             (0, path.as_os_str().as_bytes(), 1)
-        } else if let Some(name) = address.as_abstract_name() {
+        } else if let Some(name) = abstract_name::of(address) {
             (1, name, 0)
         } else {
             (0, &[][..], 0)
@@ -146,13 +146,49 @@ impl From<&UnixAddr> for OsAddr {
     }
 }
 
+/// The namespace beside the file system, of Linux and Android.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod abstract_name {
+    use std::io;
+    #[cfg(target_os = "android")]
+    use std::os::android::net::SocketAddrExt as _;
+    #[cfg(target_os = "linux")]
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::SocketAddr;
+
+    pub(super) fn of(address: &SocketAddr) -> Option<&[u8]> {
+        address.as_abstract_name()
+    }
+
+    pub(super) fn address(name: &[u8]) -> io::Result<SocketAddr> {
+        SocketAddr::from_abstract_name(name)
+    }
+}
+
+/// No such namespace.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod abstract_name {
+    use std::io;
+    use std::os::unix::net::SocketAddr;
+
+    pub(super) fn of(_: &SocketAddr) -> Option<&[u8]> {
+        None
+    }
+
+    pub(super) fn address(_: &[u8]) -> io::Result<SocketAddr> {
+        SocketAddr::from_pathname("")
+    }
+}
+
 /// The number of bytes before the path of a Unix address.
 fn path_offset(unix: &libc::sockaddr_un) -> usize {
     unix.sun_path.as_ptr() as usize - ptr::addr_of!(*unix) as usize
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::os::linux::net::SocketAddrExt as _;
+
     use super::*;
 
     #[test]

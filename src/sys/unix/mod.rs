@@ -1,6 +1,6 @@
 //! What the Unix systems have in common: descriptors, and the calls on them.
 
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::{fmt, io};
 
 use super::seam::Selector;
@@ -8,18 +8,19 @@ use crate::{Interest, Token};
 
 mod poll_flags;
 
-#[cfg(feature = "net")]
 mod addr;
 #[cfg(any(feature = "net", feature = "os-ext"))]
 mod handles;
 #[cfg(feature = "net")]
 pub(crate) mod net;
-#[cfg(feature = "net")]
 mod socket;
 #[cfg(feature = "net")]
 pub(crate) mod uds;
 
+pub(crate) use addr::OsAddr;
 pub(crate) use poll_flags::PollFlags;
+#[allow(unused_imports)] // Only where `accept` is all there is.
+pub(crate) use socket::accept_and_mark;
 
 /// What a source is known by.
 pub(crate) type Handle = RawFd;
@@ -56,23 +57,34 @@ pub(crate) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     Ok(result)
 }
 
-/// Makes a pipe, both ends non-blocking and closed on exec from the start: the
-/// sending end and the receiving one.
+/// Makes a pipe whose both ends are non-blocking and closed on exec: the sending end
+/// and the receiving one.
 pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let mut fds = [-1; 2];
-    // SAFETY: `fds` has room for the two descriptors that the call writes.
-    check(unsafe { libc::pipe2(fds.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) })?;
-    let [receiver, sender] = fds;
-    // SAFETY: the kernel just made both for us; nobody else knows of them.
-    unsafe { Ok((OwnedFd::from_raw_fd(sender), OwnedFd::from_raw_fd(receiver))) }
+    super::birth::pipe()
+}
+
+/// Marks a new descriptor: closed on exec, and non-blocking.
+#[allow(dead_code)] // Where descriptors are marked at birth, nobody calls this.
+pub(crate) fn mark(fd: OwnedFd) -> io::Result<OwnedFd> {
+    // SAFETY: takes no pointer.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
+    set_nonblocking(fd.as_raw_fd(), true)?;
+    Ok(fd)
 }
 
 /// Sets whether operations on `fd` answer `WouldBlock` instead of blocking.
-#[cfg(feature = "os-ext")]
 pub(crate) fn set_nonblocking(fd: RawFd, nonblocking: bool) -> io::Result<()> {
-    let mut value = libc::c_int::from(nonblocking);
-    // SAFETY: FIONBIO reads an `int`, which lives through the call.
-    check(unsafe { libc::ioctl(fd, libc::FIONBIO, &mut value) })?;
+    // SAFETY: takes no pointer.
+    let before = check(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
+    let after = if nonblocking {
+        before | libc::O_NONBLOCK
+    } else {
+        before & !libc::O_NONBLOCK
+    };
+    if after != before {
+        // SAFETY: takes no pointer.
+        check(unsafe { libc::fcntl(fd, libc::F_SETFL, after) })?;
+    }
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd;
 
 use super::addr::OsAddr;
 use super::socket;
+use crate::sys::birth;
 
 /// The standard library's backlog.
 const BACKLOG: libc::c_int = 128;
@@ -18,7 +19,7 @@ fn family_of(address: SocketAddr) -> libc::c_int {
 }
 
 pub(crate) fn tcp_bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = socket::socket(family_of(address), libc::SOCK_STREAM)?;
+    let listener = birth::socket(family_of(address), libc::SOCK_STREAM)?;
     // On Unix this lets a restarted server bind while connections of its predecessor
     // are in TIME_WAIT, and does not let two servers share a port.
     socket::set_option(&listener, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
@@ -28,7 +29,7 @@ pub(crate) fn tcp_bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 pub(crate) fn tcp_connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let stream = socket::socket(family_of(address), libc::SOCK_STREAM)?;
+    let stream = birth::socket(family_of(address), libc::SOCK_STREAM)?;
     socket::connect(&stream, &OsAddr::from(address))?;
     Ok(stream.into())
 }
@@ -39,7 +40,7 @@ pub(crate) fn tcp_accept(listener: &TcpListener) -> io::Result<(TcpStream, Socke
 }
 
 pub(crate) fn udp_bind(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = socket::socket(family_of(address), libc::SOCK_DGRAM)?;
+    let socket = birth::socket(family_of(address), libc::SOCK_DGRAM)?;
     socket::bind(&socket, &address.into())?;
     Ok(socket.into())
 }

@@ -5,26 +5,8 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use super::addr::OsAddr;
-use super::check;
-
-/// Makes a socket, non-blocking and closed on exec from the start.
-pub(super) fn socket(family: libc::c_int, kind: libc::c_int) -> io::Result<OwnedFd> {
-    // SAFETY: takes no pointer.
-    let fd = check(unsafe { libc::socket(family, kind | AT_BIRTH, 0) })?;
-    // SAFETY: the kernel just made `fd` for us; nobody else knows of it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// Makes two Unix sockets that are connected with one another.
-pub(super) fn pair(kind: libc::c_int) -> io::Result<(OwnedFd, OwnedFd)> {
-    let mut fds = [-1; 2];
-    // SAFETY: `fds` has room for the two descriptors that the call writes.
-    check(unsafe { libc::socketpair(libc::AF_UNIX, kind | AT_BIRTH, 0, fds.as_mut_ptr()) })?;
-    // SAFETY: the kernel just made both for us; nobody else knows of them.
-    unsafe { Ok((OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1]))) }
-}
-
-const AT_BIRTH: libc::c_int = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+use super::{check, mark};
+use crate::sys::birth;
 
 pub(super) fn bind(socket: &OwnedFd, address: &OsAddr) -> io::Result<()> {
     // SAFETY: `address` is initialised up to its length.
@@ -51,14 +33,21 @@ pub(super) fn connect(socket: &OwnedFd, address: &OsAddr) -> io::Result<()> {
     }
 }
 
-/// Accepts a connection, non-blocking and closed on exec from the start.
+/// Accepts a connection: the socket, marked, and whose it is.
 pub(super) fn accept(listener: RawFd) -> io::Result<(OwnedFd, OsAddr)> {
     let mut peer = OsAddr::empty();
+    let socket = birth::accept(listener, &mut peer)?;
+    Ok((socket, peer))
+}
+
+/// Accepts where that does not mark the descriptor.
+#[allow(dead_code)] // Where it does, nobody calls this.
+pub(crate) fn accept_and_mark(listener: RawFd, peer: &mut OsAddr) -> io::Result<OwnedFd> {
     let (address, len) = peer.as_mut_ptrs();
     // SAFETY: the call writes at most `len` bytes to `address`, and then the length.
-    let fd = check(unsafe { libc::accept4(listener, address, len, AT_BIRTH) })?;
+    let fd = check(unsafe { libc::accept(listener, address, len) })?;
     // SAFETY: the kernel just made `fd` for us; nobody else knows of it.
-    Ok((unsafe { OwnedFd::from_raw_fd(fd) }, peer))
+    mark(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Sets an option whose value is a C `int`.

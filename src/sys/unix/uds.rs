@@ -5,19 +5,29 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 
 use super::socket;
+use crate::sys::birth;
 
-/// The standard library's backlog: as much as the system allows.
-const BACKLOG: libc::c_int = -1;
+/// The standard library's backlog, which on some systems is as much as they allow.
+const BACKLOG: libc::c_int = if cfg!(any(
+    target_vendor = "apple",
+    target_os = "linux",
+    target_os = "freebsd",
+    target_os = "openbsd"
+)) {
+    -1
+} else {
+    128
+};
 
 pub(crate) fn listen(address: &SocketAddr) -> io::Result<UnixListener> {
-    let listener = socket::socket(libc::AF_UNIX, libc::SOCK_STREAM)?;
+    let listener = birth::socket(libc::AF_UNIX, libc::SOCK_STREAM)?;
     socket::bind(&listener, &address.into())?;
     socket::listen(&listener, BACKLOG)?;
     Ok(listener.into())
 }
 
 pub(crate) fn connect(address: &SocketAddr) -> io::Result<UnixStream> {
-    let stream = socket::socket(libc::AF_UNIX, libc::SOCK_STREAM)?;
+    let stream = birth::socket(libc::AF_UNIX, libc::SOCK_STREAM)?;
     socket::connect(&stream, &address.into())?;
     Ok(stream.into())
 }
@@ -28,21 +38,21 @@ pub(crate) fn accept(listener: &UnixListener) -> io::Result<(UnixStream, SocketA
 }
 
 pub(crate) fn stream_pair() -> io::Result<(UnixStream, UnixStream)> {
-    let (one, other) = socket::pair(libc::SOCK_STREAM)?;
+    let (one, other) = birth::socket_pair(libc::SOCK_STREAM)?;
     Ok((one.into(), other.into()))
 }
 
 pub(crate) fn datagram_bind(address: &SocketAddr) -> io::Result<UnixDatagram> {
-    let socket = socket::socket(libc::AF_UNIX, libc::SOCK_DGRAM)?;
+    let socket = birth::socket(libc::AF_UNIX, libc::SOCK_DGRAM)?;
     socket::bind(&socket, &address.into())?;
     Ok(socket.into())
 }
 
 pub(crate) fn datagram_unbound() -> io::Result<UnixDatagram> {
-    Ok(socket::socket(libc::AF_UNIX, libc::SOCK_DGRAM)?.into())
+    Ok(birth::socket(libc::AF_UNIX, libc::SOCK_DGRAM)?.into())
 }
 
 pub(crate) fn datagram_pair() -> io::Result<(UnixDatagram, UnixDatagram)> {
-    let (one, other) = socket::pair(libc::SOCK_DGRAM)?;
+    let (one, other) = birth::socket_pair(libc::SOCK_DGRAM)?;
     Ok((one.into(), other.into()))
 }

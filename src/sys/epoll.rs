@@ -16,17 +16,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{fmt, io, ptr};
 
-use super::family::{check, fmt_flags, FdSelector, PollFlags};
+use super::family::{check, fmt_flags, FdSelector};
 use super::seam;
 use super::{timeout, Event};
 use crate::readiness::Readiness;
 use crate::{Interest, Token};
 
 mod edge_waker;
+mod poll_flags;
 mod queue_fd;
 mod stateless;
 
 pub(crate) use edge_waker::Waker;
+use poll_flags::PollFlags;
 
 #[derive(Debug)]
 pub(crate) struct Selector {
@@ -85,8 +87,11 @@ impl Selector {
     /// one that is rounded up.
     fn wait_precisely(&self, events: &mut Vec<Event>, timeout: Duration) -> io::Result<usize> {
         // Whether the kernel has the call, and whether a sandbox lets us make it, does
-        // not change while we run: one refusal is enough.
-        static REFUSED: AtomicBool = AtomicBool::new(cfg!(mio_unsupported_no_pwait2));
+        // not change while we run: one refusal is enough. On Android the sandbox would kill us.
+        static REFUSED: AtomicBool = AtomicBool::new(cfg!(any(
+            mio_unsupported_no_pwait2,
+            target_os = "android"
+        )));
 
         if !REFUSED.load(Ordering::Relaxed) {
             match self.pwait2(events, timeout) {

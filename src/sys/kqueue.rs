@@ -272,17 +272,19 @@ impl seam::RawEvent for RawEvent {
         }
         fmt_flags(
             f,
-            self.0.flags.into(),
+            self.0.flags,
             &[
-                (os::EV_ADD.into(), "EV_ADD"),
-                (os::EV_CLEAR.into(), "EV_CLEAR"),
-                (os::EV_ONESHOT.into(), "EV_ONESHOT"),
-                (os::EV_RECEIPT.into(), "EV_RECEIPT"),
-                (os::EV_EOF.into(), "EV_EOF"),
-                (os::EV_ERROR.into(), "EV_ERROR"),
+                (os::EV_ADD, "EV_ADD"),
+                (os::EV_CLEAR, "EV_CLEAR"),
+                (os::EV_ONESHOT, "EV_ONESHOT"),
+                (os::EV_RECEIPT, "EV_RECEIPT"),
+                (os::EV_EOF, "EV_EOF"),
+                (os::EV_ERROR, "EV_ERROR"),
             ],
         )?;
-        write!(f, ", fflags: {:#x}, data: {}", self.0.fflags, self.0.data)
+        // Copied: the structure is packed on some systems.
+        let (fflags, data) = (self.0.fflags, self.0.data);
+        write!(f, ", fflags: {fflags:#x}, data: {data}")
     }
 }
 

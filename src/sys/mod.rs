@@ -21,7 +21,7 @@ pub use event::Event;
 #[cfg_attr(
     all(
         feature = "os-poll",
-        target_os = "linux",
+        any(target_os = "linux", target_os = "android"),
         not(mio_unsupported_force_poll_poll),
         not(mio_test_kqueue_shim)
     ),
@@ -45,7 +45,7 @@ pub use event::Event;
 #[cfg_attr(
     all(
         feature = "os-poll",
-        target_os = "linux",
+        any(target_os = "linux", target_os = "android"),
         mio_unsupported_force_poll_poll
     ),
     path = "poll.rs"
@@ -106,6 +106,7 @@ mod family;
 mod priority;
 
 #[cfg(feature = "os-poll")]
+#[allow(dead_code)] // Which conversion is used depends on the selector.
 mod timeout;
 
 pub(crate) use family::*;

@@ -6,9 +6,8 @@
 use std::time::Duration;
 use std::{fmt, io};
 
-use super::seam;
-use super::{Event, Handle};
 use crate::readiness::Readiness;
+use crate::sys::{seam, Event, Handle};
 use crate::{Interest, Token};
 
 #[derive(Debug)]

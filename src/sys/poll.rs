@@ -25,7 +25,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use super::bell::Bell;
-use super::family::{check, fmt_flags, FdSelector, PollFlags};
+use super::family::{check, fmt_flags, FdSelector};
 use super::seam;
 use super::timeout::{self, Deadline};
 use super::Event;
@@ -33,8 +33,10 @@ use crate::readiness::Readiness;
 use crate::sync::{lock, Arc, Mutex};
 use crate::{Interest, Token};
 
+mod poll_flags;
 mod rearming;
 
+use poll_flags::PollFlags;
 use rearming::{Arming, Fired};
 
 pub(crate) struct Selector {

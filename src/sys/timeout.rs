@@ -16,7 +16,6 @@ pub(super) fn millis(timeout: Option<Duration>) -> i32 {
 }
 
 /// Whether `timeout` is something else than a number of milliseconds that fits.
-#[allow(dead_code)] // Only of use to whom has a finer clock.
 pub(super) fn is_lossy(timeout: Duration) -> bool {
     timeout.subsec_nanos() % NANOS_PER_MILLI != 0 || timeout > LONGEST
 }
@@ -28,7 +27,6 @@ const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// The moment at which a wait that is made of several calls has to end.
 #[derive(Copy, Clone)]
-#[allow(dead_code)] // A single call needs none.
 pub(super) enum Deadline {
     /// Look once, do not block.
     Now,
@@ -36,7 +34,6 @@ pub(super) enum Deadline {
     Never,
 }
 
-#[allow(dead_code)] // As above.
 impl Deadline {
     pub(super) fn after(timeout: Option<Duration>) -> Deadline {
         match timeout {

@@ -1,12 +1,11 @@
 //! What the Unix systems have in common: descriptors, and the calls on them.
 
+use std::ops::{BitAnd, BitXor};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::{fmt, io};
 
 use super::seam::Selector;
 use crate::{Interest, Token};
-
-mod poll_flags;
 
 mod addr;
 #[cfg(any(feature = "net", feature = "os-ext"))]
@@ -17,8 +16,8 @@ mod socket;
 #[cfg(feature = "net")]
 pub(crate) mod uds;
 
+#[allow(unused_imports)] // As below.
 pub(crate) use addr::OsAddr;
-pub(crate) use poll_flags::PollFlags;
 #[allow(unused_imports)] // Only where `accept` is all there is.
 pub(crate) use socket::accept_and_mark;
 
@@ -89,21 +88,25 @@ pub(crate) fn set_nonblocking(fd: RawFd, nonblocking: bool) -> io::Result<()> {
 }
 
 /// Writes those of `names` whose bits are set in `flags`, and what is left in hex.
-pub(crate) fn fmt_flags(
+pub(crate) fn fmt_flags<T>(
     f: &mut fmt::Formatter<'_>,
-    flags: u32,
-    names: &[(u32, &str)],
-) -> fmt::Result {
+    flags: T,
+    names: &[(T, &str)],
+) -> fmt::Result
+where
+    T: Copy + PartialEq + Default + fmt::LowerHex + BitAnd<Output = T> + BitXor<Output = T>,
+{
+    let none = T::default();
     let mut left = flags;
     let mut separator = "";
     for &(flag, name) in names {
-        if flags & flag != 0 {
+        if flags & flag != none {
             write!(f, "{separator}{name}")?;
             separator = " | ";
-            left &= !flag;
+            left = left ^ (left & flag);
         }
     }
-    if left != 0 || flags == 0 {
+    if left != none || flags == none {
         write!(f, "{separator}{left:#x}")?;
     }
     Ok(())

@@ -23,12 +23,12 @@ use crate::readiness::Readiness;
 use crate::{Interest, Token};
 
 mod edge_waker;
-mod poll_flags;
 mod queue_fd;
+mod readiness_flags;
 mod stateless;
 
 pub(crate) use edge_waker::Waker;
-use poll_flags::PollFlags;
+use readiness_flags::ReadinessFlags;
 
 #[derive(Debug)]
 pub(crate) struct Selector {
@@ -88,10 +88,8 @@ impl Selector {
     fn wait_precisely(&self, events: &mut Vec<Event>, timeout: Duration) -> io::Result<usize> {
         // Whether the kernel has the call, and whether a sandbox lets us make it, does
         // not change while we run: one refusal is enough. On Android the sandbox would kill us.
-        static REFUSED: AtomicBool = AtomicBool::new(cfg!(any(
-            mio_unsupported_no_pwait2,
-            target_os = "android"
-        )));
+        static REFUSED: AtomicBool =
+            AtomicBool::new(cfg!(any(mio_unsupported_no_pwait2, target_os = "android")));
 
         if !REFUSED.load(Ordering::Relaxed) {
             match self.pwait2(events, timeout) {
@@ -205,7 +203,7 @@ fn flags_of(interest: Interest) -> u32 {
     flags
 }
 
-const FLAGS: PollFlags = PollFlags {
+const FLAGS: ReadinessFlags = ReadinessFlags {
     readable: libc::EPOLLIN as u32,
     writable: libc::EPOLLOUT as u32,
     priority: libc::EPOLLPRI as u32,

@@ -16,10 +16,12 @@ use crate::Token;
 ///
 /// # Which questions are portable
 ///
-/// [`is_readable`](Event::is_readable) and [`is_writable`](Event::is_writable) are
-/// answered alike everywhere. The others are refinements: where a system does
-/// not tell, they are `false`. A program that ignores them, and simply reads and
-/// writes, finds out everything that they say.
+/// Data, room and connections make [`is_readable`](Event::is_readable) and
+/// [`is_writable`](Event::is_writable) true everywhere. How the end of a stream and
+/// an error show differs: they may come as readable or writable, or as one of the
+/// other questions alone. A program that reads when an event is readable, read-closed
+/// *or* an error, and writes accordingly, learns everything from the operations
+/// themselves.
 #[derive(Clone)]
 #[repr(transparent)] // The buffers of the system calls are made of events.
 pub struct Event {
@@ -33,6 +35,12 @@ impl Event {
         Event { raw }
     }
 
+    /// The raw event, for a backend that completes what the system wrote.
+    #[allow(dead_code)] // As above.
+    pub(super) fn raw_mut(&mut self) -> &mut RawEvent {
+        &mut self.raw
+    }
+
     /// The token that the source was registered with.
     #[inline]
     #[must_use]
@@ -40,13 +48,14 @@ impl Event {
         self.raw.token()
     }
 
-    /// Whether reading is worth trying: data, the end of the stream, a
-    /// connection to accept, out-of-band data, or an error.
+    /// Whether reading is worth trying: data, a connection to accept, out-of-band
+    /// data, and mostly the end of the stream and errors.
     ///
     /// # Portability
     ///
-    /// `EPOLLIN` or `EPOLLPRI`; `POLLIN` or `POLLPRI`. The poll(2) backend sets it also
-    /// when an error or a hang-up is all there is to report.
+    /// `EPOLLIN` or `EPOLLPRI`; `POLLIN` or `POLLPRI`; the reading filter of kqueue. The end of
+    /// an empty pipe is on epoll [read-closed](Event::is_read_closed) and not readable.
+    /// The poll(2) backend sets it with every error or hang-up if reading is awaited.
     #[inline]
     #[must_use]
     pub fn is_readable(&self) -> bool {
@@ -58,8 +67,8 @@ impl Event {
     ///
     /// # Portability
     ///
-    /// `EPOLLOUT`; `POLLOUT`. The poll(2) backend sets it also when an error or a
-    /// hang-up is all there is to report.
+    /// `EPOLLOUT`; `POLLOUT`; the writing filter of kqueue. The poll(2) backend sets it
+    /// with every error or hang-up if writing is awaited.
     #[inline]
     #[must_use]
     pub fn is_writable(&self) -> bool {
@@ -81,9 +90,9 @@ impl Event {
     /// Whether no more will arrive than what can be read now: the peer shut its
     /// sending side down or is gone.
     ///
-    /// Never wrongly `true`, as far as the system can tell; `false` does not mean
-    /// that the source is open. Only a read of zero bytes is certain. The
-    /// source's own `shutdown(Read)` counts as well.
+    /// For streams and pipes it is never wrongly `true`; `false` does not mean that the
+    /// source is open. Only a read of zero bytes is certain. The source's own
+    /// `shutdown(Read)` counts as well, and so does never having been connected.
     ///
     /// # Portability
     ///
@@ -97,8 +106,9 @@ impl Event {
     /// Whether nothing more can be written: the connection is gone, or the
     /// reading end of a pipe was closed.
     ///
-    /// Never wrongly `true`, as far as the system can tell; `false` does not mean
-    /// that the source is open.
+    /// For streams and pipes it is never wrongly `true`; `false` does not mean that the
+    /// source is open. An error of a datagram socket may show as write-closed, though
+    /// the socket lives on.
     ///
     /// # Portability
     ///

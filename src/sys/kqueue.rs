@@ -188,7 +188,13 @@ impl Changes {
     }
 
     /// Adds a change, which the caller may complete.
-    fn push(&mut self, ident: RawFd, filter: Filter, flags: Flags, token: Token) -> &mut os::kevent {
+    fn push(
+        &mut self,
+        ident: RawFd,
+        filter: Filter,
+        flags: Flags,
+        token: Token,
+    ) -> &mut os::kevent {
         let change = &mut self.list[self.len];
         self.len += 1;
         // A negative number is no descriptor, however wide; the kernel says so.

@@ -21,7 +21,12 @@ pub use event::Event;
 #[cfg_attr(
     all(
         feature = "os-poll",
-        any(target_os = "linux", target_os = "android"),
+        any(
+            target_os = "linux",
+            target_os = "android",
+            target_os = "illumos",
+            target_os = "redox"
+        ),
         not(mio_unsupported_force_poll_poll),
         not(mio_test_kqueue_shim)
     ),
@@ -45,8 +50,29 @@ pub use event::Event;
 #[cfg_attr(
     all(
         feature = "os-poll",
-        any(target_os = "linux", target_os = "android"),
-        mio_unsupported_force_poll_poll
+        target_os = "solaris",
+        not(mio_unsupported_force_poll_poll)
+    ),
+    path = "event_port.rs"
+)]
+#[cfg_attr(
+    all(
+        feature = "os-poll",
+        any(
+            mio_unsupported_force_poll_poll,
+            target_os = "aix",
+            target_os = "cygwin",
+            target_os = "emscripten",
+            target_os = "espidf",
+            target_os = "fuchsia",
+            target_os = "haiku",
+            target_os = "hermit",
+            target_os = "horizon",
+            target_os = "hurd",
+            target_os = "nto",
+            target_os = "nuttx",
+            target_os = "vita"
+        )
     ),
     path = "poll.rs"
 )]

@@ -19,13 +19,12 @@
 //! only says "look again", so that silencing it cannot lose a wake.
 
 use std::collections::BTreeMap;
-use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
-use std::{fmt, io};
+use std::{fmt, io, mem};
 
 use super::bell::Bell;
-use super::family::{check, fmt_flags, FdSelector};
+use super::family::{check, check_pollable, not_found};
 use super::seam;
 use super::timeout::{self, Deadline};
 use super::Event;
@@ -33,11 +32,13 @@ use crate::readiness::Readiness;
 use crate::sync::{lock, Arc, Mutex};
 use crate::{Interest, Token};
 
+mod fd_link;
 mod poll_flags;
+mod readiness_flags;
 mod rearming;
 
-use poll_flags::PollFlags;
-use rearming::{Arming, Fired};
+use fd_link::Link;
+use rearming::Arming;
 
 pub(crate) struct Selector {
     shared: Arc<Shared>,
@@ -288,54 +289,25 @@ impl Books {
 impl Record {
     /// The flags to ask the kernel for; `None` to leave the descriptor out.
     fn wanted(&self) -> Option<libc::c_short> {
-        let wanted = self.arming.wanted()?;
-        (!self.closed).then(|| wanted.map_or(0, flags_of))
+        if self.closed {
+            return None;
+        }
+        poll_flags::wanted(&self.arming)
     }
 
     /// What to tell the user when the kernel reports `flags`.
-    ///
-    /// The record may have changed since the kernel was asked; what is not wanted any
-    /// more is dropped.
     fn report(&mut self, flags: libc::c_short) -> Option<Event> {
-        let wanted = self.wanted()?;
         if flags & libc::POLLNVAL != 0 {
             self.closed = true;
             return None;
         }
-        let mut flags = flags & (wanted | UNASKED);
-        let fired = if flags & UNASKED != 0 {
-            // No operation would block now: whoever waits for a direction shall try it,
-            // and learn of the error.
-            flags |= wanted & (libc::POLLIN | libc::POLLOUT);
-            Fired::Everything
-        } else {
-            Fired::Directions(directions_of(flags)?)
-        };
-        self.arming.deliver(fired);
+        let flags = poll_flags::deliver(&mut self.arming, flags)?;
         Some(event(self.token, flags))
     }
 }
 
 fn has_room(events: &Vec<Event>) -> bool {
     events.len() < events.capacity()
-}
-
-fn not_found() -> io::Error {
-    io::Error::from_raw_os_error(libc::ENOENT)
-}
-
-/// Answers as epoll does: `EBADF` for what is not open, `EPERM` for what poll(2) takes
-/// but is always ready.
-fn check_pollable(fd: RawFd) -> io::Result<()> {
-    let mut stat = MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: `stat` has room for what the call writes.
-    check(unsafe { libc::fstat(fd, stat.as_mut_ptr()) })?;
-    // SAFETY: the call succeeded, and has written all of it.
-    let mode = unsafe { stat.assume_init() }.st_mode;
-    match mode & libc::S_IFMT {
-        libc::S_IFREG | libc::S_IFDIR => Err(io::Error::from_raw_os_error(libc::EPERM)),
-        _ => Ok(()),
-    }
 }
 
 fn poll(list: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<()> {
@@ -358,85 +330,11 @@ fn entry(fd: RawFd, events: libc::c_short) -> libc::pollfd {
     }
 }
 
-/// What the kernel reports though nobody asked.
-const UNASKED: libc::c_short = libc::POLLERR | libc::POLLHUP;
-
-/// What a direction is called in the flags.
-const DIRECTIONS: [(Interest, libc::c_short); 3] = [
-    (Interest::READABLE, libc::POLLIN | libc::POLLRDHUP),
-    (Interest::WRITABLE, libc::POLLOUT),
-    (Interest::PRIORITY_BIT, libc::POLLPRI),
-];
-
-fn flags_of(interest: Interest) -> libc::c_short {
-    DIRECTIONS
-        .iter()
-        .filter(|&&(direction, _)| interest.intersects(direction))
-        .fold(0, |all, &(_, flags)| all | flags)
-}
-
-fn directions_of(flags: libc::c_short) -> Option<Interest> {
-    DIRECTIONS
-        .iter()
-        .filter(|&&(_, direction)| flags & direction != 0)
-        .map(|&(direction, _)| direction)
-        .reduce(Interest::add)
-}
-
-impl FdSelector for Selector {
-    fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        self.shared.add(fd, token, interest)
-    }
-
-    fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        self.shared.modify(fd, token, interest)
-    }
-
-    fn remove(&self, fd: RawFd) -> io::Result<()> {
-        self.shared.remove(fd)
-    }
-}
-
 impl fmt::Debug for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Selector")
             .field("bell", &self.shared.bell)
             .finish_non_exhaustive()
-    }
-}
-
-/// How a source finds its record.
-struct Link {
-    shared: Arc<Shared>,
-    fd: RawFd,
-}
-
-impl Link {
-    fn attach(
-        selector: &Selector,
-        fd: RawFd,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<Link> {
-        let shared = Arc::clone(&selector.shared);
-        shared.add(fd, token, interest)?;
-        Ok(Link { shared, fd })
-    }
-
-    fn leads_to(&self, selector: &Selector) -> bool {
-        Arc::ptr_eq(&self.shared, &selector.shared)
-    }
-
-    fn change(&self, token: Token, interest: Interest) -> io::Result<()> {
-        self.shared.modify(self.fd, token, interest)
-    }
-
-    fn detach(&self) -> io::Result<()> {
-        self.shared.remove(self.fd)
-    }
-
-    fn rearm(&self, directions: Interest) {
-        self.shared.rearm(self.fd, directions);
     }
 }
 
@@ -497,15 +395,6 @@ fn event(token: Token, flags: libc::c_short) -> Event {
     Event::new(RawEvent { token, flags })
 }
 
-const FLAGS: PollFlags = PollFlags {
-    readable: libc::POLLIN as u32,
-    writable: libc::POLLOUT as u32,
-    priority: libc::POLLPRI as u32,
-    error: libc::POLLERR as u32,
-    hang_up: libc::POLLHUP as u32,
-    read_hang_up: libc::POLLRDHUP as u32,
-};
-
 impl seam::RawEvent for RawEvent {
     #[inline]
     fn token(&self) -> Token {
@@ -514,21 +403,10 @@ impl seam::RawEvent for RawEvent {
 
     #[inline]
     fn readiness(&self) -> Readiness {
-        FLAGS.fold(self.flags as u32)
+        poll_flags::POLL.fold(self.flags as u32)
     }
 
     fn fmt_flags(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt_flags(
-            f,
-            self.flags as u32,
-            &[
-                (FLAGS.readable, "POLLIN"),
-                (FLAGS.priority, "POLLPRI"),
-                (FLAGS.writable, "POLLOUT"),
-                (FLAGS.read_hang_up, "POLLRDHUP"),
-                (FLAGS.error, "POLLERR"),
-                (FLAGS.hang_up, "POLLHUP"),
-            ],
-        )
+        poll_flags::fmt(f, self.flags)
     }
 }

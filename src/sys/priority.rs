@@ -12,8 +12,9 @@ impl Interest {
     ///
     /// # Portability
     ///
-    /// Linux: `EPOLLPRI`, `POLLPRI`. The poll(2) backend reports it once, and again
-    /// after `try_io` or `reregister`: it cannot see out-of-band data being read.
+    /// Linux and Android: `EPOLLPRI`, `POLLPRI`. The poll(2) backend reports it once, and
+    /// again after `reregister` or a `try_io` that answers an error: take the
+    /// out-of-band data through `try_io`, until it would block.
     ///
     /// [`is_priority`]: crate::event::Event::is_priority
     /// [`is_readable`]: crate::event::Event::is_readable

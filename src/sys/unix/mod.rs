@@ -2,6 +2,7 @@
 
 use std::ops::{BitAnd, BitXor};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::mem::MaybeUninit;
 use std::{fmt, io};
 
 use super::seam::Selector;
@@ -54,6 +55,27 @@ pub(crate) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
         return Err(io::Error::last_os_error());
     }
     Ok(result)
+}
+
+/// What is asked about is not registered.
+#[allow(dead_code)] // Asked by selectors that keep books themselves.
+pub(crate) fn not_found() -> io::Error {
+    io::Error::from_raw_os_error(libc::ENOENT)
+}
+
+/// Answers as epoll does: `EBADF` for what is not open, `EPERM` for what poll(2) takes
+/// but is always ready.
+#[allow(dead_code)] // As above.
+pub(crate) fn check_pollable(fd: RawFd) -> io::Result<()> {
+    let mut stat = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: `stat` has room for what the call writes.
+    check(unsafe { libc::fstat(fd, stat.as_mut_ptr()) })?;
+    // SAFETY: the call succeeded, and has written all of it.
+    let mode = unsafe { stat.assume_init() }.st_mode;
+    match mode & libc::S_IFMT {
+        libc::S_IFREG | libc::S_IFDIR => Err(io::Error::from_raw_os_error(libc::EPERM)),
+        _ => Ok(()),
+    }
 }
 
 /// Makes a pipe whose both ends are non-blocking and closed on exec: the sending end

@@ -12,9 +12,9 @@ use std::{fmt, ops};
 /// The *trigger mode* says when an event is repeated. It holds for the whole
 /// registration, all directions alike:
 ///
-/// * **Edge**, the default: an event is reported when readiness arises, and
-///   again only after the source has been drained, that is, after an operation
-///   in that direction answered [`WouldBlock`].
+/// * **Edge**, the default: an event is reported when readiness arises. The next is
+///   certain only after the source has been drained, that is, after an operation
+///   in that direction answered [`WouldBlock`]; more data may cause one before.
 /// * **Level**, [`Interest::level`]: every [`Poll::poll`] reports the source for
 ///   as long as it is ready.
 /// * **One-shot**, [`Interest::oneshot`]: at most one event per direction is

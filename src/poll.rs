@@ -60,10 +60,11 @@ use crate::{Events, Registry};
 /// # Draining
 ///
 /// Registrations are edge-triggered unless their [`Interest`] says otherwise:
-/// after an event, the next one in that direction comes only once an operation
-/// has answered [`WouldBlock`], or a stream's read or write was shorter than it
-/// might have been. Until then the source has to be assumed ready. The
-/// [guide](crate::guide) shows the loops that follow from this.
+/// after an event, the next one in that direction is certain only once an
+/// operation has answered [`WouldBlock`], or a stream's read or write was shorter
+/// than it might have been and the event was not
+/// [read-closed](crate::event::Event::is_read_closed). Until then the source has to
+/// be assumed ready. The [guide](crate::guide) shows the loops that follow from this.
 ///
 /// # Deregistering
 ///
@@ -132,9 +133,8 @@ impl Poll {
     ///   without events. It is rounded up to what the system can tell apart:
     ///   nanoseconds on Linux since 5.11 (before, and under a sandbox that
     ///   forbids `epoll_pwait2`, milliseconds), milliseconds for poll(2).
-    ///   A duration that the system's type cannot hold is cut to the
-    ///   longest that it can hold, which where the unit is milliseconds is 24
-    ///   days.
+    ///   Where epoll knows milliseconds only, a duration is cut to 24 days, the
+    ///   longest that it can hold; elsewhere there is no such limit.
     ///
     /// # Errors
     ///
@@ -143,7 +143,7 @@ impl Poll {
     ///   calling again.
     /// * [`InvalidInput`]: `events` has a capacity of zero. No system call is made.
     /// * Others as the system gives them; none is to be expected from a poll
-    ///   that was made by [`Poll::new`] and whose descriptor nobody closed.
+    ///   whose descriptor nobody closed.
     ///
     /// After an error `events` is empty.
     ///

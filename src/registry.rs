@@ -15,9 +15,9 @@ use crate::{Interest, Token};
 ///
 /// A source is registered with one poll at a time, once. Registering it twice,
 /// or reregistering or deregistering it with a poll that does not have it, is
-/// an error of the program. Debug builds report it for every source of this
-/// crate, as [`AlreadyExists`] or [`NotFound`]; in release builds the system's own
-/// answer is all there is, which for a second *poll* is to accept.
+/// an error of the program. Debug builds report it for every socket and pipe of this
+/// crate, as [`AlreadyExists`] or [`NotFound`]; in release builds the backend's own
+/// answer is all there is, which for a second *poll* is on epoll and kqueue to accept.
 ///
 /// [`Poll`]: crate::Poll
 /// [`Poll::registry`]: crate::Poll::registry
@@ -86,8 +86,9 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](io::ErrorKind::NotFound) if the source is not registered with
-    /// this poll; otherwise as for [`Registry::register`].
+    /// [`NotFound`](io::ErrorKind::NotFound) if the source is not registered; in debug
+    /// builds [`AlreadyExists`](io::ErrorKind::AlreadyExists) if it is with another poll;
+    /// otherwise as for [`Registry::register`].
     ///
     /// # Portability
     ///

@@ -9,7 +9,7 @@ use crate::{Registry, Token};
 ///
 /// [`Waker::wake`] makes the poll that the waker was made for return an event with
 /// the waker's token: the call that is running, or if there is none, the next
-/// one. Such an event [is readable](crate::event::Event::is_readable).
+/// one (a later one if [`Events`](crate::Events) has no room). Such an event [is readable](crate::event::Event::is_readable).
 ///
 /// Wakes that come before the poll has delivered the event unite into one: the
 /// count of wakes is not kept, and whatever a thread wrote before it woke is

@@ -4,8 +4,8 @@ use crate::{Interest, Registry, Token};
 
 /// Something that can be registered with a [`Poll`](crate::Poll).
 ///
-/// The sources of this crate are the sockets of `mio::net` and, by system, those
-/// of `mio::unix` and `mio::windows`. A type made of one of them implements the
+/// The sources of this crate are the sockets of `mio::net`, and on Unix the pipes and
+/// descriptors of `mio::unix`. A type made of one of them implements the
 /// trait by handing the three calls on; the [`Interest`] carries the trigger mode,
 /// so that handing it on unchanged is all there is to do.
 ///

@@ -1,8 +1,10 @@
 //! TCP, UDP and Unix domain sockets.
 //!
-//! All of them are non-blocking from birth, and closed on exec. Where the standard
-//! library has the operation, name, arguments and result are its; what differs is
-//! that an operation which cannot be done at once answers [`WouldBlock`].
+//! What the constructors of this module make is non-blocking and closed on exec from
+//! birth; what is converted from elsewhere has to be non-blocking already. Where the
+//! standard library has an operation of the same name it does the same, except that
+//! one which cannot be done at once answers [`WouldBlock`], and that addresses are
+//! `SocketAddr`s: no names are resolved.
 //!
 //! # Options
 //!

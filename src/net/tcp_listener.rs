@@ -77,7 +77,9 @@ impl TcpListener {
     ///
     /// * `WouldBlock`: none waits.
     /// * `EMFILE`, `ENFILE`: there is no descriptor for it. The connection goes on
-    ///   waiting, but no edge announces it again: retry once a descriptor is free.
+    ///   waiting. On epoll and kqueue no edge announces it again; where edges are
+    ///   emulated every poll does. Deregister the listener until a descriptor is
+    ///   free.
     /// * `ConnectionAborted` and other errors of the network: the connection
     ///   failed before it was accepted. Go on with the next.
     ///
@@ -101,7 +103,7 @@ impl TcpListener {
         self.inner.io().local_addr()
     }
 
-    /// Sets the time to live of packets, in hops (`IP_TTL`).
+    /// Sets the time to live of IPv4 packets, in hops (`IP_TTL`).
     ///
     /// # Errors
     ///
@@ -110,7 +112,7 @@ impl TcpListener {
         self.inner.io().set_ttl(ttl)
     }
 
-    /// The time to live of packets, in hops (`IP_TTL`).
+    /// The time to live of IPv4 packets, in hops (`IP_TTL`).
     ///
     /// # Errors
     ///

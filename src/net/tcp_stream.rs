@@ -115,7 +115,8 @@ impl TcpStream {
     ///
     /// # Portability
     ///
-    /// A second call is an error on macOS, and succeeds on Linux.
+    /// A second call is an error on macOS, and succeeds on Linux while the connection
+    /// lives.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.inner.io().shutdown(how)
     }
@@ -142,7 +143,7 @@ impl TcpStream {
         self.inner.io().nodelay()
     }
 
-    /// Sets the time to live of packets, in hops (`IP_TTL`).
+    /// Sets the time to live of IPv4 packets, in hops (`IP_TTL`).
     ///
     /// # Errors
     ///
@@ -151,7 +152,7 @@ impl TcpStream {
         self.inner.io().set_ttl(ttl)
     }
 
-    /// The time to live of packets, in hops (`IP_TTL`).
+    /// The time to live of IPv4 packets, in hops (`IP_TTL`).
     ///
     /// # Errors
     ///
@@ -161,6 +162,7 @@ impl TcpStream {
     }
 
     /// Takes the pending error off the socket (`SO_ERROR`); `None` if there is none.
+    /// It is gone afterwards: what is read then is the end of the stream.
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ use crate::{sys, Interest};
 /// A non-blocking UDP socket.
 ///
 /// A datagram that is longer than the buffer it is received into is cut, and the
-/// rest is lost.
+/// rest is lost; on Windows that is an error.
 ///
 /// # Examples
 ///
@@ -246,7 +246,7 @@ impl UdpSocket {
         self.inner.io().multicast_loop_v6()
     }
 
-    /// Sets the time to live of datagrams, in hops (`IP_TTL`).
+    /// Sets the time to live of IPv4 datagrams, in hops (`IP_TTL`).
     ///
     /// # Errors
     ///
@@ -255,7 +255,7 @@ impl UdpSocket {
         self.inner.io().set_ttl(ttl)
     }
 
-    /// The time to live of datagrams, in hops (`IP_TTL`).
+    /// The time to live of IPv4 datagrams, in hops (`IP_TTL`).
     ///
     /// # Errors
     ///

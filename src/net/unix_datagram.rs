@@ -132,7 +132,8 @@ impl UnixDatagram {
     ///
     /// # Errors
     ///
-    /// * `WouldBlock`: the receiver's queue is full.
+    /// * `WouldBlock`: the receiver's queue is full. Linux announces room in it to
+    ///   connected senders only: connect, or try again later.
     /// * `NotFound`, `ConnectionRefused`: there is no socket.
     ///
     /// # Portability
@@ -168,7 +169,7 @@ impl UnixDatagram {
     ///
     /// # Errors
     ///
-    /// `NotConnected` if the socket is not connected.
+    /// That of the system. Linux lets sockets be shut down that are not connected.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.inner.io().shutdown(how)
     }

@@ -27,7 +27,7 @@ impl UnixListener {
     /// # Portability
     ///
     /// `socket`, `bind`, and `listen` with the standard library's backlog: as much as
-    /// the system allows.
+    /// the system allows on Linux, FreeBSD, OpenBSD and Apple's, 128 elsewhere.
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<UnixListener> {
         UnixListener::bind_addr(&SocketAddr::from_pathname(path)?)
     }
@@ -62,7 +62,9 @@ impl UnixListener {
     ///
     /// * `WouldBlock`: none waits.
     /// * `EMFILE`, `ENFILE`: there is no descriptor for it. The connection goes on
-    ///   waiting, but no edge announces it again: retry once a descriptor is free.
+    ///   waiting. On epoll and kqueue no edge announces it again; where edges are
+    ///   emulated every poll does. Deregister the listener until a descriptor is
+    ///   free.
     ///
     /// # Portability
     ///

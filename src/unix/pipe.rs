@@ -105,7 +105,7 @@ macro_rules! impl_end {
     ($type:ty) => {
         impl $type {
             /// Sets whether operations answer `WouldBlock` instead of blocking
-            /// (`FIONBIO`).
+            /// (`O_NONBLOCK`).
             ///
             /// # Errors
             ///

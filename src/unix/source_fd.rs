@@ -15,8 +15,8 @@ use crate::{Interest, Registry, Token};
 ///
 /// The I/O does not go through this crate. On backends whose kernel keeps track
 /// (epoll) edges are exact. On the others (poll(2)) each direction is reported once, and
-/// again after [`Registry::reregister`]; [`Interest::level`] works fully
-/// everywhere.
+/// again after [`Registry::reregister`]; an error or a hang-up silences both until then.
+/// [`Interest::level`] works fully everywhere.
 ///
 /// # Errors
 ///

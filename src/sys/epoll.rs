@@ -12,9 +12,8 @@
 //! * `epoll_wait` knows milliseconds only; `epoll_pwait2` (Linux 5.11) nanoseconds.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use std::{fmt, io, ptr};
+use std::{fmt, io};
 
 use super::family::{check, fmt_flags, FdSelector};
 use super::seam;
@@ -23,12 +22,30 @@ use crate::readiness::Readiness;
 use crate::{Interest, Token};
 
 mod edge_waker;
+#[cfg(all(target_os = "linux", not(mio_unsupported_no_pwait2)))]
+#[path = "epoll_pwait2.rs"]
+mod pwait2;
 mod queue_fd;
 mod readiness_flags;
 mod stateless;
 
 pub(crate) use edge_waker::Waker;
 use readiness_flags::ReadinessFlags;
+
+/// illumos has no such call, and Android's sandbox kills who tries.
+#[cfg(not(all(target_os = "linux", not(mio_unsupported_no_pwait2))))]
+mod pwait2 {
+    use super::*;
+
+    pub(super) fn wait(
+        _: BorrowedFd<'_>,
+        _: &mut Vec<Event>,
+        _: libc::c_int,
+        _: Duration,
+    ) -> Option<io::Result<usize>> {
+        None
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Selector {
@@ -83,54 +100,12 @@ impl Selector {
         Ok(ready as usize)
     }
 
-    /// Waits with a timeout in nanoseconds, or where that cannot be had with
+    /// Waits with a timeout that milliseconds cannot say, or where that cannot be had with
     /// one that is rounded up.
     fn wait_precisely(&self, events: &mut Vec<Event>, timeout: Duration) -> io::Result<usize> {
-        // Whether the kernel has the call, and whether a sandbox lets us make it, does
-        // not change while we run: one refusal is enough. On Android the sandbox would kill us.
-        static REFUSED: AtomicBool =
-            AtomicBool::new(cfg!(any(mio_unsupported_no_pwait2, target_os = "android")));
-
-        if !REFUSED.load(Ordering::Relaxed) {
-            match self.pwait2(events, timeout) {
-                Err(error) if is_refusal(&error) => REFUSED.store(true, Ordering::Relaxed),
-                answer => return answer,
-            }
-        }
-        self.wait(events, timeout::millis(Some(timeout)))
-    }
-
-    fn pwait2(&self, events: &mut Vec<Event>, timeout: Duration) -> io::Result<usize> {
-        /// The kernel's `__kernel_timespec`, 64 bits wide on every CPU; libc's may
-        /// be narrower.
-        #[repr(C)]
-        struct Timespec {
-            seconds: i64,
-            nanoseconds: i64,
-        }
-
-        let timespec = Timespec {
-            seconds: timeout.as_secs().try_into().unwrap_or(i64::MAX),
-            nanoseconds: timeout.subsec_nanos().into(),
-        };
-        // No function of the C library: old ones have none, and musl's is absent.
-        // SAFETY: as for `wait`; `timespec` outlives the call, and a null signal mask
-        // leaves the mask alone, whatever its size.
-        let ready = unsafe {
-            libc::syscall(
-                libc::SYS_epoll_pwait2,
-                self.epoll.as_raw_fd(),
-                events.as_mut_ptr(),
-                room(events),
-                &timespec as *const Timespec,
-                ptr::null::<libc::sigset_t>(),
-                0_usize,
-            )
-        };
-        if ready < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(ready as usize)
+        let room = room(events);
+        pwait2::wait(self.as_fd(), events, room, timeout)
+            .unwrap_or_else(|| self.wait(events, timeout::millis(Some(timeout))))
     }
 
     /// Changes the kernel's set; removing takes no `registration`.
@@ -178,14 +153,6 @@ impl AsFd for Selector {
 fn room(events: &Vec<Event>) -> libc::c_int {
     const MOST: usize = libc::c_int::MAX as usize / std::mem::size_of::<libc::epoll_event>();
     events.capacity().min(MOST) as libc::c_int
-}
-
-/// Whether the kernel lacks the call (`ENOSYS`) or a sandbox forbids it.
-fn is_refusal(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::ENOSYS | libc::EPERM | libc::EACCES | libc::EOPNOTSUPP)
-    )
 }
 
 fn flags_of(interest: Interest) -> u32 {

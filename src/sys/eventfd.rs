@@ -1,7 +1,8 @@
 //! A bell made of an eventfd(2): a counter of 64 bits in the kernel. Writing adds to
 //! it, reading takes it back to zero, and it is readable while it is not zero.
 //!
-//! On Linux every write raises an edge, also of a counter that is not zero.
+//! On Linux every write raises an edge, also of a counter that is not zero. On illumos
+//! only one that finds it zero does.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -16,7 +17,7 @@ pub(crate) struct Bell {
 
 impl Bell {
     #[allow(dead_code)] // Asked by who relies on edges.
-    pub(super) const RINGS_ONLY_OUT_OF_SILENCE: bool = false;
+    pub(super) const RINGS_ONLY_OUT_OF_SILENCE: bool = cfg!(target_os = "illumos");
 
     pub(super) fn new() -> io::Result<Bell> {
         // SAFETY: takes no pointer.

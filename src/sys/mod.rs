@@ -81,16 +81,28 @@ mod selector;
 // The object that rings when a poll is to be interrupted.
 #[cfg_attr(
     all(
-        any(target_os = "linux", target_os = "android"),
+        any(
+            target_os = "linux",
+            target_os = "android",
+            target_os = "illumos",
+            target_os = "espidf",
+            target_os = "hermit"
+        ),
         not(mio_unsupported_force_waker_pipe)
     ),
     path = "eventfd.rs"
 )]
 #[cfg_attr(
-    not(all(
-        any(target_os = "linux", target_os = "android"),
-        not(mio_unsupported_force_waker_pipe)
-    )),
+    any(
+        not(any(
+            target_os = "linux",
+            target_os = "android",
+            target_os = "illumos",
+            target_os = "espidf",
+            target_os = "hermit"
+        )),
+        mio_unsupported_force_waker_pipe
+    ),
     path = "self_pipe.rs"
 )]
 #[cfg(all(unix, feature = "os-poll"))]

@@ -34,7 +34,11 @@ pub(crate) fn connect(address: &SocketAddr) -> io::Result<UnixStream> {
 
 pub(crate) fn accept(listener: &UnixListener) -> io::Result<(UnixStream, SocketAddr)> {
     let (stream, peer) = socket::accept(listener.as_raw_fd())?;
-    Ok((stream.into(), peer.to_unix()?))
+    let stream = UnixStream::from(stream);
+    // A path that fills the address to its last byte is one that the standard library
+    // takes from the system only, not from us.
+    let peer = peer.to_unix().or_else(|_| stream.peer_addr())?;
+    Ok((stream, peer))
 }
 
 pub(crate) fn stream_pair() -> io::Result<(UnixStream, UnixStream)> {

@@ -164,6 +164,10 @@ pub mod net;
 #[cfg(all(unix, feature = "os-ext"))]
 pub mod unix;
 
+#[cfg(all(target_os = "hermit", feature = "os-ext"))]
+#[path = "fd_only.rs"]
+pub mod hermit;
+
 pub use event::Events;
 pub use interest::Interest;
 pub use poll::Poll;

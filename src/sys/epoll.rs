@@ -13,7 +13,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
-use std::{fmt, io};
+use std::{fmt, io, mem};
 
 use super::family::{check, fmt_flags, FdSelector};
 use super::seam;
@@ -115,7 +115,8 @@ impl Selector {
         fd: RawFd,
         registration: Option<(Token, Interest)>,
     ) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: 0, u64: 0 };
+        // SAFETY: made of integers, for which zero is a value. Not every system has the same.
+        let mut event: libc::epoll_event = unsafe { mem::zeroed() };
         if let Some((token, interest)) = registration {
             event.events = flags_of(interest);
             event.u64 = token.0 as u64;
@@ -151,7 +152,7 @@ impl AsFd for Selector {
 /// an `int` can say the size of.
 #[inline]
 fn room(events: &Vec<Event>) -> libc::c_int {
-    const MOST: usize = libc::c_int::MAX as usize / std::mem::size_of::<libc::epoll_event>();
+    const MOST: usize = libc::c_int::MAX as usize / mem::size_of::<libc::epoll_event>();
     events.capacity().min(MOST) as libc::c_int
 }
 

@@ -10,6 +10,13 @@ use std::os::fd::{AsFd, BorrowedFd, FromRawFd};
 
 use super::family::check;
 
+#[cfg(not(target_os = "espidf"))]
+const MARKS: libc::c_int = libc::EFD_CLOEXEC | libc::EFD_NONBLOCK;
+/// An eventfd of ESP-IDF is always non-blocking, there is nothing to execute, and flags that
+/// say so are refused.
+#[cfg(target_os = "espidf")]
+const MARKS: libc::c_int = 0;
+
 #[derive(Debug)]
 pub(crate) struct Bell {
     eventfd: File,
@@ -21,7 +28,7 @@ impl Bell {
 
     pub(super) fn new() -> io::Result<Bell> {
         // SAFETY: takes no pointer.
-        let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+        let fd = check(unsafe { libc::eventfd(0, MARKS) })?;
         // SAFETY: the kernel just made `fd` for us; nobody else knows of it.
         let eventfd = unsafe { File::from_raw_fd(fd) };
         Ok(Bell { eventfd })

@@ -105,7 +105,7 @@ mod selector;
     ),
     path = "self_pipe.rs"
 )]
-#[cfg(all(unix, feature = "os-poll"))]
+#[cfg(all(any(unix, target_os = "hermit"), feature = "os-poll"))]
 #[allow(dead_code)] // kqueue may have a bell of its own.
 mod bell;
 
@@ -132,11 +132,11 @@ mod bell;
     )),
     path = "unix/birth_by_fcntl.rs"
 )]
-#[cfg(unix)]
+#[cfg(any(unix, target_os = "hermit"))]
 mod birth;
 
 // What sockets and pipes need of the family of systems.
-#[cfg_attr(unix, path = "unix/mod.rs")]
+#[cfg_attr(any(unix, target_os = "hermit"), path = "unix/mod.rs")]
 mod family;
 
 // `Interest::PRIORITY`, where there is out-of-band readiness.

@@ -297,7 +297,7 @@ impl Record {
 
     /// What to tell the user when the kernel reports `flags`.
     fn report(&mut self, flags: libc::c_short) -> Option<Event> {
-        if flags & libc::POLLNVAL != 0 {
+        if says_closed(flags) {
             self.closed = true;
             return None;
         }
@@ -308,6 +308,18 @@ impl Record {
 
 fn has_room(events: &Vec<Event>) -> bool {
     events.len() < events.capacity()
+}
+
+/// Whether the kernel says that the descriptor is not open.
+#[cfg(not(target_os = "espidf"))]
+fn says_closed(flags: libc::c_short) -> bool {
+    flags & libc::POLLNVAL != 0
+}
+
+/// ESP-IDF has no flag for it.
+#[cfg(target_os = "espidf")]
+fn says_closed(_: libc::c_short) -> bool {
+    false
 }
 
 fn poll(list: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<()> {

@@ -3,25 +3,20 @@
 //! The standard library promises no layout of its own types, so every field is
 //! carried over by name.
 
-use std::ffi::OsStr;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::net::SocketAddr as UnixAddr;
-use std::path::Path;
-use std::{io, mem, ptr, slice};
+use std::{io, mem, ptr};
 
 /// An address of any family, and how much of it counts.
 pub(crate) struct OsAddr {
-    storage: Storage,
-    len: libc::socklen_t,
+    pub(super) storage: Storage,
+    pub(super) len: libc::socklen_t,
 }
 
 #[repr(C)]
-union Storage {
-    any: libc::sockaddr_storage,
+pub(super) union Storage {
+    pub(super) any: libc::sockaddr_storage,
     v4: libc::sockaddr_in,
     v6: libc::sockaddr_in6,
-    unix: libc::sockaddr_un,
 }
 
 impl OsAddr {
@@ -76,26 +71,6 @@ impl OsAddr {
             )),
         }
     }
-
-    /// The address of a Unix domain socket.
-    ///
-    /// A pathname may come with a NUL behind it or without. What begins with a NUL is
-    /// a name in the abstract namespace, every byte of which counts; where there is no
-    /// such namespace, the system said "unnamed" in zeroes.
-    pub(super) fn to_unix(&self) -> io::Result<UnixAddr> {
-        // SAFETY: as in `family`.
-        let unix = unsafe { &self.storage.unix };
-        let room = unix.sun_path.len();
-        let len = (self.len as usize)
-            .saturating_sub(path_offset(unix))
-            .min(room);
-        // SAFETY: `len` of the `room` bytes, and a `c_char` is a byte.
-        let name = unsafe { slice::from_raw_parts(unix.sun_path.as_ptr().cast::<u8>(), len) };
-        match name {
-            [0, name @ ..] => abstract_name::address(name),
-            [path @ .., 0] | path => UnixAddr::from_pathname(Path::new(OsStr::from_bytes(path))),
-        }
-    }
 }
 
 impl From<SocketAddr> for OsAddr {
@@ -121,74 +96,8 @@ impl From<SocketAddr> for OsAddr {
     }
 }
 
-impl From<&UnixAddr> for OsAddr {
-    fn from(address: &UnixAddr) -> OsAddr {
-        let mut this = OsAddr::empty();
-        // SAFETY: as in `family`; nothing else borrows the storage.
-        let unix = unsafe { &mut this.storage.unix };
-        unix.sun_family = libc::AF_UNIX as libc::sa_family_t;
-
-        // A pathname is followed by a NUL that counts; an abstract name is preceded by
-        // one; an unnamed address is its family alone. The standard library has seen
-        // to it that each fits.
-        let (start, bytes, end) = if let Some(path) = address.as_pathname() {
-            (0, path.as_os_str().as_bytes(), 1)
-        } else if let Some(name) = abstract_name::of(address) {
-            (1, name, 0)
-        } else {
-            (0, &[][..], 0)
-        };
-        for (to, from) in unix.sun_path[start..].iter_mut().zip(bytes) {
-            *to = *from as libc::c_char;
-        }
-        this.len = (path_offset(unix) + start + bytes.len() + end) as libc::socklen_t;
-        this
-    }
-}
-
-/// The namespace beside the file system, of Linux and Android.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod abstract_name {
-    use std::io;
-    #[cfg(target_os = "android")]
-    use std::os::android::net::SocketAddrExt as _;
-    #[cfg(target_os = "linux")]
-    use std::os::linux::net::SocketAddrExt as _;
-    use std::os::unix::net::SocketAddr;
-
-    pub(super) fn of(address: &SocketAddr) -> Option<&[u8]> {
-        address.as_abstract_name()
-    }
-
-    pub(super) fn address(name: &[u8]) -> io::Result<SocketAddr> {
-        SocketAddr::from_abstract_name(name)
-    }
-}
-
-/// No such namespace.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-mod abstract_name {
-    use std::io;
-    use std::os::unix::net::SocketAddr;
-
-    pub(super) fn of(_: &SocketAddr) -> Option<&[u8]> {
-        None
-    }
-
-    pub(super) fn address(_: &[u8]) -> io::Result<SocketAddr> {
-        SocketAddr::from_pathname("")
-    }
-}
-
-/// The number of bytes before the path of a Unix address.
-fn path_offset(unix: &libc::sockaddr_un) -> usize {
-    unix.sun_path.as_ptr() as usize - ptr::addr_of!(*unix) as usize
-}
-
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
-    use std::os::linux::net::SocketAddrExt as _;
-
     use super::*;
 
     #[test]
@@ -199,37 +108,6 @@ mod tests {
         }
         let scoped = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 1, 0x0102_0304, 7).into();
         assert_eq!(OsAddr::from(scoped).to_inet().unwrap(), scoped);
-    }
-
-    #[test]
-    fn unix_addresses_survive_the_round_trip() {
-        let path = UnixAddr::from_pathname("/tmp/socket").unwrap();
-        let back = OsAddr::from(&path).to_unix().unwrap();
-        assert_eq!(back.as_pathname(), Some(Path::new("/tmp/socket")));
-
-        let name = UnixAddr::from_abstract_name(b"a\0name\0").unwrap();
-        let back = OsAddr::from(&name).to_unix().unwrap();
-        assert_eq!(back.as_abstract_name(), Some(&b"a\0name\0"[..]));
-
-        let unnamed = UnixAddr::from_pathname("").unwrap();
-        assert!(OsAddr::from(&unnamed).to_unix().unwrap().is_unnamed());
-    }
-
-    #[test]
-    fn a_pathname_may_come_without_its_nul() {
-        let path = UnixAddr::from_pathname("/tmp/socket").unwrap();
-        let mut raw = OsAddr::from(&path);
-        raw.len -= 1;
-        let back = raw.to_unix().unwrap();
-        assert_eq!(back.as_pathname(), Some(Path::new("/tmp/socket")));
-    }
-
-    #[test]
-    fn the_longest_path_fits() {
-        let longest = "x".repeat(107);
-        let path = UnixAddr::from_pathname(&longest).unwrap();
-        let back = OsAddr::from(&path).to_unix().unwrap();
-        assert_eq!(back.as_pathname(), Some(Path::new(&longest)));
     }
 
     #[test]

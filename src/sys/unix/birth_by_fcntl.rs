@@ -16,6 +16,7 @@ pub(super) fn socket(family: libc::c_int, kind: libc::c_int) -> io::Result<Owned
 }
 
 /// Two Unix sockets that are connected with one another.
+#[cfg(unix)]
 pub(super) fn socket_pair(kind: libc::c_int) -> io::Result<(OwnedFd, OwnedFd)> {
     let mut fds = [-1; 2];
     // SAFETY: `fds` has room for the two descriptors that the call writes.
@@ -27,6 +28,7 @@ pub(super) fn socket_pair(kind: libc::c_int) -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// The sending end and the receiving end of a pipe.
+#[cfg(unix)]
 pub(super) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut fds = [-1; 2];
     // SAFETY: `fds` has room for the two descriptors that the call writes.

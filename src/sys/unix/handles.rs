@@ -54,12 +54,16 @@ impl_handles! {
     crate::net::TcpListener,
     crate::net::TcpStream,
     crate::net::UdpSocket,
+}
+
+#[cfg(all(unix, feature = "net"))]
+impl_handles! {
     crate::net::UnixDatagram,
     crate::net::UnixListener,
     crate::net::UnixStream,
 }
 
-#[cfg(feature = "os-ext")]
+#[cfg(all(unix, feature = "os-ext"))]
 impl_handles! {
     crate::unix::pipe::Receiver,
     crate::unix::pipe::Sender,

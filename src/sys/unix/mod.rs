@@ -1,8 +1,8 @@
 //! What the Unix systems have in common: descriptors, and the calls on them.
 
+use std::mem::MaybeUninit;
 use std::ops::{BitAnd, BitXor};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::mem::MaybeUninit;
 use std::{fmt, io};
 
 use super::seam::Selector;
@@ -14,8 +14,10 @@ mod handles;
 #[cfg(feature = "net")]
 pub(crate) mod net;
 mod socket;
-#[cfg(feature = "net")]
+#[cfg(all(unix, feature = "net"))]
 pub(crate) mod uds;
+#[cfg(unix)]
+mod unix_addr;
 
 #[allow(unused_imports)] // As below.
 pub(crate) use addr::OsAddr;
@@ -80,6 +82,7 @@ pub(crate) fn check_pollable(fd: RawFd) -> io::Result<()> {
 
 /// Makes a pipe whose both ends are non-blocking and closed on exec: the sending end
 /// and the receiving one.
+#[cfg(unix)]
 pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     super::birth::pipe()
 }
@@ -96,7 +99,7 @@ pub(crate) fn mark(fd: OwnedFd) -> io::Result<OwnedFd> {
 /// Sets whether operations on `fd` answer `WouldBlock` instead of blocking.
 pub(crate) fn set_nonblocking(fd: RawFd, nonblocking: bool) -> io::Result<()> {
     // SAFETY: takes no pointer.
-    let before = check(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
+    let before = check(unsafe { libc::fcntl(fd, libc::F_GETFL, 0) })?;
     let after = if nonblocking {
         before | libc::O_NONBLOCK
     } else {
@@ -110,11 +113,7 @@ pub(crate) fn set_nonblocking(fd: RawFd, nonblocking: bool) -> io::Result<()> {
 }
 
 /// Writes those of `names` whose bits are set in `flags`, and what is left in hex.
-pub(crate) fn fmt_flags<T>(
-    f: &mut fmt::Formatter<'_>,
-    flags: T,
-    names: &[(T, &str)],
-) -> fmt::Result
+pub(crate) fn fmt_flags<T>(f: &mut fmt::Formatter<'_>, flags: T, names: &[(T, &str)]) -> fmt::Result
 where
     T: Copy + PartialEq + Default + fmt::LowerHex + BitAnd<Output = T> + BitXor<Output = T>,
 {

@@ -1,0 +1,142 @@
+//! The addresses of Unix domain sockets.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::SocketAddr as UnixAddr;
+use std::path::Path;
+use std::{io, ptr, slice};
+
+use super::addr::OsAddr;
+
+impl OsAddr {
+    fn as_unix(&self) -> &libc::sockaddr_un {
+        // SAFETY: the storage has room for, and the alignment of, every kind of address. All
+        // of it is initialised, and every bit pattern is a value.
+        unsafe { &*ptr::addr_of!(self.storage).cast() }
+    }
+
+    fn as_unix_mut(&mut self) -> &mut libc::sockaddr_un {
+        // SAFETY: as above.
+        unsafe { &mut *ptr::addr_of_mut!(self.storage).cast() }
+    }
+
+    /// The address of a Unix domain socket.
+    ///
+    /// A pathname may come with a NUL behind it or without. What begins with a NUL is
+    /// a name in the abstract namespace, every byte of which counts; where there is no
+    /// such namespace, the system said "unnamed" in zeroes.
+    pub(super) fn to_unix(&self) -> io::Result<UnixAddr> {
+        let unix = self.as_unix();
+        let room = unix.sun_path.len();
+        let len = (self.len as usize)
+            .saturating_sub(path_offset(unix))
+            .min(room);
+        // SAFETY: `len` of the `room` bytes, and a `c_char` is a byte.
+        let name = unsafe { slice::from_raw_parts(unix.sun_path.as_ptr().cast::<u8>(), len) };
+        match name {
+            [0, name @ ..] => abstract_name::address(name),
+            [path @ .., 0] | path => UnixAddr::from_pathname(Path::new(OsStr::from_bytes(path))),
+        }
+    }
+}
+
+impl From<&UnixAddr> for OsAddr {
+    fn from(address: &UnixAddr) -> OsAddr {
+        let mut this = OsAddr::empty();
+        let unix = this.as_unix_mut();
+        unix.sun_family = libc::AF_UNIX as libc::sa_family_t;
+
+        // A pathname is followed by a NUL that counts; an abstract name is preceded by
+        // one; an unnamed address is its family alone. The standard library has seen
+        // to it that each fits.
+        let (start, bytes, end) = if let Some(path) = address.as_pathname() {
+            (0, path.as_os_str().as_bytes(), 1)
+        } else if let Some(name) = abstract_name::of(address) {
+            (1, name, 0)
+        } else {
+            (0, &[][..], 0)
+        };
+        for (to, from) in unix.sun_path[start..].iter_mut().zip(bytes) {
+            *to = *from as libc::c_char;
+        }
+        this.len = (path_offset(unix) + start + bytes.len() + end) as libc::socklen_t;
+        this
+    }
+}
+
+/// The namespace beside the file system, of Linux and Android.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod abstract_name {
+    use std::io;
+    #[cfg(target_os = "android")]
+    use std::os::android::net::SocketAddrExt as _;
+    #[cfg(target_os = "linux")]
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::SocketAddr;
+
+    pub(super) fn of(address: &SocketAddr) -> Option<&[u8]> {
+        address.as_abstract_name()
+    }
+
+    pub(super) fn address(name: &[u8]) -> io::Result<SocketAddr> {
+        SocketAddr::from_abstract_name(name)
+    }
+}
+
+/// No such namespace.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod abstract_name {
+    use std::io;
+    use std::os::unix::net::SocketAddr;
+
+    pub(super) fn of(_: &SocketAddr) -> Option<&[u8]> {
+        None
+    }
+
+    pub(super) fn address(_: &[u8]) -> io::Result<SocketAddr> {
+        SocketAddr::from_pathname("")
+    }
+}
+
+/// The number of bytes before the path of a Unix address.
+fn path_offset(unix: &libc::sockaddr_un) -> usize {
+    unix.sun_path.as_ptr() as usize - ptr::addr_of!(*unix) as usize
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::linux::net::SocketAddrExt as _;
+
+    use super::*;
+
+    #[test]
+    fn unix_addresses_survive_the_round_trip() {
+        let path = UnixAddr::from_pathname("/tmp/socket").unwrap();
+        let back = OsAddr::from(&path).to_unix().unwrap();
+        assert_eq!(back.as_pathname(), Some(Path::new("/tmp/socket")));
+
+        let name = UnixAddr::from_abstract_name(b"a\0name\0").unwrap();
+        let back = OsAddr::from(&name).to_unix().unwrap();
+        assert_eq!(back.as_abstract_name(), Some(&b"a\0name\0"[..]));
+
+        let unnamed = UnixAddr::from_pathname("").unwrap();
+        assert!(OsAddr::from(&unnamed).to_unix().unwrap().is_unnamed());
+    }
+
+    #[test]
+    fn a_pathname_may_come_without_its_nul() {
+        let path = UnixAddr::from_pathname("/tmp/socket").unwrap();
+        let mut raw = OsAddr::from(&path);
+        raw.len -= 1;
+        let back = raw.to_unix().unwrap();
+        assert_eq!(back.as_pathname(), Some(Path::new("/tmp/socket")));
+    }
+
+    #[test]
+    fn the_longest_path_fits() {
+        let longest = "x".repeat(107);
+        let path = UnixAddr::from_pathname(&longest).unwrap();
+        let back = OsAddr::from(&path).to_unix().unwrap();
+        assert_eq!(back.as_pathname(), Some(Path::new(&longest)));
+    }
+}

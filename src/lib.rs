@@ -149,7 +149,9 @@ mod registry;
 mod sync;
 mod sys;
 mod token;
+#[cfg_attr(target_os = "wasi", allow(dead_code))] // There is no other thread to wake it.
 mod wake_flag;
+#[cfg(not(target_os = "wasi"))]
 mod waker;
 
 #[cfg(any(feature = "net", feature = "os-ext"))]
@@ -168,9 +170,14 @@ pub mod unix;
 #[path = "fd_only.rs"]
 pub mod hermit;
 
+#[cfg(all(target_os = "wasi", feature = "os-ext"))]
+#[path = "fd_only.rs"]
+pub mod wasi;
+
 pub use event::Events;
 pub use interest::Interest;
 pub use poll::Poll;
 pub use registry::Registry;
 pub use token::Token;
+#[cfg(not(target_os = "wasi"))]
 pub use waker::Waker;

@@ -7,6 +7,7 @@ use std::ops::{BitOr, BitOrAssign};
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Readiness(u8);
 
+#[allow(dead_code)] // Which are used depends on the selector.
 impl Readiness {
     pub(crate) const NONE: Readiness = Readiness(0);
     pub(crate) const READABLE: Readiness = Readiness(1);

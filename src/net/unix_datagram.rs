@@ -38,7 +38,7 @@ impl UnixDatagram {
     ///
     /// As for [`bind`](UnixDatagram::bind).
     pub fn bind_addr(address: &SocketAddr) -> io::Result<UnixDatagram> {
-        sys::uds::datagram_bind(address).map(UnixDatagram::from_std)
+        sys::net::uds::datagram_bind(address).map(UnixDatagram::from_std)
     }
 
     /// Makes a socket that is bound to nothing. It can send; nobody can answer.
@@ -47,7 +47,7 @@ impl UnixDatagram {
     ///
     /// Those of making a descriptor: `EMFILE`, `ENFILE`.
     pub fn unbound() -> io::Result<UnixDatagram> {
-        sys::uds::datagram_unbound().map(UnixDatagram::from_std)
+        sys::net::uds::datagram_unbound().map(UnixDatagram::from_std)
     }
 
     /// Makes two sockets that are connected with one another (`socketpair`).
@@ -57,7 +57,7 @@ impl UnixDatagram {
     /// Those of making descriptors: `EMFILE`, `ENFILE`.
     #[doc(alias = "socketpair")]
     pub fn pair() -> io::Result<(UnixDatagram, UnixDatagram)> {
-        let (one, other) = sys::uds::datagram_pair()?;
+        let (one, other) = sys::net::uds::datagram_pair()?;
         Ok((UnixDatagram::from_std(one), UnixDatagram::from_std(other)))
     }
 

@@ -40,7 +40,7 @@ impl UnixListener {
     ///
     /// As for [`bind`](UnixListener::bind).
     pub fn bind_addr(address: &SocketAddr) -> io::Result<UnixListener> {
-        sys::uds::listen(address).map(UnixListener::from_std)
+        sys::net::uds::listen(address).map(UnixListener::from_std)
     }
 
     /// Takes over a listener of the standard library.
@@ -71,7 +71,9 @@ impl UnixListener {
     /// `accept4` on Linux.
     #[doc(alias = "accept4")]
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        let (stream, peer) = self.inner.try_io(Interest::READABLE, sys::uds::accept)?;
+        let (stream, peer) = self
+            .inner
+            .try_io(Interest::READABLE, sys::net::uds::accept)?;
         Ok((UnixStream::from_std(stream), peer))
     }
 

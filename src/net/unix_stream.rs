@@ -58,7 +58,7 @@ impl UnixStream {
     ///
     /// As for [`connect`](UnixStream::connect).
     pub fn connect_addr(address: &SocketAddr) -> io::Result<UnixStream> {
-        sys::uds::connect(address).map(UnixStream::from_std)
+        sys::net::uds::connect(address).map(UnixStream::from_std)
     }
 
     /// Takes over a stream of the standard library.
@@ -80,7 +80,7 @@ impl UnixStream {
     /// Those of making descriptors: `EMFILE`, `ENFILE`.
     #[doc(alias = "socketpair")]
     pub fn pair() -> io::Result<(UnixStream, UnixStream)> {
-        let (one, other) = sys::uds::stream_pair()?;
+        let (one, other) = sys::net::uds::stream_pair()?;
         Ok((UnixStream::from_std(one), UnixStream::from_std(other)))
     }
 

@@ -5,7 +5,6 @@
 //! Dropping the waker closes the descriptor, which unregisters it.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
 
 use super::Selector;
 use crate::sys::bell::Bell;
@@ -20,7 +19,7 @@ pub(crate) struct Waker {
 impl seam::Wake<Selector> for Waker {
     fn new(selector: &Selector, token: Token) -> io::Result<Waker> {
         let bell = Bell::new()?;
-        selector.add(bell.as_fd().as_raw_fd(), token, Interest::READABLE)?;
+        selector.add(bell.fd(), token, Interest::READABLE)?;
         Ok(Waker { bell })
     }
 

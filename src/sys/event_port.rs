@@ -178,7 +178,7 @@ impl Shared {
                 self.port.as_raw_fd(),
                 libc::PORT_SOURCE_FD,
                 fd as usize,
-                flags.into(),
+                flags as _,
                 record.number as *mut libc::c_void,
             )
         })?;
@@ -309,13 +309,13 @@ impl RawEvent {
         self.0.portev_user as usize
     }
 
-    fn flags(&self) -> libc::c_short {
-        self.0.portev_events as libc::c_short
+    fn flags(&self) -> u32 {
+        self.0.portev_events as u32
     }
 
-    fn tell(&mut self, token: Token, flags: libc::c_short) {
+    fn tell(&mut self, token: Token, flags: u32) {
         self.0.portev_user = token.0 as *mut libc::c_void;
-        self.0.portev_events = flags.into();
+        self.0.portev_events = flags as _;
     }
 }
 
@@ -327,7 +327,7 @@ impl seam::RawEvent for RawEvent {
 
     #[inline]
     fn readiness(&self) -> Readiness {
-        poll_flags::POLL.fold(self.0.portev_events as u32)
+        poll_flags::POLL.fold(self.flags())
     }
 
     fn fmt_flags(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,12 +6,12 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 
 use super::family::check;
 
 #[cfg(not(target_os = "espidf"))]
-const MARKS: libc::c_int = libc::EFD_CLOEXEC | libc::EFD_NONBLOCK;
+const MARKS: libc::c_int = (libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) as libc::c_int;
 /// An eventfd of ESP-IDF is always non-blocking, there is nothing to execute, and flags that
 /// say so are refused.
 #[cfg(target_os = "espidf")]
@@ -28,10 +28,15 @@ impl Bell {
 
     pub(super) fn new() -> io::Result<Bell> {
         // SAFETY: takes no pointer.
-        let fd = check(unsafe { libc::eventfd(0, MARKS) })?;
+        let fd = check(unsafe { libc::eventfd(0, MARKS as _) })?;
         // SAFETY: the kernel just made `fd` for us; nobody else knows of it.
         let eventfd = unsafe { File::from_raw_fd(fd) };
         Ok(Bell { eventfd })
+    }
+
+    /// The descriptor that is readable while the bell rings.
+    pub(super) fn fd(&self) -> RawFd {
+        self.eventfd.as_raw_fd()
     }
 
     /// Makes the descriptor readable; `WouldBlock` if the counter is full, when
@@ -47,11 +52,5 @@ impl Bell {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
             _ => Ok(()),
         }
-    }
-}
-
-impl AsFd for Bell {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.eventfd.as_fd()
     }
 }

@@ -6,7 +6,10 @@
 
 // Which part of a backend is used depends on the features of the crate.
 #![cfg_attr(
-    not(all(feature = "os-poll", feature = "os-ext", feature = "net")),
+    any(
+        not(all(feature = "os-poll", feature = "os-ext", feature = "net")),
+        target_os = "wasi"
+    ),
     allow(dead_code, unused_imports)
 )]
 
@@ -71,7 +74,8 @@ pub use event::Event;
             target_os = "hurd",
             target_os = "nto",
             target_os = "nuttx",
-            target_os = "vita"
+            target_os = "vita",
+            target_os = "wasi"
         )
     ),
     path = "poll.rs"
@@ -99,13 +103,15 @@ mod selector;
             target_os = "android",
             target_os = "illumos",
             target_os = "espidf",
-            target_os = "hermit"
+            target_os = "hermit",
+            target_os = "wasi"
         )),
         mio_unsupported_force_waker_pipe
     ),
     path = "self_pipe.rs"
 )]
-#[cfg(all(any(unix, target_os = "hermit"), feature = "os-poll"))]
+#[cfg_attr(target_os = "wasi", path = "no_bell.rs")]
+#[cfg(all(not(windows), feature = "os-poll"))]
 #[allow(dead_code)] // kqueue may have a bell of its own.
 mod bell;
 
@@ -119,7 +125,7 @@ mod bell;
         target_os = "openbsd",
         target_os = "dragonfly"
     ),
-    path = "unix/birth_by_flags.rs"
+    path = "birth_by_flags.rs"
 )]
 #[cfg_attr(
     not(any(
@@ -130,13 +136,13 @@ mod bell;
         target_os = "openbsd",
         target_os = "dragonfly"
     )),
-    path = "unix/birth_by_fcntl.rs"
+    path = "birth_by_fcntl.rs"
 )]
-#[cfg(any(unix, target_os = "hermit"))]
+#[cfg(not(any(windows, all(target_os = "wasi", target_env = "p1"))))]
 mod birth;
 
 // What sockets and pipes need of the family of systems.
-#[cfg_attr(any(unix, target_os = "hermit"), path = "unix/mod.rs")]
+#[cfg_attr(not(windows), path = "unix/mod.rs")]
 mod family;
 
 // `Interest::PRIORITY`, where there is out-of-band readiness.

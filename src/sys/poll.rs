@@ -19,7 +19,7 @@
 //! only says "look again", so that silencing it cannot lose a wake.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::RawFd;
 use std::time::Duration;
 use std::{fmt, io, mem};
 
@@ -124,12 +124,19 @@ impl seam::Selector for Selector {
 const ROOM_AT_FIRST: usize = 16;
 
 impl Shared {
+    /// Whether there is somebody who could ring.
+    fn has_bell(&self) -> bool {
+        self.bell.fd() >= 0
+    }
+
     /// Makes the list of what to poll, and tells how long to.
     fn begin(&self, deadline: Deadline) -> (Vec<libc::pollfd>, Option<Duration>) {
         let mut books = lock(&self.books);
         let mut list = mem::take(&mut books.list);
         list.clear();
-        list.push(entry(self.bell.as_fd().as_raw_fd(), libc::POLLIN));
+        if self.has_bell() {
+            list.push(entry(self.bell.fd(), libc::POLLIN as u32));
+        }
         list.extend(books.records.iter().filter_map(|(&fd, record)| {
             let wanted = record.wanted()?;
             Some(entry(fd, wanted))
@@ -154,13 +161,14 @@ impl Shared {
     ) -> io::Result<()> {
         let mut books = lock(&self.books);
         books.running = false;
-        let outcome = polled.and_then(|()| match list[0].revents {
-            0 => Ok(()),
-            _ => self.bell.silence(),
+        let (bell, sources) = list.split_at(usize::from(self.has_bell()));
+        let outcome = polled.and_then(|()| {
+            if bell.iter().any(|entry| entry.revents != 0) {
+                self.bell.silence()?;
+            }
+            books.report(sources, events);
+            Ok(())
         });
-        if outcome.is_ok() {
-            books.report(&list[1..], events);
-        }
         // Whoever registered meanwhile may have left a larger one.
         if books.list.capacity() < list.capacity() {
             books.list = list;
@@ -260,7 +268,7 @@ impl Books {
         for waker in &mut self.wakers {
             if waker.pending && has_room(events) {
                 waker.pending = false;
-                events.push(event(waker.token, libc::POLLIN));
+                events.push(event(waker.token, libc::POLLIN as u32));
             }
         }
     }
@@ -277,7 +285,7 @@ impl Books {
             }
             let record = self.records.get_mut(&entry.fd);
             if let Some(record) = record.filter(|record| record.since < calls) {
-                if let Some(event) = record.report(entry.revents) {
+                if let Some(event) = record.report(entry.revents as u32) {
                     events.push(event);
                     self.served = entry.fd;
                 }
@@ -288,7 +296,7 @@ impl Books {
 
 impl Record {
     /// The flags to ask the kernel for; `None` to leave the descriptor out.
-    fn wanted(&self) -> Option<libc::c_short> {
+    fn wanted(&self) -> Option<u32> {
         if self.closed {
             return None;
         }
@@ -296,7 +304,7 @@ impl Record {
     }
 
     /// What to tell the user when the kernel reports `flags`.
-    fn report(&mut self, flags: libc::c_short) -> Option<Event> {
+    fn report(&mut self, flags: u32) -> Option<Event> {
         if says_closed(flags) {
             self.closed = true;
             return None;
@@ -312,13 +320,13 @@ fn has_room(events: &Vec<Event>) -> bool {
 
 /// Whether the kernel says that the descriptor is not open.
 #[cfg(not(target_os = "espidf"))]
-fn says_closed(flags: libc::c_short) -> bool {
-    flags & libc::POLLNVAL != 0
+fn says_closed(flags: u32) -> bool {
+    flags & libc::POLLNVAL as u32 != 0
 }
 
 /// ESP-IDF has no flag for it.
 #[cfg(target_os = "espidf")]
-fn says_closed(_: libc::c_short) -> bool {
+fn says_closed(_: u32) -> bool {
     false
 }
 
@@ -334,10 +342,10 @@ fn poll(list: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<()> 
     Ok(())
 }
 
-fn entry(fd: RawFd, events: libc::c_short) -> libc::pollfd {
+fn entry(fd: RawFd, events: u32) -> libc::pollfd {
     libc::pollfd {
         fd,
-        events,
+        events: events as _,
         revents: 0,
     }
 }
@@ -400,10 +408,10 @@ impl fmt::Debug for Waker {
 #[derive(Clone)]
 pub(crate) struct RawEvent {
     token: Token,
-    flags: libc::c_short,
+    flags: u32,
 }
 
-fn event(token: Token, flags: libc::c_short) -> Event {
+fn event(token: Token, flags: u32) -> Event {
     Event::new(RawEvent { token, flags })
 }
 
@@ -415,7 +423,7 @@ impl seam::RawEvent for RawEvent {
 
     #[inline]
     fn readiness(&self) -> Readiness {
-        poll_flags::POLL.fold(self.flags as u32)
+        poll_flags::POLL.fold(self.flags)
     }
 
     fn fmt_flags(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

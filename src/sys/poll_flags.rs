@@ -7,34 +7,44 @@ use super::rearming::{Arming, Fired};
 use crate::sys::fmt_flags;
 use crate::Interest;
 
-/// Where the system does not tell that the peer has shut its sending side down, reading
-/// does.
+// In one type: the systems use several.
+const IN: u32 = libc::POLLIN as u32;
+const OUT: u32 = libc::POLLOUT as u32;
+const ERR: u32 = libc::POLLERR as u32;
+const HUP: u32 = libc::POLLHUP as u32;
+
+/// Out-of-band data, and the end of what the peer sends. Where the system does not tell,
+/// reading does.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const READ_HANG_UP: libc::c_short = libc::POLLRDHUP;
+const PRI: u32 = libc::POLLPRI as u32;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const RDHUP: u32 = libc::POLLRDHUP as u32;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-const READ_HANG_UP: libc::c_short = 0;
+const PRI: u32 = 0;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const RDHUP: u32 = 0;
 
 pub(super) const POLL: ReadinessFlags = ReadinessFlags {
-    readable: libc::POLLIN as u32,
-    writable: libc::POLLOUT as u32,
-    priority: libc::POLLPRI as u32,
-    error: libc::POLLERR as u32,
-    hang_up: libc::POLLHUP as u32,
-    read_hang_up: READ_HANG_UP as u32,
+    readable: IN,
+    writable: OUT,
+    priority: PRI,
+    error: ERR,
+    hang_up: HUP,
+    read_hang_up: RDHUP,
 };
 
 /// What the kernel reports though nobody asked.
-const UNASKED: libc::c_short = libc::POLLERR | libc::POLLHUP;
+const UNASKED: u32 = ERR | HUP;
 
 /// What a direction is called in the flags.
-const DIRECTIONS: [(Interest, libc::c_short); 3] = [
-    (Interest::READABLE, libc::POLLIN | READ_HANG_UP),
-    (Interest::WRITABLE, libc::POLLOUT),
-    (Interest::PRIORITY_BIT, libc::POLLPRI),
+const DIRECTIONS: [(Interest, u32); 3] = [
+    (Interest::READABLE, IN | RDHUP),
+    (Interest::WRITABLE, OUT),
+    (Interest::PRIORITY_BIT, PRI),
 ];
 
 /// The flags to ask the kernel for; `None` not to ask at all.
-pub(super) fn wanted(arming: &Arming) -> Option<libc::c_short> {
+pub(super) fn wanted(arming: &Arming) -> Option<u32> {
     Some(arming.wanted()?.map_or(0, flags_of))
 }
 
@@ -42,13 +52,13 @@ pub(super) fn wanted(arming: &Arming) -> Option<libc::c_short> {
 ///
 /// The arming may have changed since the kernel was asked; what is not wanted any more is
 /// dropped.
-pub(super) fn deliver(arming: &mut Arming, flags: libc::c_short) -> Option<libc::c_short> {
+pub(super) fn deliver(arming: &mut Arming, flags: u32) -> Option<u32> {
     let wanted = wanted(arming)?;
     let mut flags = flags & (wanted | UNASKED);
     let fired = if flags & UNASKED != 0 {
         // No operation would block now: whoever waits for a direction shall try it, and
         // learn of the error.
-        flags |= wanted & (libc::POLLIN | libc::POLLOUT);
+        flags |= wanted & (IN | OUT);
         Fired::Everything
     } else {
         Fired::Directions(directions_of(flags)?)
@@ -57,14 +67,14 @@ pub(super) fn deliver(arming: &mut Arming, flags: libc::c_short) -> Option<libc:
     Some(flags)
 }
 
-fn flags_of(interest: Interest) -> libc::c_short {
+fn flags_of(interest: Interest) -> u32 {
     DIRECTIONS
         .iter()
         .filter(|&&(direction, _)| interest.intersects(direction))
         .fold(0, |all, &(_, flags)| all | flags)
 }
 
-fn directions_of(flags: libc::c_short) -> Option<Interest> {
+fn directions_of(flags: u32) -> Option<Interest> {
     DIRECTIONS
         .iter()
         .filter(|&&(_, direction)| flags & direction != 0)
@@ -72,17 +82,17 @@ fn directions_of(flags: libc::c_short) -> Option<Interest> {
         .reduce(Interest::add)
 }
 
-pub(super) fn fmt(f: &mut fmt::Formatter<'_>, flags: libc::c_short) -> fmt::Result {
+pub(super) fn fmt(f: &mut fmt::Formatter<'_>, flags: u32) -> fmt::Result {
     fmt_flags(
         f,
         flags,
         &[
-            (libc::POLLIN, "POLLIN"),
-            (libc::POLLPRI, "POLLPRI"),
-            (libc::POLLOUT, "POLLOUT"),
-            (READ_HANG_UP, "POLLRDHUP"),
-            (libc::POLLERR, "POLLERR"),
-            (libc::POLLHUP, "POLLHUP"),
+            (IN, "POLLIN"),
+            (PRI, "POLLPRI"),
+            (OUT, "POLLOUT"),
+            (RDHUP, "POLLRDHUP"),
+            (ERR, "POLLERR"),
+            (HUP, "POLLHUP"),
         ],
     )
 }

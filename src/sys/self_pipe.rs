@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsRawFd, RawFd};
 
 use super::family::pipe;
 
@@ -27,6 +27,11 @@ impl Bell {
         })
     }
 
+    /// The descriptor that is readable while the bell rings.
+    pub(super) fn fd(&self) -> RawFd {
+        self.receiver.as_raw_fd()
+    }
+
     /// Makes the receiving end readable; `WouldBlock` if the pipe is full, when
     /// it is readable anyway.
     #[inline]
@@ -45,11 +50,5 @@ impl Bell {
                 _ => return Ok(()),
             }
         }
-    }
-}
-
-impl AsFd for Bell {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.receiver.as_fd()
     }
 }

@@ -8,21 +8,11 @@ use std::{fmt, io};
 use super::seam::Selector;
 use crate::{Interest, Token};
 
-mod addr;
 #[cfg(any(feature = "net", feature = "os-ext"))]
 mod handles;
+#[cfg_attr(all(target_os = "wasi", target_env = "p1"), path = "../wasi_p1_net.rs")]
 #[cfg(feature = "net")]
 pub(crate) mod net;
-mod socket;
-#[cfg(all(unix, feature = "net"))]
-pub(crate) mod uds;
-#[cfg(unix)]
-mod unix_addr;
-
-#[allow(unused_imports)] // As below.
-pub(crate) use addr::OsAddr;
-#[allow(unused_imports)] // Only where `accept` is all there is.
-pub(crate) use socket::accept_and_mark;
 
 /// What a source is known by.
 pub(crate) type Handle = RawFd;

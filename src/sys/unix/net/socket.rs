@@ -5,8 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use super::addr::OsAddr;
-use super::{check, mark};
-use crate::sys::birth;
+use crate::sys::{birth, check, mark};
 
 pub(super) fn bind(socket: &OwnedFd, address: &OsAddr) -> io::Result<()> {
     // SAFETY: `address` is initialised up to its length.

@@ -4,9 +4,18 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 
-use super::addr::OsAddr;
-use super::socket;
 use crate::sys::birth;
+
+mod addr;
+mod socket;
+#[cfg(unix)]
+pub(crate) mod uds;
+#[cfg(unix)]
+mod unix_addr;
+
+pub(crate) use addr::OsAddr;
+#[allow(unused_imports)] // Only where `accept` is all there is.
+pub(crate) use socket::accept_and_mark;
 
 /// The standard library's backlog.
 const BACKLOG: libc::c_int = 128;

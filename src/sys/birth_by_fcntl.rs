@@ -6,7 +6,8 @@ use std::os::fd::{FromRawFd, OwnedFd};
 
 use super::family::{check, mark};
 
-pub(super) use super::family::accept_and_mark as accept;
+#[cfg(feature = "net")]
+pub(super) use super::family::net::accept_and_mark as accept;
 
 pub(super) fn socket(family: libc::c_int, kind: libc::c_int) -> io::Result<OwnedFd> {
     // SAFETY: takes no pointer.

@@ -2,9 +2,13 @@
 //! from the moment they exist, whatever another thread forks in between.
 
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+#[cfg(feature = "net")]
+use std::os::fd::RawFd;
+use std::os::fd::{FromRawFd, OwnedFd};
 
-use super::family::{check, OsAddr};
+use super::family::check;
+#[cfg(feature = "net")]
+use super::family::net::OsAddr;
 
 const MARKS: libc::c_int = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
 
@@ -35,7 +39,7 @@ pub(super) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// Accepts a connection, and writes whose it is.
-#[cfg(not(all(target_os = "android", target_arch = "x86")))]
+#[cfg(all(feature = "net", not(all(target_os = "android", target_arch = "x86"))))]
 pub(super) fn accept(listener: RawFd, peer: &mut OsAddr) -> io::Result<OwnedFd> {
     let (address, len) = peer.as_mut_ptrs();
     // SAFETY: the call writes at most `len` bytes to `address`, and then the length.
@@ -45,5 +49,5 @@ pub(super) fn accept(listener: RawFd, peer: &mut OsAddr) -> io::Result<OwnedFd> 
 }
 
 // Android's sandbox on x86 kills who calls `accept4`.
-#[cfg(all(target_os = "android", target_arch = "x86"))]
-pub(super) use super::family::accept_and_mark as accept;
+#[cfg(all(feature = "net", target_os = "android", target_arch = "x86"))]
+pub(super) use super::family::net::accept_and_mark as accept;

@@ -1,6 +1,6 @@
 //! What the tests share. Every test file is a program of its own and uses a part
 //! of it.
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub)]
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,6 +18,9 @@ pub const POLL2: bool = cfg!(mio_unsupported_force_poll_poll);
 
 /// Whether the waker under test is made of a pipe.
 pub const PIPE_WAKER: bool = cfg!(mio_unsupported_force_waker_pipe);
+
+/// Whether the selector under test is kqueue, on Linux by way of a shim.
+pub const KQUEUE: bool = cfg!(mio_test_kqueue_shim);
 
 pub fn poll_and_events() -> (Poll, Events) {
     (Poll::new().unwrap(), Events::with_capacity(64))
@@ -127,7 +130,261 @@ pub fn open_fds() -> Vec<i32> {
         })
         .collect();
     // The directory itself was one of them.
+    // SAFETY: takes no pointer.
     fds.retain(|&fd| unsafe { libc::fcntl(fd, libc::F_GETFD) } != -1);
     fds.sort_unstable();
     fds
+}
+
+/// The number by which the kernel knows the calling thread.
+#[cfg(target_os = "linux")]
+pub fn thread_id() -> i32 {
+    // SAFETY: takes no pointer.
+    unsafe { libc::gettid() }
+}
+
+/// Waits until another thread of this process sleeps in the kernel. Call it when all
+/// that the thread can sleep in is the call in question.
+#[cfg(target_os = "linux")]
+pub fn wait_until_asleep(thread: i32) {
+    let end = Instant::now() + LONG;
+    loop {
+        let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).unwrap();
+        // The name of the thread, in parentheses, may contain anything.
+        let (_, after_name) = stat.rsplit_once(") ").unwrap();
+        if after_name.starts_with('S') {
+            return;
+        }
+        assert!(Instant::now() < end, "the thread does not go to sleep");
+        std::thread::yield_now();
+    }
+}
+
+/// Runs `body` in a process of its own, for what concerns the process as a whole: its
+/// descriptors, its limits, what it is forbidden. That process is this test program once
+/// more, with only the test `name`, which must be the caller.
+#[cfg(target_os = "linux")]
+#[track_caller]
+pub fn in_own_process(name: &str, body: impl FnOnce()) {
+    const MARK: &str = "MIO_TEST_IN_OWN_PROCESS";
+    if std::env::var_os(MARK).is_some() {
+        // A body that hangs shall fail, not be waited for.
+        // SAFETY: takes no pointer.
+        unsafe { libc::alarm(120) };
+        return body();
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--nocapture", "--test-threads=1"])
+        .env(MARK, "")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    // With a name that no test has, nothing would run, and succeed.
+    assert!(
+        output.status.success() && printed.contains("1 passed"),
+        "{name}: {}\n{printed}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Polls, and has `meanwhile` run in another thread once the poll sleeps; where that
+/// cannot be found out, once it is about to begin.
+pub fn poll_while(
+    poll: &mut Poll,
+    events: &mut Events,
+    timeout: Option<Duration>,
+    meanwhile: impl FnOnce() + Send,
+) {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    #[cfg(target_os = "linux")]
+    let poller = thread_id();
+    let entering = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !entering.load(Ordering::Acquire) {
+                std::thread::yield_now();
+            }
+            #[cfg(target_os = "linux")]
+            wait_until_asleep(poller);
+            meanwhile();
+        });
+        entering.store(true, Ordering::Release);
+        self::poll(poll, events, timeout);
+    });
+}
+
+/// Two TCP streams that are connected with one another.
+#[cfg(feature = "net")]
+pub fn tcp_pair() -> (mio::net::TcpStream, mio::net::TcpStream) {
+    let listener = std::net::TcpListener::bind(any_port()).unwrap();
+    let one = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (other, _) = listener.accept().unwrap();
+    one.set_nonblocking(true).unwrap();
+    other.set_nonblocking(true).unwrap();
+    let from_std = mio::net::TcpStream::from_std;
+    (from_std(one), from_std(other))
+}
+
+/// Takes the events that are there now and in the next moment, of which some may be
+/// repetitions: TCP tells a reset or an end to its waiters twice in a row. Panics if
+/// they have no end.
+#[track_caller]
+pub fn settle(poll: &mut Poll, events: &mut Events) {
+    for _ in 0..20 {
+        self::poll(poll, events, Some(Duration::from_millis(1)));
+        if events.is_empty() {
+            return;
+        }
+    }
+    panic!("no end of events: {events:?}");
+}
+
+/// Checks that a descriptor is non-blocking, and closed on exec.
+#[cfg(unix)]
+#[track_caller]
+pub fn expect_nonblocking_and_cloexec(fd: &impl std::os::fd::AsRawFd) {
+    let fd = fd.as_raw_fd();
+    // SAFETY: neither call takes a pointer.
+    let (status, flags) = unsafe {
+        (
+            libc::fcntl(fd, libc::F_GETFL),
+            libc::fcntl(fd, libc::F_GETFD),
+        )
+    };
+    assert!(status != -1 && flags != -1, "{fd} is not open");
+    assert!(status & libc::O_NONBLOCK != 0, "{fd} is blocking");
+    assert!(flags & libc::FD_CLOEXEC != 0, "{fd} stays open on exec");
+}
+
+/// When a program gives a direction up until the next event.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Until {
+    WouldBlock,
+    ShortTransfer,
+}
+
+/// Sends `len` bytes each way between two connected streams, both directions at once, in
+/// one edge-triggered poll, and checks every byte that arrives. Panics when events fail
+/// to appear.
+pub fn exchange<S>(streams: [S; 2], len: usize, until: Until)
+where
+    S: mio::event::Source + io::Read + io::Write,
+{
+    let (mut poll, mut events) = poll_and_events();
+    let mut sides = streams.map(|stream| Side::new(stream, len, until));
+    for (number, side) in sides.iter_mut().enumerate() {
+        let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
+        poll.registry()
+            .register(&mut side.stream, Token(number), both)
+            .unwrap();
+    }
+    while !sides.iter().all(Side::is_done) {
+        self::poll(&mut poll, &mut events, Some(LONG));
+        assert!(!events.is_empty(), "stuck: {until:?}");
+        for event in &events {
+            let side = &mut sides[event.token().0];
+            if event.is_readable() {
+                side.receive();
+            }
+            if event.is_writable() {
+                side.send();
+            }
+        }
+    }
+}
+
+struct Side<S> {
+    stream: S,
+    len: usize,
+    until: Until,
+    sent: usize,
+    received: usize,
+    buf: Vec<u8>,
+}
+
+impl<S: io::Read + io::Write> Side<S> {
+    fn new(stream: S, len: usize, until: Until) -> Side<S> {
+        Side {
+            stream,
+            len,
+            until,
+            sent: 0,
+            received: 0,
+            buf: vec![0; 1 << 16],
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.sent == self.len && self.received == self.len
+    }
+
+    fn receive(&mut self) {
+        while self.received < self.len {
+            let result = self.stream.read(&mut self.buf);
+            let Some(moved) = self.moved(result) else {
+                return;
+            };
+            let right = self.buf[..moved].iter().zip(self.received..);
+            assert!(right.clone().all(|(&byte, at)| byte == pattern(at)));
+            self.received += moved;
+            if self.is_over(moved, self.buf.len()) {
+                return;
+            }
+        }
+    }
+
+    fn send(&mut self) {
+        while self.sent < self.len {
+            let wanted = self.buf.len().min(self.len - self.sent);
+            let bytes: Vec<u8> = (self.sent..self.sent + wanted).map(pattern).collect();
+            let result = self.stream.write(&bytes);
+            let Some(moved) = self.moved(result) else {
+                return;
+            };
+            self.sent += moved;
+            if self.is_over(moved, wanted) {
+                return;
+            }
+        }
+    }
+
+    fn moved(&self, result: io::Result<usize>) -> Option<usize> {
+        match result {
+            Ok(0) => panic!("the stream ended"),
+            Ok(moved) => Some(moved),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn is_over(&self, moved: usize, wanted: usize) -> bool {
+        self.until == Until::ShortTransfer && moved < wanted
+    }
+}
+
+/// The byte at `position` of what [`exchange`] sends; it repeats only after long.
+pub fn pattern(position: usize) -> u8 {
+    ((position as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8
+}
+
+/// Has closing `stream` throw away what is not sent, and reset the connection.
+#[cfg(unix)]
+pub fn reset_on_close(stream: &impl std::os::fd::AsRawFd) {
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    // SAFETY: pointer and size are those of `linger`, which lives through the call.
+    let set = unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            std::ptr::addr_of!(linger).cast(),
+            std::mem::size_of_val(&linger) as libc::socklen_t,
+        )
+    };
+    assert_eq!(set, 0);
 }

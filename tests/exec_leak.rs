@@ -1,0 +1,262 @@
+//! No descriptor of this crate reaches a program that is started, at whatever moment.
+#![cfg(all(
+    target_os = "linux",
+    feature = "os-poll",
+    feature = "net",
+    feature = "os-ext"
+))]
+
+mod util;
+
+use std::collections::BTreeSet;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{env, fs, io, thread};
+
+use mio::event::Source;
+use mio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
+use mio::unix::pipe::{self, Receiver, Sender};
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use util::{any_port, expect_readable, in_own_process, open_fds, reset_on_close, temporary_path};
+
+const LISTENER: Token = Token(0);
+const WAKE: Token = Token(1);
+
+/// One of everything that has a descriptor. The fields are held, not used.
+struct Everything {
+    _registry: Registry,
+    _waker: Waker,
+    _tcp: (TcpListener, TcpStream, TcpStream),
+    _unix: (UnixListener, UnixStream, UnixStream),
+    _udp: UdpSocket,
+    _datagrams: [UnixDatagram; 4],
+    _streams: (UnixStream, UnixStream),
+    _pipe: (Sender, Receiver),
+    _poll: Poll,
+    paths: [PathBuf; 2],
+}
+
+impl Everything {
+    fn new() -> Everything {
+        let mut poll = Poll::new().unwrap();
+        let paths = [temporary_path("exec"), temporary_path("exec")];
+        let tcp = tcp_connection(&mut poll);
+        let unix = unix_connection(&mut poll, &paths[0]);
+        let (one, other) = UnixDatagram::pair().unwrap();
+        let bound = UnixDatagram::bind(&paths[1]).unwrap();
+        let unbound = UnixDatagram::unbound().unwrap();
+        Everything {
+            _registry: poll.registry().try_clone().unwrap(),
+            _waker: Waker::new(poll.registry(), WAKE).unwrap(),
+            _tcp: tcp,
+            _unix: unix,
+            _udp: UdpSocket::bind(any_port()).unwrap(),
+            _datagrams: [one, other, bound, unbound],
+            _streams: UnixStream::pair().unwrap(),
+            _pipe: pipe::new().unwrap(),
+            _poll: poll,
+            paths,
+        }
+    }
+}
+
+impl Drop for Everything {
+    fn drop(&mut self) {
+        for path in &self.paths {
+            fs::remove_file(path).unwrap();
+        }
+    }
+}
+
+fn tcp_connection(poll: &mut Poll) -> (TcpListener, TcpStream, TcpStream) {
+    let mut listener = TcpListener::bind(any_port()).unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    wait_for_connection(poll, &mut listener);
+    let (server, _) = listener.accept().unwrap();
+    (listener, client, server)
+}
+
+fn unix_connection(poll: &mut Poll, path: &PathBuf) -> (UnixListener, UnixStream, UnixStream) {
+    let mut listener = UnixListener::bind(path).unwrap();
+    let client = UnixStream::connect(path).unwrap();
+    wait_for_connection(poll, &mut listener);
+    let (server, _) = listener.accept().unwrap();
+    (listener, client, server)
+}
+
+fn wait_for_connection(poll: &mut Poll, listener: &mut impl Source) {
+    let mut events = Events::with_capacity(4);
+    poll.registry()
+        .register(listener, LISTENER, Interest::READABLE)
+        .unwrap();
+    expect_readable(poll, &mut events, LISTENER);
+    poll.registry().deregister(listener).unwrap();
+}
+
+/// Set in the programs that the tests start: this one, as a program that tells which
+/// descriptors it was born with.
+const TELL: &str = "MIO_TEST_TELL_DESCRIPTORS";
+
+fn is_started_to_tell() -> bool {
+    let told = env::var_os(TELL).is_some();
+    if told {
+        for fd in open_fds() {
+            println!("\nborn with {fd}.");
+        }
+    }
+    told
+}
+
+/// Starts a program, and returns the descriptors that it was born with.
+fn inherited(test: &str) -> BTreeSet<RawFd> {
+    let output = Command::new(env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(TELL, "")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let fds: BTreeSet<RawFd> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.strip_prefix("born with ")?.strip_suffix('.'))
+        .map(|fd| fd.parse().unwrap())
+        .collect();
+    assert!([0, 1, 2].iter().all(|fd| fds.contains(fd)), "{fds:?}");
+    fds
+}
+
+/// Edge case 13: everything is closed on exec.
+#[test]
+fn no_descriptor_reaches_a_program_that_is_started() {
+    const NAME: &str = "no_descriptor_reaches_a_program_that_is_started";
+    if is_started_to_tell() {
+        return;
+    }
+    in_own_process(NAME, || {
+        // What this process was itself given to inherit, such as by a build tool.
+        let foreign = inherited(NAME);
+        let before = open_fds().len();
+        let everything = [Everything::new(), Everything::new()];
+        assert_eq!(inherited(NAME), foreign);
+
+        for fd in open_fds().into_iter().filter(|fd| !foreign.contains(fd)) {
+            // SAFETY: takes no pointer.
+            let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+            assert_eq!(
+                flags & libc::FD_CLOEXEC,
+                libc::FD_CLOEXEC,
+                "descriptor {fd}"
+            );
+        }
+
+        // The telling is worth something: what is not closed on exec is told.
+        // SAFETY: takes no pointer; the kernel makes the descriptor for us.
+        let loose = unsafe { OwnedFd::from_raw_fd(libc::dup(0)) };
+        let mut told = inherited(NAME);
+        assert!(told.remove(&loose.as_raw_fd()));
+        assert_eq!(told, foreign);
+        drop((loose, everything));
+        assert_eq!(open_fds().len(), before);
+    });
+}
+
+/// Makes one kind of thing over and over, in the way that leaves the least time between
+/// its making and the next one's.
+type Maker = Box<dyn FnMut()>;
+
+/// A maker for everything that has a descriptor, for use by one thread.
+fn makers() -> Vec<Maker> {
+    let poll = Poll::new().unwrap();
+    let registry = poll.registry().try_clone().unwrap();
+    let tcp = TcpListener::bind(any_port()).unwrap();
+    let tcp_address = tcp.local_addr().unwrap();
+    let paths = [(); 3].map(|()| temporary_path("maker"));
+    let [path, listening, receiving] = paths;
+    let unix = UnixListener::bind(&path).unwrap();
+    vec![
+        Box::new(|| drop(Poll::new().unwrap())),
+        Box::new(move || drop(poll.registry().try_clone().unwrap())),
+        Box::new(move || drop(Waker::new(&registry, WAKE).unwrap())),
+        Box::new(|| drop(TcpListener::bind(any_port()).unwrap())),
+        Box::new(move || {
+            let client = TcpStream::connect(tcp_address).unwrap();
+            drop(accept(|| tcp.accept()));
+            // Thousands of connections shall not linger.
+            reset_on_close(&client);
+        }),
+        Box::new(|| drop(UdpSocket::bind(any_port()).unwrap())),
+        Box::new(move || {
+            drop(UnixListener::bind(&listening).unwrap());
+            fs::remove_file(&listening).unwrap();
+        }),
+        Box::new(move || {
+            let _client = UnixStream::connect(&path).unwrap();
+            drop(accept(|| unix.accept()));
+        }),
+        Box::new(|| drop(UnixStream::pair().unwrap())),
+        Box::new(|| drop(UnixDatagram::pair().unwrap())),
+        Box::new(|| drop(UnixDatagram::unbound().unwrap())),
+        Box::new(move || {
+            drop(UnixDatagram::bind(&receiving).unwrap());
+            fs::remove_file(&receiving).unwrap();
+        }),
+        Box::new(|| drop(pipe::new().unwrap())),
+    ]
+}
+
+/// Accepts a connection that is on its way.
+fn accept<T>(mut accept: impl FnMut() -> io::Result<T>) -> T {
+    loop {
+        match accept() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::yield_now(),
+            accepted => return accepted.unwrap(),
+        }
+    }
+}
+
+/// Edge case 13: there is no moment between the making of a descriptor and its being
+/// closed on exec, in which another thread could start a program that inherits it.
+#[test]
+fn no_moment_is_left_in_which_a_descriptor_could_be_inherited() {
+    const NAME: &str = "no_moment_is_left_in_which_a_descriptor_could_be_inherited";
+    const THREADS: usize = 2;
+    const STARTS_PER_MAKER: usize = 25;
+    if is_started_to_tell() {
+        return;
+    }
+    in_own_process(NAME, || {
+        let foreign = inherited(NAME);
+        let before = open_fds();
+        let count = makers().len();
+        // Which maker is at work, for all threads; past the last there is no more work.
+        let current = AtomicUsize::new(0);
+        let made: Vec<AtomicUsize> = (0..count).map(|_| AtomicUsize::new(0)).collect();
+        let told = thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    let mut makers = makers();
+                    while let Some(make) = makers.get_mut(current.load(Ordering::Relaxed)) {
+                        make();
+                        made[current.load(Ordering::Relaxed).min(count - 1)]
+                            .fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+            let mut told = Vec::new();
+            for maker in 0..count {
+                current.store(maker, Ordering::Relaxed);
+                told.extend((0..STARTS_PER_MAKER).map(|_| (maker, inherited(NAME))));
+            }
+            current.store(count, Ordering::Relaxed);
+            told
+        });
+        for (maker, fds) in told {
+            assert_eq!(fds, foreign, "the maker of number {maker} leaks");
+            assert!(made[maker].load(Ordering::Relaxed) > 0, "{maker} never ran");
+        }
+        assert_eq!(open_fds(), before);
+    });
+}

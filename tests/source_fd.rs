@@ -1,0 +1,543 @@
+//! `SourceFd`: descriptors that this crate knows nothing about.
+//!
+//! The tests of a program run in threads that share its table of descriptors. Where the
+//! number of a closed descriptor matters, the test works at a number of its own
+//! far above those that the others are given ([`at_own_number`]).
+#![cfg(all(target_os = "linux", feature = "os-ext", feature = "net"))]
+
+mod util;
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::{Duration, Instant};
+use std::{mem, ptr};
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Registry, Token};
+use util::{
+    any_port, drain, expect, expect_readable, expect_silence, expect_writable, poll_and_events,
+    temporary_path, LONG, POLL2,
+};
+
+const TOKEN: Token = Token(1);
+const AGAIN: Token = Token(2);
+
+fn register(registry: &Registry, fd: RawFd, interest: Interest) -> io::Result<()> {
+    registry.register(&mut SourceFd(&fd), TOKEN, interest)
+}
+
+fn reregister(registry: &Registry, fd: RawFd, interest: Interest) -> io::Result<()> {
+    registry.reregister(&mut SourceFd(&fd), TOKEN, interest)
+}
+
+fn deregister(registry: &Registry, fd: RawFd) -> io::Result<()> {
+    registry.deregister(&mut SourceFd(&fd))
+}
+
+/// Moves a descriptor to a number that nobody else will be given.
+fn at_own_number(fd: OwnedFd) -> OwnedFd {
+    static NEXT: AtomicI32 = AtomicI32::new(500);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let moved = duplicate_at(&fd, number);
+    assert_eq!(moved.as_raw_fd(), number);
+    moved
+}
+
+/// Duplicates a descriptor to `number`, or if that is taken to a higher one.
+fn duplicate_at(fd: &OwnedFd, number: RawFd) -> OwnedFd {
+    // SAFETY: takes no pointer; the descriptor that it makes is ours alone.
+    unsafe {
+        let moved = libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, number);
+        assert!(moved >= number, "{}", io::Error::last_os_error());
+        OwnedFd::from_raw_fd(moved)
+    }
+}
+
+/// Owns a descriptor that a call has just made.
+fn owned(fd: RawFd) -> OwnedFd {
+    assert_ne!(fd, -1, "{}", io::Error::last_os_error());
+    // SAFETY: the caller got it from the system and gives it away.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+fn eventfd(count: u32) -> File {
+    // SAFETY: takes no pointer.
+    let fd = unsafe { libc::eventfd(count, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    owned(fd).into()
+}
+
+fn add(mut eventfd: &File, count: u64) {
+    eventfd.write_all(&count.to_ne_bytes()).unwrap();
+}
+
+/// Takes the count of an eventfd, or the number of times that a timer has expired.
+fn take(mut counter: &File) -> u64 {
+    let mut count = [0; 8];
+    counter.read_exact(&mut count).unwrap();
+    u64::from_ne_bytes(count)
+}
+
+/// A poll with an eventfd in it.
+fn registered_eventfd(interest: Interest) -> (Poll, Events, File) {
+    let (poll, events) = poll_and_events();
+    let eventfd = eventfd(0);
+    register(poll.registry(), eventfd.as_raw_fd(), interest).unwrap();
+    (poll, events, eventfd)
+}
+
+#[test]
+fn an_eventfd_is_reported() {
+    let (mut poll, mut events, eventfd) = registered_eventfd(Interest::READABLE);
+    expect_silence(&mut poll, &mut events);
+    add(&eventfd, 3);
+    let event = expect_readable(&mut poll, &mut events, TOKEN);
+    assert!(!event.is_error() && !event.is_read_closed());
+    assert_eq!(take(&eventfd), 3);
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn a_timerfd_is_reported_when_it_expires() {
+    let (mut poll, mut events) = poll_and_events();
+    // SAFETY: takes no pointer.
+    let fd = unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC) };
+    let timer = File::from(owned(fd));
+    register(poll.registry(), timer.as_raw_fd(), Interest::READABLE).unwrap();
+    expect_silence(&mut poll, &mut events);
+
+    let (zero, start) = (Duration::ZERO, Instant::now());
+    let delay = Duration::from_millis(20);
+    let time = |duration: Duration| libc::timespec {
+        tv_sec: duration.as_secs() as libc::time_t,
+        tv_nsec: duration.subsec_nanos().into(),
+    };
+    let times = libc::itimerspec {
+        it_interval: time(zero),
+        it_value: time(delay),
+    };
+    // SAFETY: `times` lives through the call, and the old times are not asked for.
+    let set = unsafe { libc::timerfd_settime(timer.as_raw_fd(), 0, &times, ptr::null_mut()) };
+    assert_eq!(set, 0);
+    expect_readable(&mut poll, &mut events, TOKEN);
+    assert!(start.elapsed() >= delay);
+    assert_eq!(take(&timer), 1);
+}
+
+#[test]
+fn a_terminal_is_reported() {
+    let (mut poll, mut events) = poll_and_events();
+    let (mut master, mut terminal) = pseudo_terminal();
+    register(poll.registry(), terminal.as_raw_fd(), Interest::READABLE).unwrap();
+    expect_silence(&mut poll, &mut events);
+    // A terminal gives whole lines.
+    master.write_all(b"hello\n").unwrap();
+    expect_readable(&mut poll, &mut events, TOKEN);
+    let mut line = [0; 16];
+    let len = terminal.read(&mut line).unwrap();
+    assert_eq!(&line[..len], b"hello\n");
+    deregister(poll.registry(), terminal.as_raw_fd()).unwrap();
+}
+
+fn pseudo_terminal() -> (File, File) {
+    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+    // SAFETY: takes no pointer.
+    let master = owned(unsafe { libc::posix_openpt(flags) });
+    let mut name = [0; 128];
+    // SAFETY: the last call writes at most the length of `name`, and ends it with a NUL.
+    let terminal = unsafe {
+        assert_eq!(libc::grantpt(master.as_raw_fd()), 0);
+        assert_eq!(libc::unlockpt(master.as_raw_fd()), 0);
+        let named = libc::ptsname_r(master.as_raw_fd(), name.as_mut_ptr(), name.len());
+        assert_eq!(named, 0);
+        owned(libc::open(name.as_ptr(), flags))
+    };
+    (master.into(), terminal.into())
+}
+
+#[test]
+fn sockets_of_the_standard_library_are_reported() {
+    let (mut poll, mut events) = poll_and_events();
+    let listener = net::TcpListener::bind(any_port()).unwrap();
+    let fd = listener.as_raw_fd();
+    register(poll.registry(), fd, Interest::READABLE).unwrap();
+    expect_silence(&mut poll, &mut events);
+    let client = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let event = expect_readable(&mut poll, &mut events, TOKEN);
+    assert!(!event.is_writable());
+    let (mut server, _) = listener.accept().unwrap();
+
+    let fd = client.as_raw_fd();
+    let both = Interest::READABLE | Interest::WRITABLE;
+    poll.registry()
+        .register(&mut SourceFd(&fd), AGAIN, both)
+        .unwrap();
+    expect_writable(&mut poll, &mut events, AGAIN);
+    server.write_all(b"hello").unwrap();
+    expect_readable(&mut poll, &mut events, AGAIN);
+}
+
+#[test]
+fn what_is_ready_already_is_reported_after_registering() {
+    let (mut poll, mut events) = poll_and_events();
+    let eventfd = eventfd(1);
+    register(poll.registry(), eventfd.as_raw_fd(), Interest::READABLE).unwrap();
+    expect_readable(&mut poll, &mut events, TOKEN);
+    expect_silence(&mut poll, &mut events);
+}
+
+/// The kernel of epoll keeps track of edges. The other backend does not see the I/O, and
+/// reports a direction once per registration, as documented.
+#[test]
+fn an_edge_is_exact_or_waits_for_reregistering() {
+    let (mut poll, mut events, eventfd) = registered_eventfd(Interest::READABLE);
+    for _ in 0..3 {
+        add(&eventfd, 1);
+        expect_readable(&mut poll, &mut events, TOKEN);
+        expect_silence(&mut poll, &mut events);
+        assert_eq!(take(&eventfd), 1);
+        if POLL2 {
+            add(&eventfd, 1);
+            expect_silence(&mut poll, &mut events);
+            assert_eq!(take(&eventfd), 1);
+            reregister(poll.registry(), eventfd.as_raw_fd(), Interest::READABLE).unwrap();
+        }
+        expect_silence(&mut poll, &mut events);
+    }
+}
+
+#[test]
+fn reregistering_reports_what_is_ready_again() {
+    let (mut poll, mut events, eventfd) = registered_eventfd(Interest::READABLE);
+    add(&eventfd, 1);
+    for token in [TOKEN, AGAIN, TOKEN] {
+        poll.registry()
+            .reregister(
+                &mut SourceFd(&eventfd.as_raw_fd()),
+                token,
+                Interest::READABLE,
+            )
+            .unwrap();
+        expect_readable(&mut poll, &mut events, token);
+        expect_silence(&mut poll, &mut events);
+    }
+}
+
+/// The directions of a descriptor do not use each other up.
+#[test]
+fn directions_are_reported_apart() {
+    let (mut poll, mut events) = poll_and_events();
+    let (one, mut other) = UnixStream::pair().unwrap();
+    let both = Interest::READABLE | Interest::WRITABLE;
+    register(poll.registry(), one.as_raw_fd(), both).unwrap();
+    let event = expect_writable(&mut poll, &mut events, TOKEN);
+    assert!(!event.is_readable());
+    expect_silence(&mut poll, &mut events);
+    other.write_all(b"hello").unwrap();
+    expect_readable(&mut poll, &mut events, TOKEN);
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn a_level_is_reported_until_it_is_gone() {
+    let (mut poll, mut events, eventfd) = registered_eventfd(Interest::READABLE.level());
+    for _ in 0..3 {
+        expect_silence(&mut poll, &mut events);
+        add(&eventfd, 5);
+        for _ in 0..4 {
+            expect_readable(&mut poll, &mut events, TOKEN);
+        }
+        assert_eq!(take(&eventfd), 5);
+    }
+    expect_silence(&mut poll, &mut events);
+    deregister(poll.registry(), eventfd.as_raw_fd()).unwrap();
+    add(&eventfd, 1);
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn a_level_of_writing_is_reported_until_it_is_gone() {
+    let (mut poll, mut events, eventfd) = registered_eventfd(Interest::WRITABLE.level());
+    for _ in 0..4 {
+        expect_writable(&mut poll, &mut events, TOKEN);
+    }
+    // The counter is full: its next value would be all ones.
+    add(&eventfd, u64::MAX - 1);
+    expect_silence(&mut poll, &mut events);
+    take(&eventfd);
+    expect_writable(&mut poll, &mut events, TOKEN);
+}
+
+/// Edge case 46: what is not open is `EBADF`, whatever is asked for.
+#[test]
+fn a_descriptor_that_is_not_open_is_an_error() {
+    let (poll, _) = poll_and_events();
+    let closed = at_own_number(eventfd(0).into()).as_raw_fd();
+    for fd in [closed, -1, RawFd::MIN, RawFd::MAX] {
+        for result in [
+            register(poll.registry(), fd, Interest::READABLE),
+            reregister(poll.registry(), fd, Interest::READABLE),
+        ] {
+            let error = result.unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::EBADF), "{fd}");
+        }
+        deregister(poll.registry(), fd).unwrap_err();
+    }
+}
+
+/// Edge case 46: what is always ready cannot be polled.
+#[test]
+fn a_file_and_a_directory_are_refused() {
+    let (mut poll, mut events) = poll_and_events();
+    let path = temporary_path("regular");
+    let file = File::create(&path).unwrap();
+    let directory = File::open(std::env::temp_dir()).unwrap();
+    for fd in [file.as_raw_fd(), directory.as_raw_fd()] {
+        for interest in [Interest::READABLE, Interest::WRITABLE.level()] {
+            let error = register(poll.registry(), fd, interest).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::EPERM));
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        }
+        deregister(poll.registry(), fd).unwrap_err();
+    }
+    expect_silence(&mut poll, &mut events);
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn registering_twice_is_an_error_and_changes_nothing() {
+    let (mut poll, mut events, eventfd) = registered_eventfd(Interest::READABLE);
+    let fd = eventfd.as_raw_fd();
+    let error = poll
+        .registry()
+        .register(&mut SourceFd(&fd), AGAIN, Interest::WRITABLE)
+        .unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    add(&eventfd, 1);
+    let event = expect_readable(&mut poll, &mut events, TOKEN);
+    assert!(!event.is_writable());
+}
+
+#[test]
+fn what_is_not_registered_is_not_found() {
+    let (poll, _) = poll_and_events();
+    let eventfd = eventfd(0);
+    let fd = eventfd.as_raw_fd();
+    let kind = |result: io::Result<()>| result.unwrap_err().kind();
+    let not_found = io::ErrorKind::NotFound;
+    let registry = poll.registry();
+    assert_eq!(kind(deregister(registry, fd)), not_found);
+    assert_eq!(
+        kind(reregister(registry, fd, Interest::READABLE)),
+        not_found
+    );
+    register(registry, fd, Interest::READABLE).unwrap();
+    deregister(registry, fd).unwrap();
+    assert_eq!(kind(deregister(registry, fd)), not_found);
+    assert_eq!(
+        kind(reregister(registry, fd, Interest::READABLE)),
+        not_found
+    );
+    register(registry, fd, Interest::READABLE).unwrap();
+}
+
+#[test]
+fn a_deregistered_descriptor_is_silent() {
+    let (mut poll, mut events, eventfd) = registered_eventfd(Interest::READABLE);
+    // An event that is ready, but not delivered yet, goes with the registration.
+    add(&eventfd, 1);
+    deregister(poll.registry(), eventfd.as_raw_fd()).unwrap();
+    expect_silence(&mut poll, &mut events);
+    add(&eventfd, 1);
+    expect_silence(&mut poll, &mut events);
+}
+
+/// A number that is given out again stands for another file.
+#[test]
+fn a_reused_number_has_no_event_of_its_predecessor() {
+    let (mut poll, mut events) = poll_and_events();
+    let first = at_own_number(eventfd(7).into());
+    let number = first.as_raw_fd();
+    register(poll.registry(), number, Interest::READABLE).unwrap();
+    deregister(poll.registry(), number).unwrap();
+    drop(first);
+
+    let second = eventfd(0);
+    let reused = duplicate_at(&second.try_clone().unwrap().into(), number);
+    assert_eq!(reused.as_raw_fd(), number);
+    poll.registry()
+        .register(&mut SourceFd(&number), AGAIN, Interest::READABLE)
+        .unwrap();
+    expect_silence(&mut poll, &mut events);
+    add(&second, 1);
+    expect_readable(&mut poll, &mut events, AGAIN);
+    expect_silence(&mut poll, &mut events);
+}
+
+/// Edge case 46: what somebody forgot to deregister must not make the poll spin.
+#[test]
+fn a_descriptor_that_was_closed_does_not_end_a_wait() {
+    let (mut poll, mut events) = poll_and_events();
+    let eventfd = at_own_number(eventfd(0).into());
+    let number = eventfd.as_raw_fd();
+    register(poll.registry(), number, Interest::READABLE).unwrap();
+    drop(eventfd);
+    let timeout = Duration::from_millis(30);
+    for _ in 0..3 {
+        let start = Instant::now();
+        util::poll(&mut poll, &mut events, Some(timeout));
+        assert!(events.is_empty(), "{events:?}");
+        assert!(start.elapsed() >= timeout);
+    }
+
+    // To deregister it late is no disaster. With epoll the registration has ended; the
+    // other backend has kept its record.
+    let late = deregister(poll.registry(), number);
+    if POLL2 {
+        late.unwrap();
+    } else {
+        assert_eq!(late.unwrap_err().raw_os_error(), Some(libc::EBADF));
+    }
+    expect_silence(&mut poll, &mut events);
+}
+
+/// Edge case 46: the record of a closed descriptor makes way for its successor.
+#[test]
+fn a_number_that_was_closed_without_deregistering_can_be_registered_again() {
+    for interest in [Interest::READABLE, Interest::READABLE.level()] {
+        let (mut poll, mut events) = poll_and_events();
+        let first = at_own_number(eventfd(0).into());
+        let number = first.as_raw_fd();
+        register(poll.registry(), number, interest).unwrap();
+        drop(first);
+        expect_silence(&mut poll, &mut events);
+
+        let second = eventfd(0);
+        let reused = duplicate_at(&second.try_clone().unwrap().into(), number);
+        assert_eq!(reused.as_raw_fd(), number);
+        poll.registry()
+            .register(&mut SourceFd(&number), AGAIN, interest)
+            .unwrap();
+        expect_silence(&mut poll, &mut events);
+        add(&second, 1);
+        expect_readable(&mut poll, &mut events, AGAIN);
+        deregister(poll.registry(), number).unwrap();
+    }
+}
+
+/// Edge case 15: who deregisters before closing hears no more, although a duplicate keeps
+/// the file open.
+#[test]
+fn a_duplicate_has_no_events_after_deregistering() {
+    let (mut poll, mut events) = poll_and_events();
+    let duplicate = eventfd(0);
+    let eventfd = at_own_number(duplicate.try_clone().unwrap().into());
+    register(poll.registry(), eventfd.as_raw_fd(), Interest::READABLE).unwrap();
+    deregister(poll.registry(), eventfd.as_raw_fd()).unwrap();
+    drop(eventfd);
+    add(&duplicate, 1);
+    expect_silence(&mut poll, &mut events);
+}
+
+/// Edge case 15: who only closes is still told by epoll, and can do nothing about it. The
+/// other backend knows descriptors, not files.
+#[test]
+fn a_duplicate_keeps_the_events_of_a_closed_descriptor_with_epoll() {
+    let (mut poll, mut events) = poll_and_events();
+    let duplicate = eventfd(0);
+    let closed = at_own_number(duplicate.try_clone().unwrap().into());
+    let number = closed.as_raw_fd();
+    register(poll.registry(), number, Interest::READABLE).unwrap();
+    drop(closed);
+    add(&duplicate, 1);
+    if POLL2 {
+        expect_silence(&mut poll, &mut events);
+        deregister(poll.registry(), number).unwrap();
+        return;
+    }
+    expect_readable(&mut poll, &mut events, TOKEN);
+    let error = deregister(poll.registry(), number).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::EBADF));
+
+    // The same file at the same number is what is registered still.
+    let back = duplicate_at(&duplicate.try_clone().unwrap().into(), number);
+    assert_eq!(back.as_raw_fd(), number);
+    let error = register(poll.registry(), number, Interest::READABLE).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    deregister(poll.registry(), number).unwrap();
+    add(&duplicate, 1);
+    expect_silence(&mut poll, &mut events);
+}
+
+/// Edge case 15: a duplicate is a source of its own.
+#[test]
+fn duplicates_are_registered_side_by_side() {
+    let (mut poll, mut events, eventfd) = registered_eventfd(Interest::READABLE);
+    let duplicate = eventfd.try_clone().unwrap();
+    poll.registry()
+        .register(
+            &mut SourceFd(&duplicate.as_raw_fd()),
+            AGAIN,
+            Interest::READABLE,
+        )
+        .unwrap();
+    add(&eventfd, 1);
+    let mut seen = [false; 2];
+    while seen.contains(&false) {
+        util::poll(&mut poll, &mut events, Some(LONG));
+        assert!(!events.is_empty(), "{seen:?}");
+        for event in &events {
+            seen[event.token().0 - 1] = true;
+        }
+    }
+    expect_silence(&mut poll, &mut events);
+}
+
+/// The queue of epoll is a descriptor, which is readable while it has events.
+#[test]
+#[cfg(not(mio_unsupported_force_poll_poll))]
+fn a_poll_is_waited_for_by_another() {
+    let (mut outer, mut outer_events) = poll_and_events();
+    let (mut inner, mut inner_events, eventfd) = registered_eventfd(Interest::READABLE);
+    register(outer.registry(), inner.as_raw_fd(), Interest::READABLE).unwrap();
+    for _ in 0..3 {
+        expect_silence(&mut outer, &mut outer_events);
+        add(&eventfd, 1);
+        expect_readable(&mut outer, &mut outer_events, TOKEN);
+        expect_readable(&mut inner, &mut inner_events, TOKEN);
+        take(&eventfd);
+        expect_silence(&mut inner, &mut inner_events);
+    }
+}
+
+/// The borrowed descriptor is the caller's, before and after.
+#[test]
+fn the_descriptor_stays_open() {
+    let (one, mut other) = UnixStream::pair().unwrap();
+    let (mut poll, mut events) = poll_and_events();
+    let fd = one.as_raw_fd();
+    register(poll.registry(), fd, Interest::READABLE).unwrap();
+    deregister(poll.registry(), fd).unwrap();
+    register(poll.registry(), fd, Interest::READABLE).unwrap();
+    drop((poll, events));
+    one.set_nonblocking(true).unwrap();
+    other.write_all(b"still here").unwrap();
+    assert_eq!(drain(&mut &one), b"still here");
+
+    // Registered with a poll that is gone, it is free for another one.
+    (poll, events) = poll_and_events();
+    register(poll.registry(), fd, Interest::READABLE).unwrap();
+    drop(other);
+    expect(&mut poll, &mut events, TOKEN, |event| {
+        event.is_read_closed() && event.is_write_closed()
+    });
+}
+
+#[test]
+fn the_source_shows_its_descriptor() {
+    assert_eq!(format!("{:?}", SourceFd(&42)), "SourceFd(42)");
+    assert_eq!(mem::size_of::<SourceFd<'_>>(), mem::size_of::<usize>());
+}

@@ -1,0 +1,298 @@
+//! After set-up, nothing that a program does all the time allocates memory.
+#![cfg(all(feature = "os-poll", feature = "os-ext", feature = "net", unix))]
+
+mod util;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::hint::black_box;
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use mio::event::Source;
+use mio::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
+use mio::unix::{pipe, SourceFd};
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use util::{any_port, tcp_pair, temporary_path, LONG, POLL2};
+
+/// The system's allocator, which counts the calls of each thread.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count() {
+    // While a thread ends its count is gone, and of no interest.
+    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: every call is handed on to the system's allocator as it is; counting neither
+// allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promises are those that are asked for here.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The number of allocations that this thread makes in `operation`.
+fn allocations(operation: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.with(Cell::get);
+    operation();
+    ALLOCATIONS.with(Cell::get) - before
+}
+
+const R: Interest = Interest::READABLE;
+const W: Interest = Interest::WRITABLE;
+
+const WAKER: Token = Token(1);
+const NEAR: Token = Token(2);
+const FAR: Token = Token(3);
+const LISTENER: Token = Token(4);
+const IDLE: Token = Token(5);
+
+/// Counts the events of one poll that have `token`.
+fn poll(poll: &mut Poll, events: &mut Events, timeout: Duration, token: Token) -> usize {
+    util::poll(poll, events, Some(timeout));
+    events.iter().filter(|it| it.token() == token).count()
+}
+
+/// Reads everything, up to and with `WouldBlock`.
+fn drain(source: &mut impl Read) -> usize {
+    let (mut all, mut buf) = (0, [0; 64]);
+    loop {
+        match source.read(&mut buf) {
+            Ok(len) => all += len,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return all,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Sends to a registered receiver and has it drained, as often as the poll asks for it.
+fn round_trip(
+    poll: &mut Poll,
+    events: &mut Events,
+    sender: &mut impl Write,
+    receiver: &mut impl Read,
+) {
+    sender.write_all(b"hello").unwrap();
+    while self::poll(poll, events, LONG, NEAR) == 0 {}
+    assert_eq!(drain(receiver), 5);
+}
+
+/// Changes a source's registration in every way.
+fn change_registration(registry: &Registry, source: &mut dyn Source) {
+    registry.register(source, NEAR, R | W).unwrap();
+    registry.reregister(source, FAR, R.level()).unwrap();
+    registry.reregister(source, FAR, W.oneshot()).unwrap();
+    registry.deregister(source).unwrap();
+}
+
+/// What a program does in its main loop, with everything made before.
+struct Steady {
+    poll: Poll,
+    events: Events,
+    waker: Waker,
+    tcp: (TcpStream, TcpStream),
+    udp: UdpSocket,
+    pipe: (pipe::Sender, pipe::Receiver),
+    idle: UnixStream,
+    _far_of_idle: UnixStream,
+}
+
+impl Steady {
+    fn new() -> Steady {
+        let poll = Poll::new().unwrap();
+        let waker = Waker::new(poll.registry(), WAKER).unwrap();
+        let mut tcp = tcp_pair();
+        let mut udp = UdpSocket::bind(any_port()).unwrap();
+        let mut pipe = pipe::new().unwrap();
+        let (mut idle, far_of_idle) = UnixStream::pair().unwrap();
+        udp.connect(udp.local_addr().unwrap()).unwrap();
+        let registry = poll.registry();
+        registry.register(&mut tcp.0, NEAR, R).unwrap();
+        registry.register(&mut tcp.1, FAR, W).unwrap();
+        registry.register(&mut udp, NEAR, R).unwrap();
+        registry.register(&mut pipe.1, NEAR, R).unwrap();
+        registry.register(&mut idle, IDLE, R).unwrap();
+        Steady {
+            poll,
+            events: Events::with_capacity(16),
+            waker,
+            tcp,
+            udp,
+            pipe,
+            idle,
+            _far_of_idle: far_of_idle,
+        }
+    }
+
+    fn timeouts(&mut self) {
+        for timeout in [
+            Duration::ZERO,
+            Duration::from_micros(10),
+            Duration::from_millis(1),
+        ] {
+            poll(&mut self.poll, &mut self.events, timeout, IDLE);
+        }
+    }
+
+    fn wakes(&mut self) {
+        for _ in 0..2 {
+            self.waker.wake().unwrap();
+            self.waker.wake().unwrap();
+            while poll(&mut self.poll, &mut self.events, LONG, WAKER) == 0 {}
+        }
+    }
+
+    /// Reading to the end arms the edges, where that is to be done.
+    fn transfers(&mut self) {
+        let (poll, events) = (&mut self.poll, &mut self.events);
+        round_trip(poll, events, &mut self.tcp.1, &mut self.tcp.0);
+        round_trip(poll, events, &mut self.pipe.0, &mut self.pipe.1);
+
+        self.udp.send(b"hello").unwrap();
+        while self::poll(poll, events, LONG, NEAR) == 0 {}
+        let mut buf = [0; 64];
+        assert_eq!(self.udp.recv_from(&mut buf).unwrap().0, 5);
+        assert!(self.udp.recv_from(&mut buf).is_err());
+    }
+
+    fn reregistrations(&mut self) {
+        let registry = self.poll.registry();
+        for interest in [R | W, R.level(), R.oneshot(), R] {
+            registry.reregister(&mut self.idle, IDLE, interest).unwrap();
+        }
+    }
+}
+
+/// Holds of every backend: its buffers are used again.
+#[test]
+fn a_loop_in_its_steady_state_allocates_nothing() {
+    let mut steady = Steady::new();
+    let turn = |steady: &mut Steady| {
+        [
+            allocations(|| steady.timeouts()),
+            allocations(|| steady.wakes()),
+            allocations(|| steady.transfers()),
+            allocations(|| steady.reregistrations()),
+        ]
+    };
+    turn(&mut steady);
+    for _ in 0..10 {
+        assert_eq!(turn(&mut steady), [0; 4]);
+    }
+    // The count does count.
+    assert_eq!(allocations(|| drop(black_box(Box::new(1)))), 1);
+}
+
+/// Where the kernel remembers the registrations, none of them costs memory of ours, not
+/// even the first.
+#[test]
+fn registering_allocates_nothing_on_epoll() {
+    // The poll(2) selector has to remember them itself.
+    if POLL2 {
+        return;
+    }
+    let poll = Poll::new().unwrap();
+    let registry = poll.registry();
+    let mut tcp = tcp_pair();
+    let mut udp = UdpSocket::bind(any_port()).unwrap();
+    let mut pipe = pipe::new().unwrap();
+    let sources: [&mut dyn Source; 4] = [&mut tcp.0, &mut udp, &mut pipe.0, &mut pipe.1];
+    for source in sources {
+        let allocations = allocations(|| change_registration(registry, source));
+        assert_eq!(allocations, 0);
+    }
+    let fd = tcp.1.as_raw_fd();
+    let allocations = allocations(|| change_registration(registry, &mut SourceFd(&fd)));
+    assert_eq!(allocations, 0);
+}
+
+/// A connection from its beginning to its end.
+#[test]
+fn connecting_and_accepting_allocate_nothing_on_epoll() {
+    // As above.
+    if POLL2 {
+        return;
+    }
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let mut listener = TcpListener::bind(any_port()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let path = temporary_path("listener");
+    let mut unix_listener = UnixListener::bind(&path).unwrap();
+    let registry = poll.registry();
+    registry.register(&mut listener, LISTENER, R).unwrap();
+    registry.register(&mut unix_listener, LISTENER, R).unwrap();
+
+    let tcp = allocations(|| {
+        let mut client = TcpStream::connect(address).unwrap();
+        poll.registry().register(&mut client, FAR, W).unwrap();
+        while self::poll(&mut poll, &mut events, LONG, FAR) == 0 {}
+        assert!(client.take_error().unwrap().is_none());
+        client.peer_addr().unwrap();
+        poll.registry()
+            .reregister(&mut listener, LISTENER, R)
+            .unwrap();
+        while self::poll(&mut poll, &mut events, LONG, LISTENER) == 0 {}
+        let (mut server, _) = listener.accept().unwrap();
+        util::expect_would_block(listener.accept());
+        poll.registry().register(&mut server, NEAR, R).unwrap();
+        round_trip(&mut poll, &mut events, &mut client, &mut server);
+        poll.registry().deregister(&mut client).unwrap();
+    });
+    let unix = allocations(|| {
+        let mut client = UnixStream::connect(&path).unwrap();
+        while self::poll(&mut poll, &mut events, LONG, LISTENER) == 0 {}
+        let (mut server, _) = unix_listener.accept().unwrap();
+        util::expect_would_block(unix_listener.accept());
+        poll.registry().register(&mut server, NEAR, R).unwrap();
+        round_trip(&mut poll, &mut events, &mut client, &mut server);
+    });
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!((tcp, unix), (0, 0));
+}
+
+/// Also what was there before is polled with no allocation: the memory is there since the
+/// registration.
+#[test]
+fn the_first_poll_allocates_nothing() {
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let waker = Waker::new(poll.registry(), WAKER).unwrap();
+    let mut pairs: Vec<_> = (0..100).map(|_| UnixStream::pair().unwrap()).collect();
+    for (near, _) in &mut pairs {
+        poll.registry().register(near, NEAR, R).unwrap();
+    }
+    pairs[0].1.write_all(b"x").unwrap();
+    let allocations = allocations(|| {
+        waker.wake().unwrap();
+        assert_eq!(self::poll(&mut poll, &mut events, LONG, NEAR), 1);
+    });
+    assert_eq!(allocations, 0);
+}

@@ -11,8 +11,9 @@ use super::family::pipe;
 
 #[derive(Debug)]
 pub(crate) struct Bell {
-    sender: File,
+    // Closed first: while it is watched, it would see its sender hang up.
     receiver: File,
+    sender: File,
 }
 
 impl Bell {
@@ -22,8 +23,8 @@ impl Bell {
     pub(super) fn new() -> io::Result<Bell> {
         let (sender, receiver) = pipe()?;
         Ok(Bell {
-            sender: sender.into(),
             receiver: receiver.into(),
+            sender: sender.into(),
         })
     }
 

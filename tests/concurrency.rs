@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{channel, Receiver, Sender};
-use std::time::Instant;
+use std::sync::{Condvar, Mutex};
 use std::{mem, thread};
 
 use mio::event::Source;
@@ -369,24 +369,39 @@ fn a_running_poll_sees_what_changes() {
 }
 
 const CHANGERS: usize = 3;
-const GENERATIONS: usize = 15_000;
+const GENERATIONS: usize = 6_000;
 
-/// What a thread that changes registrations has told the poller, and learned from it.
+/// What a thread that changes registrations has told the poller, and learns from it.
 #[derive(Default)]
 struct Progress {
     /// The newest generation whose registration had ended when this was written.
     ended: AtomicUsize,
-    /// The newest generation that was reported.
-    seen: AtomicUsize,
+    seen: Seen,
 }
 
-impl Progress {
-    fn wait_until_seen(&self, generation: usize) {
-        let end = Instant::now() + LONG;
-        while self.seen.load(Ordering::Acquire) < generation {
-            assert!(Instant::now() < end, "{generation} is never reported");
-            thread::yield_now();
+/// A number that only grows, and that can be waited for.
+#[derive(Default)]
+struct Seen {
+    number: Mutex<usize>,
+    grown: Condvar,
+}
+
+impl Seen {
+    fn report(&self, number: usize) {
+        let mut newest = self.number.lock().unwrap();
+        if *newest < number {
+            *newest = number;
+            self.grown.notify_one();
         }
+    }
+
+    fn wait_for(&self, number: usize) {
+        let newest = self.number.lock().unwrap();
+        let (_newest, waited) = self
+            .grown
+            .wait_timeout_while(newest, LONG, |newest| *newest < number)
+            .unwrap();
+        assert!(!waited.timed_out(), "{number} is never reported");
     }
 }
 
@@ -406,7 +421,7 @@ fn change_tokens(registry: &Registry, number: usize, progress: &Progress) {
     for generation in 1..GENERATIONS {
         // Without this, most would be gone before any poll has looked.
         if random.below(4) == 0 {
-            progress.wait_until_seen(generation);
+            progress.seen.wait_for(generation);
         }
         let next = token(generation + 1);
         let interest = if random.below(2) == 0 { R } else { R.level() };
@@ -428,7 +443,7 @@ fn change_tokens(registry: &Registry, number: usize, progress: &Progress) {
             }
         }
     }
-    progress.wait_until_seen(GENERATIONS);
+    progress.seen.wait_for(GENERATIONS);
 }
 
 /// Edge case 43: once a deregistration, a reregistration or the closing of a source has
@@ -473,9 +488,7 @@ fn end_registrations_while_polling() {
                     "{generation} is reported, {} had ended",
                     ended[number]
                 );
-                progress[number]
-                    .seen
-                    .fetch_max(generation, Ordering::Release);
+                progress[number].seen.report(generation);
             }
         }
     });
@@ -483,9 +496,8 @@ fn end_registrations_while_polling() {
 
 /// Makes sources that have nothing to say, and such that have, and closes them, so that
 /// each gets descriptors that others just had.
-fn make_and_close(registry: &Registry, number: usize, loud_seen: &AtomicUsize) {
-    const ROUNDS: usize = 8_000;
-    let loud = Token(2 * number + 1);
+fn make_and_close(registry: &Registry, number: usize, loud_seen: &Seen) {
+    const ROUNDS: usize = 4_000;
     let idle = Token(2 * number);
     let mut random = Lcg(number as u64);
     for round in 1..=ROUNDS {
@@ -496,15 +508,12 @@ fn make_and_close(registry: &Registry, number: usize, loud_seen: &AtomicUsize) {
             mem::swap(&mut speaking, &mut silent);
         }
         registry.register(&mut silent.0, idle, R).unwrap();
-        let seen = loud_seen.load(Ordering::Acquire);
         speaking.1.send(b"loud").unwrap();
+        // All odd numbers are loud; which of them tells that it is this round's.
+        let loud = Token(2 * (round * CHANGERS + number) + 1);
         registry.register(&mut speaking.0, loud, R).unwrap();
         if round % 8 == 0 || round == ROUNDS {
-            let end = Instant::now() + LONG;
-            while loud_seen.load(Ordering::Acquire) == seen {
-                assert!(Instant::now() < end, "a new source is not reported");
-                thread::yield_now();
-            }
+            loud_seen.wait_for(round);
         }
         // The sources go before their peers: else the idle one had something to report.
         drop((speaking.0, silent.0));
@@ -526,7 +535,7 @@ fn a_reused_descriptor_brings_no_event_of_its_predecessor() {
 fn reuse_descriptors_while_polling() {
     let (mut poll, mut events) = poll_and_events();
     let waker = Waker::new(poll.registry(), WAKE).unwrap();
-    let loud_seen: [AtomicUsize; CHANGERS] = Default::default();
+    let loud_seen: [Seen; CHANGERS] = Default::default();
     let left = AtomicUsize::new(CHANGERS);
     thread::scope(|scope| {
         for (number, loud_seen) in loud_seen.iter().enumerate() {
@@ -544,7 +553,7 @@ fn reuse_descriptors_while_polling() {
             for event in events.iter().filter(|event| event.token() != WAKE) {
                 let Token(token) = event.token();
                 assert_eq!(token % 2, 1, "an idle source reports: {event:?}");
-                loud_seen[token / 2].fetch_add(1, Ordering::Release);
+                loud_seen[token / 2 % CHANGERS].report(token / 2 / CHANGERS);
             }
         }
     });

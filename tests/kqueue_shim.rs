@@ -1,6 +1,6 @@
 //! The kqueue(2) of the tests, held against what real kernels do. Where a row was
 //! measured on NetBSD, the shim has to answer alike; what it cannot is listed at its head.
-#![cfg(mio_test_kqueue_shim)]
+#![cfg(all(mio_test_kqueue_shim, feature = "os-poll"))]
 
 mod util;
 

@@ -446,6 +446,26 @@ fn urgent_data_is_priority_and_readable_to_who_asked() {
     }
 }
 
+/// Edge case 18: urgent data that nobody takes are not told again because the ordinary
+/// data before them are read.
+#[test]
+#[cfg(target_os = "linux")]
+fn urgent_data_that_is_left_there_is_not_told_again() {
+    let (mut poll, mut events, mut one, mut other) =
+        registered_pair(Interest::READABLE | Interest::PRIORITY);
+    other.write_all(b"abc").unwrap();
+    send_urgent(&other, b'!');
+    expect(&mut poll, &mut events, ONE, |event| event.is_priority());
+    // A read ends before the urgent byte, and is short.
+    let mut buf = [0; 64];
+    assert_eq!(one.read(&mut buf).unwrap(), 3);
+    expect_silence(&mut poll, &mut events);
+    let urgent = one.try_io(|| recv(&one, &mut buf, libc::MSG_OOB)).unwrap();
+    assert_eq!(&buf[..urgent], b"!");
+    expect_would_block(one.read(&mut buf));
+    expect_silence(&mut poll, &mut events);
+}
+
 /// Edge case 18: ordinary data come as ever beside urgent data.
 #[test]
 #[cfg(target_os = "linux")]

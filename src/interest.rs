@@ -188,9 +188,13 @@ impl Interest {
         self.0.get() & bits != 0
     }
 
-    /// `PRIORITY`, made public only where the system has it.
-    #[allow(dead_code)] // See above.
+    // Made public only where the system has them.
+    #[allow(dead_code)]
     pub(crate) const PRIORITY_BIT: Interest = Interest::from_bits(PRIORITY);
+    #[allow(dead_code)]
+    pub(crate) const AIO_BIT: Interest = Interest::from_bits(AIO);
+    #[allow(dead_code)]
+    pub(crate) const LIO_BIT: Interest = Interest::from_bits(LIO);
 }
 
 impl ops::BitOr for Interest {

@@ -120,9 +120,10 @@
 //!
 //! # Platforms
 //!
-//! Linux is finished, with two backends: epoll(7), which is used, and poll(2), which can
-//! be asked for. Other systems are in the works; one that has no event queue here yet
-//! is a compile error with the feature `os-poll`.
+//! Linux is where the whole suite is run, with two backends: epoll(7), which is used, and
+//! poll(2), which can be asked for. The other Unix systems have theirs (kqueue, epoll,
+//! event ports, poll(2)); they compile and have not been run. Windows is in the works. On
+//! a system without an event queue here, the feature `os-poll` is a compile error.
 //!
 //! # Unsupported configuration flags
 //!

@@ -298,7 +298,11 @@ impl seam::RawEvent for RawEvent {
 #[allow(clippy::match_single_binding)] // Some systems have none.
 fn readiness_of(filter: Filter) -> Readiness {
     match filter {
-        #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+        #[cfg(any(
+            target_vendor = "apple",
+            target_os = "dragonfly",
+            target_os = "freebsd"
+        ))]
         os::EVFILT_AIO => Readiness::AIO,
         #[cfg(target_os = "freebsd")]
         os::EVFILT_LIO => Readiness::LIO,

@@ -145,6 +145,14 @@ mod birth;
 #[cfg_attr(not(windows), path = "unix/mod.rs")]
 mod family;
 
+// `Interest::AIO` and `Interest::LIO`, where the kernel tells of completions.
+#[cfg(any(
+    target_vendor = "apple",
+    target_os = "dragonfly",
+    target_os = "freebsd"
+))]
+mod aio;
+
 // `Interest::PRIORITY`, where there is out-of-band readiness.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod priority;

@@ -55,7 +55,7 @@ fn a_wake_is_a_readable_event_with_the_token_of_the_waker() {
 fn a_wake_before_a_poll_ends_it_at_once() {
     let (mut poll, mut events) = poll_and_events();
     let waker = Waker::new(poll.registry(), WAKER).unwrap();
-    for timeout in [NOW, Some(LONG), None, Some(Duration::from_micros(1))] {
+    for timeout in [NOW, Some(Duration::from_micros(1)), Some(LONG), None] {
         waker.wake().unwrap();
         expect_wake(&mut poll, &mut events, timeout);
     }
@@ -65,7 +65,7 @@ fn a_wake_before_a_poll_ends_it_at_once() {
 fn a_wake_ends_a_poll_that_sleeps() {
     let (mut poll, mut events) = poll_and_events();
     let waker = Waker::new(poll.registry(), WAKER).unwrap();
-    for timeout in [None, Some(LONG), Some(LONG + Duration::from_nanos(1))] {
+    for timeout in [Some(LONG), Some(LONG + Duration::from_nanos(1)), None] {
         poll_while(&mut poll, &mut events, timeout, || waker.wake().unwrap());
         assert_wake(&events);
         expect_silence(&mut poll, &mut events);

@@ -150,7 +150,8 @@ impl Poll {
     /// # Portability
     ///
     /// `epoll_wait` or, when `timeout` has a fraction of a millisecond,
-    /// `epoll_pwait2` on Linux; `poll` for the poll(2) backend.
+    /// `epoll_pwait2` on Linux; `poll` for the poll(2) backend, which answers `InvalidInput` when
+    /// the process's limit on descriptors was lowered below the number of registered ones.
     ///
     /// [`Interrupted`]: io::ErrorKind::Interrupted
     /// [`InvalidInput`]: io::ErrorKind::InvalidInput

@@ -10,6 +10,9 @@ mod util;
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -173,9 +176,10 @@ fn makers() -> Vec<Maker> {
     let registry = poll.registry().try_clone().unwrap();
     let tcp = TcpListener::bind(any_port()).unwrap();
     let tcp_address = tcp.local_addr().unwrap();
-    let paths = [(); 3].map(|()| temporary_path("maker"));
-    let [path, listening, receiving] = paths;
-    let unix = UnixListener::bind(&path).unwrap();
+    let [name, listening, receiving] = [(); 3].map(|()| temporary_path("maker"));
+    // An abstract name, since nobody would be there in the end to remove a file.
+    let name = SocketAddr::from_abstract_name(name.as_os_str().as_bytes()).unwrap();
+    let unix = UnixListener::bind_addr(&name).unwrap();
     vec![
         Box::new(|| drop(Poll::new().unwrap())),
         Box::new(move || drop(poll.registry().try_clone().unwrap())),
@@ -193,7 +197,7 @@ fn makers() -> Vec<Maker> {
             fs::remove_file(&listening).unwrap();
         }),
         Box::new(move || {
-            let _client = UnixStream::connect(&path).unwrap();
+            let _client = UnixStream::connect_addr(&name).unwrap();
             drop(accept(|| unix.accept()));
         }),
         Box::new(|| drop(UnixStream::pair().unwrap())),

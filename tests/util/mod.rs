@@ -110,7 +110,10 @@ pub fn temporary_path(name: &str) -> std::path::PathBuf {
     use std::sync::atomic::{AtomicUsize, Ordering};
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    std::env::temp_dir().join(format!("mio-{}-{number}-{name}", std::process::id()))
+    let path = std::env::temp_dir().join(format!("mio-{}-{number}-{name}", std::process::id()));
+    // A run that was killed may have left one, whose process had our number.
+    let _ = std::fs::remove_file(&path);
+    path
 }
 
 /// The open descriptors of this process. Only for tests that have their process to

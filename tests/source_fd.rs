@@ -113,7 +113,7 @@ fn a_timerfd_is_reported_when_it_expires() {
     let delay = Duration::from_millis(20);
     let time = |duration: Duration| libc::timespec {
         tv_sec: duration.as_secs() as libc::time_t,
-        tv_nsec: duration.subsec_nanos().into(),
+        tv_nsec: duration.subsec_nanos() as _,
     };
     let times = libc::itimerspec {
         it_interval: time(zero),

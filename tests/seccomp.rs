@@ -194,6 +194,10 @@ fn expect_error<T: std::fmt::Debug>(result: io::Result<T>, errno: libc::c_int) {
 /// what the calls before it opened is closed.
 #[test]
 fn a_failing_system_call_leaks_no_descriptor() {
+    // There all calls on sockets are one, `socketcall`, which the filter cannot look into.
+    if cfg!(target_arch = "x86") {
+        return;
+    }
     in_own_process("a_failing_system_call_leaks_no_descriptor", || {
         let listener = TcpListener::bind(any_port()).unwrap();
         let address = listener.local_addr().unwrap();

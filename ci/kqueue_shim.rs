@@ -23,7 +23,8 @@
 //!
 //! That of FreeBSD, by its numbers and layout. `EVFILT_USER` with `NOTE_TRIGGER` in the
 //! very change that adds the note does not fire; with `MIO_TEST_KQUEUE_LIKE=macos` in the
-//! environment it does.
+//! environment it does. With that, adding the writing filter to a pipe whose reader is gone
+//! fails with `EPIPE`, as it did on macOS 10.10; without, it succeeds, and fires.
 //!
 //! # Where it is not like the real one
 //!
@@ -36,8 +37,7 @@
 //!   not when it becomes connected.
 //! * The error in `fflags` is a guess, since asking for the true one would take it away.
 //!   `data` of the writing filter is one, not the room that there is.
-//! * Adding the writing filter to a pipe whose reader is gone succeeds, and fires; adding
-//!   any filter to a regular file fails with `EPERM`.
+//! * Adding any filter to a regular file fails with `EPERM`.
 //! * A descriptor that is closed and made anew as a duplicate of the same file keeps its
 //!   notes.
 //! * A queue is inherited by forked children; nesting goes two deep.
@@ -235,6 +235,11 @@ fn is_ready_before(outer: RawFd, deadline: Option<Instant>) -> io::Result<bool> 
     // leaves the mask alone.
     let ready = check(unsafe { libc::ppoll(&mut record, 1, timeout, ptr::null()) })?;
     Ok(ready > 0)
+}
+
+/// Which of the systems is asked for, where they differ.
+fn is_macos() -> bool {
+    env::var_os("MIO_TEST_KQUEUE_LIKE").is_some_and(|it| it == "macos")
 }
 
 // The queues.
@@ -537,6 +542,10 @@ impl Notes {
         if filter == WRITE && kind == Kind::Other && find(fd).is_ok() {
             return Err(failure(libc::EPERM));
         }
+        let is_broken = || is_ready(fd, libc::POLLERR);
+        if filter == WRITE && kind == Kind::Pipe && is_macos() && is_broken() {
+            return Err(failure(libc::EPIPE));
+        }
         let note = self.new_note(change, kind, kind == Kind::Tcp && is_connected(fd));
         let epoll = self.inner[filter].as_raw_fd();
         let (asked, data) = (ASKED[filter], note.data(fd as u32));
@@ -574,7 +583,7 @@ impl Notes {
         if found.is_none() && change.flags & EV_ADD != 0 {
             self.add_user(change)?;
             found = Some(self.users.len() - 1);
-            triggers &= env::var_os("MIO_TEST_KQUEUE_LIKE").is_some_and(|it| it == "macos");
+            triggers &= is_macos();
         }
         let found = found.ok_or_else(|| failure(libc::ENOENT))?;
         if change.flags & EV_DELETE != 0 {
@@ -792,7 +801,7 @@ impl Note {
         }
         // What was written between epoll's look and the count might have filled the
         // buffer: then the count does not stand for a moment at which there was room.
-        self.told = (filter == READ || is_writable(fd)).then_some(told);
+        self.told = (filter == READ || is_ready(fd, libc::POLLOUT)).then_some(told);
         Some(report)
     }
 }
@@ -843,14 +852,14 @@ fn unacknowledged(fd: RawFd) -> u64 {
     count(fd, libc::TIOCOUTQ, 0) as u64
 }
 
-fn is_writable(fd: RawFd) -> bool {
+fn is_ready(fd: RawFd, events: libc::c_short) -> bool {
     let mut record = libc::pollfd {
         fd,
-        events: libc::POLLOUT,
+        events,
         revents: 0,
     };
     // SAFETY: `record` is one entry, and outlives the call.
-    unsafe { libc::poll(&mut record, 1, 0) == 1 && record.revents & libc::POLLOUT != 0 }
+    unsafe { libc::poll(&mut record, 1, 0) == 1 && record.revents & events != 0 }
 }
 
 fn is_connected(fd: RawFd) -> bool {

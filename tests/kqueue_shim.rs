@@ -633,6 +633,41 @@ fn a_user_event_that_is_triggered_when_it_is_added_fires_on_macos_only() {
     );
 }
 
+/// Edge case 27: that the reader of a pipe is gone is not an error of registering its writer.
+#[test]
+#[cfg(all(feature = "os-ext", not(mio_unsupported_force_poll_poll)))]
+fn a_pipe_whose_reader_is_gone_can_be_registered_on_old_macos() {
+    use mio::{Interest, Token};
+
+    in_own_process(
+        "a_pipe_whose_reader_is_gone_can_be_registered_on_old_macos",
+        || {
+            let (mut poll, mut events) = util::poll_and_events();
+            let (mut sender, receiver) = mio::unix::pipe::new().unwrap();
+            drop(receiver);
+            std::env::set_var("MIO_TEST_KQUEUE_LIKE", "macos");
+            let kqueue = Kqueue::new();
+            assert_eq!(kqueue.set(&sender, EVFILT_WRITE, EDGE, 1), libc::EPIPE);
+
+            let (token, interest) = (Token(1), Interest::WRITABLE);
+            let registry = poll.registry();
+            registry.register(&mut sender, token, interest).unwrap();
+            registry.reregister(&mut sender, token, interest).unwrap();
+            registry.deregister(&mut sender).unwrap();
+            util::expect_silence(&mut poll, &mut events);
+            assert_eq!(
+                sender.write(b"x").unwrap_err().kind(),
+                io::ErrorKind::BrokenPipe
+            );
+
+            // Elsewhere it is an event.
+            std::env::remove_var("MIO_TEST_KQUEUE_LIKE");
+            kqueue.add(&sender, EVFILT_WRITE, EDGE, 1);
+            kqueue.expect([write(1).eof()]);
+        },
+    );
+}
+
 // What the shim could get wrong.
 
 /// A duplicate whose number is always the same, and nobody else's.

@@ -302,6 +302,9 @@ mod release {
 
     #[test]
     fn changing_a_source_with_a_poll_that_does_not_have_it_is_not_found() {
+        if !util::CHECKED {
+            return;
+        }
         let (one, _) = poll_and_events();
         let (two, _) = poll_and_events();
         let (mut near, _far) = UnixStream::pair().unwrap();

@@ -11,7 +11,7 @@ use std::time::Duration;
 use mio::event::Source;
 use mio::net::{TcpListener, UdpSocket, UnixStream};
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
-use util::{any_port, drain, expect_readable, expect_silence, poll_and_events, LONG};
+use util::{any_port, drain, expect_readable, expect_silence, poll_and_events, CHECKED, LONG};
 
 const SOURCE: Token = Token(1);
 const OTHER: Token = Token(2);
@@ -132,6 +132,9 @@ fn a_source_outlives_its_poll() {
 
 #[test]
 fn a_source_cannot_be_registered_twice() {
+    if !CHECKED {
+        return;
+    }
     let (mut poll, mut events) = poll_and_events();
     let registry = poll.registry().try_clone().unwrap();
     let (mut near, mut far) = UnixStream::pair().unwrap();
@@ -154,6 +157,9 @@ fn a_source_cannot_be_registered_twice() {
 
 #[test]
 fn a_source_that_is_not_registered_is_not_found() {
+    if !CHECKED {
+        return;
+    }
     let (mut poll, mut events) = poll_and_events();
     let registry = poll.registry().try_clone().unwrap();
     let (mut near, mut far) = UnixStream::pair().unwrap();
@@ -188,7 +194,9 @@ fn a_foreign_registry_cannot_deregister_a_source() {
         .register(&mut near, SOURCE, Interest::READABLE)
         .unwrap();
     let removal = foreign.registry().deregister(&mut near);
-    assert_eq!(kind(removal), io::ErrorKind::NotFound);
+    if CHECKED {
+        assert_eq!(kind(removal), io::ErrorKind::NotFound);
+    }
 
     far.write_all(b"x").unwrap();
     expect_only(&mut poll, &mut events, SOURCE);
@@ -414,6 +422,10 @@ mod bare {
 
     #[test]
     fn a_descriptor_cannot_be_registered_twice() {
+        // kqueue cannot tell.
+        if util::KQUEUE {
+            return;
+        }
         let (poll, _) = poll_and_events();
         let (near, _far) = UnixStream::pair().unwrap();
         let fd = near.as_raw_fd();
@@ -428,6 +440,10 @@ mod bare {
 
     #[test]
     fn a_descriptor_that_is_not_registered_is_not_found() {
+        // kqueue cannot tell.
+        if util::KQUEUE {
+            return;
+        }
         let (poll, _) = poll_and_events();
         let (other, _) = poll_and_events();
         let (near, _far) = UnixStream::pair().unwrap();

@@ -17,14 +17,14 @@ use mio::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
 use mio::{Interest, Token, Waker};
 use util::{
     any_port, drain, expect_readable, expect_silence, in_own_process, open_fds, poll_and_events,
-    PIPE_WAKER, POLL2,
+    KQUEUE, PIPE_WAKER, POLL2,
 };
 
 const STREAM: Token = Token(0);
 const WAKE: Token = Token(1);
 
 /// Whether a remainder below a millisecond takes `epoll_pwait2`.
-const PRECISE: bool = !POLL2 && !cfg!(mio_unsupported_no_pwait2);
+const PRECISE: bool = !POLL2 && !KQUEUE && !cfg!(mio_unsupported_no_pwait2);
 
 /// From now on the system calls `numbers` answer `errno`, in this thread and those that
 /// it starts. It cannot be undone, but overridden: of several filters that answer with

@@ -16,11 +16,12 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 use std::{mem, ptr};
 
+use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token};
 use util::{
     any_port, drain, expect, expect_readable, expect_silence, expect_writable, poll_and_events,
-    temporary_path, LONG, POLL2,
+    temporary_path, KQUEUE, LONG, POLL2,
 };
 
 const TOKEN: Token = Token(1);
@@ -301,7 +302,8 @@ fn a_file_and_a_directory_are_refused() {
             assert_eq!(error.raw_os_error(), Some(libc::EPERM));
             assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
         }
-        deregister(poll.registry(), fd).unwrap_err();
+        // kqueue cannot tell whether there is something to deregister.
+        assert_eq!(deregister(poll.registry(), fd).is_ok(), KQUEUE);
     }
     expect_silence(&mut poll, &mut events);
     std::fs::remove_file(path).unwrap();
@@ -309,6 +311,10 @@ fn a_file_and_a_directory_are_refused() {
 
 #[test]
 fn registering_twice_is_an_error_and_changes_nothing() {
+    // kqueue cannot tell, and adds what is new.
+    if KQUEUE {
+        return;
+    }
     let (mut poll, mut events, eventfd) = registered_eventfd(Interest::READABLE);
     let fd = eventfd.as_raw_fd();
     let error = poll
@@ -323,6 +329,10 @@ fn registering_twice_is_an_error_and_changes_nothing() {
 
 #[test]
 fn what_is_not_registered_is_not_found() {
+    // kqueue cannot tell.
+    if KQUEUE {
+        return;
+    }
     let (poll, _) = poll_and_events();
     let eventfd = eventfd(0);
     let fd = eventfd.as_raw_fd();
@@ -443,7 +453,7 @@ fn a_duplicate_has_no_events_after_deregistering() {
 }
 
 /// Edge case 15: who only closes is still told by epoll, and can do nothing about it. The
-/// other backend knows descriptors, not files.
+/// other backends know descriptors, not files; of them kqueue ends the registration.
 #[test]
 fn a_duplicate_keeps_the_events_of_a_closed_descriptor_with_epoll() {
     let (mut poll, mut events) = poll_and_events();
@@ -453,9 +463,9 @@ fn a_duplicate_keeps_the_events_of_a_closed_descriptor_with_epoll() {
     register(poll.registry(), number, Interest::READABLE).unwrap();
     drop(closed);
     add(&duplicate, 1);
-    if POLL2 {
+    if POLL2 || KQUEUE {
         expect_silence(&mut poll, &mut events);
-        deregister(poll.registry(), number).unwrap();
+        assert_eq!(deregister(poll.registry(), number).is_ok(), POLL2);
         return;
     }
     expect_readable(&mut poll, &mut events, TOKEN);
@@ -531,9 +541,7 @@ fn the_descriptor_stays_open() {
     (poll, events) = poll_and_events();
     register(poll.registry(), fd, Interest::READABLE).unwrap();
     drop(other);
-    expect(&mut poll, &mut events, TOKEN, |event| {
-        event.is_read_closed() && event.is_write_closed()
-    });
+    expect(&mut poll, &mut events, TOKEN, Event::is_read_closed);
 }
 
 #[test]

@@ -11,11 +11,12 @@ use std::os::unix::net;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use mio::event::Event;
 use mio::net::{SocketAddr, UnixDatagram};
 use mio::{Events, Interest, Poll, Token};
 use util::{
-    expect, expect_nonblocking_and_cloexec, expect_readable, expect_silence, expect_would_block,
-    expect_writable, poll_and_events, settle, temporary_path,
+    expect, expect_all, expect_nonblocking_and_cloexec, expect_readable, expect_silence,
+    expect_would_block, expect_writable, poll_and_events, settle, temporary_path,
 };
 
 const RECEIVER: Token = Token(1);
@@ -370,10 +371,8 @@ fn shutting_both_down_closes_both_ways() {
     poll.registry().register(&mut one, RECEIVER, BOTH).unwrap();
     expect_writable(&mut poll, &mut events, RECEIVER);
     one.shutdown(Shutdown::Both).unwrap();
-    let event = expect(&mut poll, &mut events, RECEIVER, |event| {
-        event.is_read_closed()
-    });
-    assert!(event.is_write_closed());
+    let closed = [Event::is_read_closed, Event::is_write_closed];
+    expect_all(&mut poll, &mut events, RECEIVER, &closed);
     settle(&mut poll, &mut events);
 }
 

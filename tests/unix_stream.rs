@@ -12,11 +12,13 @@ use std::os::unix::net;
 use std::path::Path;
 use std::{fs, mem, ptr};
 
+use mio::event::Event;
 use mio::net::{SocketAddr, UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token};
 use util::{
-    drain, exchange, expect, expect_nonblocking_and_cloexec, expect_readable, expect_silence,
-    expect_would_block, expect_writable, poll_and_events, settle, temporary_path, Until,
+    drain, exchange, expect, expect_all, expect_nonblocking_and_cloexec, expect_readable,
+    expect_silence, expect_would_block, expect_writable, poll_and_events, settle, temporary_path,
+    Until,
 };
 
 const ONE: Token = Token(1);
@@ -243,10 +245,8 @@ fn shutting_both_down_closes_both_ways() {
     one.shutdown(Shutdown::Both).unwrap();
     for (token, stream) in [(ONE, &mut one), (OTHER, &mut other)] {
         poll.registry().reregister(stream, token, BOTH).unwrap();
-        let event = expect(&mut poll, &mut events, token, |event| {
-            event.is_read_closed()
-        });
-        assert!(event.is_write_closed());
+        let closed = [Event::is_read_closed, Event::is_write_closed];
+        expect_all(&mut poll, &mut events, token, &closed);
         assert_eq!(stream.read(&mut [0; 8]).unwrap(), 0);
         let error = stream.write(b"hello").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
@@ -271,8 +271,17 @@ fn a_closed_peer_is_closed_both_ways_once_its_bytes_are_read() {
     expect_writable(&mut poll, &mut events, ONE);
     other.write_all(b"last words").unwrap();
     drop(other);
-    let event = expect(&mut poll, &mut events, ONE, |event| event.is_read_closed());
-    assert!(event.is_readable() && event.is_write_closed() && !event.is_error());
+    expect_all(
+        &mut poll,
+        &mut events,
+        ONE,
+        &[
+            Event::is_readable,
+            Event::is_read_closed,
+            Event::is_write_closed,
+            |event| !event.is_error(),
+        ],
+    );
     expect_silence(&mut poll, &mut events);
     assert_eq!(drain(&mut one), b"last words");
     settle(&mut poll, &mut events);
@@ -287,8 +296,12 @@ fn a_peer_that_has_left_bytes_unread_resets_the_connection() {
     let (mut poll, mut events, mut one, other) = registered_pair(BOTH);
     one.write_all(b"nobody reads this").unwrap();
     drop(other);
-    let event = expect(&mut poll, &mut events, ONE, |event| event.is_error());
-    assert!(event.is_read_closed() && event.is_write_closed());
+    let closed = [
+        Event::is_error,
+        Event::is_read_closed,
+        Event::is_write_closed,
+    ];
+    expect_all(&mut poll, &mut events, ONE, &closed);
     let error = one.read(&mut [0; 8]).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     assert!(one.take_error().unwrap().is_none());

@@ -17,7 +17,8 @@ use crate::{Interest, Token};
 /// or reregistering or deregistering it with a poll that does not have it, is
 /// an error of the program. Debug builds report it for every socket and pipe of this
 /// crate, as [`AlreadyExists`] or [`NotFound`]; in release builds the backend's own
-/// answer is all there is, which for a second *poll* is on epoll and kqueue to accept.
+/// answer is all there is, which for a second *poll* is on epoll and kqueue to accept. kqueue
+/// cannot be asked what is registered, and accepts a second registration as well.
 ///
 /// [`Poll`]: crate::Poll
 /// [`Poll::registry`]: crate::Poll::registry

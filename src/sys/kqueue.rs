@@ -210,7 +210,7 @@ impl Changes {
     ///
     /// These are none: a filter to be deleted that is not there (`ENOENT`), for it was
     /// never added or has fired once; a pipe whose reader is gone (`EPIPE`, of old macOS),
-    /// for that is told as an event; a signal (`EINTR`), for the changes were made.
+    /// for writing tells that; a signal (`EINTR`), for the changes were made.
     fn submit(mut self, kqueue: BorrowedFd<'_>) -> io::Result<()> {
         let list = self.list.as_mut_ptr();
         // SAFETY: the list has `len` initialised entries, and room for a receipt of each.

@@ -18,8 +18,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 use std::{fmt, io, ptr};
 
-use super::family::{check, check_pollable, not_found};
-use super::timeout::Deadline;
+use super::family::{check, check_pollable, not_found, set_cloexec};
+use super::timeout::{self, Deadline};
 use super::{seam, Event};
 use crate::readiness::Readiness;
 use crate::sync::{lock, Arc, Mutex};
@@ -66,8 +66,7 @@ impl seam::Selector for Selector {
         let fd = check(unsafe { libc::port_create() })?;
         // SAFETY: the kernel just made `fd` for us; nobody else knows of it.
         let port = unsafe { OwnedFd::from_raw_fd(fd) };
-        // SAFETY: takes no pointer.
-        check(unsafe { libc::fcntl(port.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
+        set_cloexec(port.as_fd())?;
         Ok(Selector {
             shared: Arc::new(Shared {
                 port,
@@ -99,10 +98,7 @@ impl seam::Selector for Selector {
 impl Shared {
     /// Takes events from the port as they are.
     fn take(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
-        let mut timeout = timeout.map(|timeout| libc::timespec {
-            tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
-            tv_nsec: timeout.subsec_nanos() as _,
-        });
+        let mut timeout = timeout.map(timeout::timespec);
         let room = events.capacity().min(libc::c_int::MAX as usize);
         // How many to wait for, and then how many there are.
         let mut taken: libc::c_uint = 1;

@@ -23,8 +23,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 use std::{fmt, io, mem, ptr};
 
-use super::family::{check, fmt_flags, FdSelector};
-use super::{seam, Event};
+use super::family::{check, fmt_flags, set_cloexec, FdSelector};
+use super::{seam, timeout, Event};
 use crate::readiness::Readiness;
 use crate::{Interest, Token};
 
@@ -67,8 +67,7 @@ impl seam::Selector for Selector {
         let kqueue = unsafe { OwnedFd::from_raw_fd(fd) };
         // Only some systems can do it at birth. Nothing is lost in between: a forked child
         // does not get the queue.
-        // SAFETY: takes no pointer.
-        check(unsafe { libc::fcntl(kqueue.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
+        set_cloexec(kqueue.as_fd())?;
         Ok(Selector { kqueue })
     }
 
@@ -79,10 +78,7 @@ impl seam::Selector for Selector {
     }
 
     fn select(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
-        let timeout = timeout.map(|timeout| libc::timespec {
-            tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
-            tv_nsec: timeout.subsec_nanos() as _,
-        });
+        let timeout = timeout.map(timeout::timespec);
         let room = events.capacity().min(libc::c_int::MAX as usize);
         // SAFETY: `events` has room for `room` entries of the kernel's layout, which a
         // transparent `Event` has. The timeout outlives the call.

@@ -82,7 +82,7 @@ pub use event::Event;
 )]
 mod selector;
 
-// The object that rings when a poll is to be interrupted.
+// The object that rings when a poll is to be interrupted. Without a row: a pipe.
 #[cfg_attr(
     all(
         any(
@@ -96,26 +96,12 @@ mod selector;
     ),
     path = "eventfd.rs"
 )]
-#[cfg_attr(
-    any(
-        not(any(
-            target_os = "linux",
-            target_os = "android",
-            target_os = "illumos",
-            target_os = "espidf",
-            target_os = "hermit",
-            target_os = "wasi"
-        )),
-        mio_unsupported_force_waker_pipe
-    ),
-    path = "self_pipe.rs"
-)]
 #[cfg_attr(target_os = "wasi", path = "no_bell.rs")]
 #[cfg(all(not(windows), feature = "os-poll"))]
 #[allow(dead_code)] // kqueue may have a bell of its own.
 mod bell;
 
-// How new descriptors become non-blocking and closed on exec.
+// How new descriptors become non-blocking and closed on exec. Without a row: by fcntl.
 #[cfg_attr(
     any(
         target_os = "linux",
@@ -126,17 +112,6 @@ mod bell;
         target_os = "dragonfly"
     ),
     path = "birth_by_flags.rs"
-)]
-#[cfg_attr(
-    not(any(
-        target_os = "linux",
-        target_os = "android",
-        target_os = "freebsd",
-        target_os = "netbsd",
-        target_os = "openbsd",
-        target_os = "dragonfly"
-    )),
-    path = "birth_by_fcntl.rs"
 )]
 #[cfg(not(any(windows, all(target_os = "wasi", target_env = "p1"))))]
 mod birth;

@@ -20,6 +20,15 @@ pub(super) fn is_lossy(timeout: Duration) -> bool {
     timeout.subsec_nanos() % NANOS_PER_MILLI != 0 || timeout > LONGEST
 }
 
+/// `timeout` as `kevent` and `port_getn` take it, cut to the longest that a `time_t` holds.
+#[cfg(unix)]
+pub(super) fn timespec(timeout: Duration) -> libc::timespec {
+    libc::timespec {
+        tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: timeout.subsec_nanos() as _,
+    }
+}
+
 const NANOS_PER_MILLI: u32 = 1_000_000;
 
 /// The longest that a C `int` can say in milliseconds, 24 days.

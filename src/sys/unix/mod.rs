@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 use std::ops::{BitAnd, BitXor};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::{fmt, io};
 
 use super::seam::Selector;
@@ -80,10 +80,17 @@ pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 /// Marks a new descriptor: closed on exec, and non-blocking.
 #[allow(dead_code)] // Where descriptors are marked at birth, nobody calls this.
 pub(crate) fn mark(fd: OwnedFd) -> io::Result<OwnedFd> {
-    // SAFETY: takes no pointer.
-    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
+    set_cloexec(fd.as_fd())?;
     set_nonblocking(fd.as_raw_fd(), true)?;
     Ok(fd)
+}
+
+/// Has `fd` closed on exec.
+#[allow(dead_code)] // As above.
+pub(crate) fn set_cloexec(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: takes no pointer.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
+    Ok(())
 }
 
 /// Sets whether operations on `fd` answer `WouldBlock` instead of blocking.

@@ -1,4 +1,4 @@
-//! A bell made of a pipe whose both ends are ours.
+//! The bell of systems that have nothing better: a pipe whose both ends are ours.
 //!
 //! From Linux 5.5 to 5.13 a write to a pipe that holds data raises no new edge,
 //! and no system promises one.

@@ -15,7 +15,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 use std::{fmt, io, mem};
 
-use super::family::{check, fmt_flags, FdSelector};
+use super::family::{check, FdSelector};
+use super::fmt_flags::fmt_flags;
 use super::seam;
 use super::{timeout, Event};
 use crate::readiness::Readiness;

@@ -25,6 +25,7 @@ use crate::readiness::Readiness;
 use crate::sync::{lock, Arc, Mutex};
 use crate::{Interest, Token};
 
+mod edge_flags;
 mod fd_link;
 mod poll_flags;
 mod queue_fd;
@@ -139,7 +140,7 @@ impl Shared {
             if record.number != raw.user() {
                 return false;
             }
-            let told = poll_flags::deliver(&mut record.arming, raw.flags());
+            let told = poll_flags::EDGES.deliver(&mut record.arming, raw.flags());
             match self.associate(raw.fd(), record) {
                 // It was closed without being deregistered.
                 Err(error) if error.raw_os_error() == Some(libc::EBADF) => {}
@@ -165,7 +166,7 @@ impl Shared {
 
     /// Has the kernel watch what is armed.
     fn associate(&self, fd: RawFd, record: &Record) -> io::Result<()> {
-        let Some(flags) = poll_flags::wanted(&record.arming) else {
+        let Some(flags) = poll_flags::EDGES.wanted(&record.arming) else {
             return Ok(());
         };
         // SAFETY: the pointer is a number of ours that nobody follows.

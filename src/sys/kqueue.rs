@@ -23,7 +23,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 use std::{fmt, io, mem, ptr};
 
-use super::family::{check, fmt_flags, set_cloexec, FdSelector};
+use super::family::{check, set_cloexec, FdSelector};
+use super::fmt_flags::fmt_flags;
 use super::{seam, timeout, Event};
 use crate::readiness::Readiness;
 use crate::{Interest, Token};

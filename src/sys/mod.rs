@@ -16,6 +16,8 @@
 pub(crate) mod seam;
 
 mod event;
+#[cfg(feature = "os-poll")]
+mod fmt_flags;
 
 pub use event::Event;
 

@@ -32,6 +32,7 @@ use crate::readiness::Readiness;
 use crate::sync::{lock, Arc, Mutex};
 use crate::{Interest, Token};
 
+mod edge_flags;
 mod fd_link;
 mod poll_flags;
 mod readiness_flags;
@@ -300,7 +301,7 @@ impl Record {
         if self.closed {
             return None;
         }
-        poll_flags::wanted(&self.arming)
+        poll_flags::EDGES.wanted(&self.arming)
     }
 
     /// What to tell the user when the kernel reports `flags`.
@@ -309,7 +310,7 @@ impl Record {
             self.closed = true;
             return None;
         }
-        let flags = poll_flags::deliver(&mut self.arming, flags)?;
+        let flags = poll_flags::EDGES.deliver(&mut self.arming, flags)?;
         Some(event(self.token, flags))
     }
 }

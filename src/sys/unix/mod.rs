@@ -1,9 +1,8 @@
 //! What the Unix systems have in common: descriptors, and the calls on them.
 
+use std::io;
 use std::mem::MaybeUninit;
-use std::ops::{BitAnd, BitXor};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::{fmt, io};
 
 use super::seam::Selector;
 use crate::{Interest, Token};
@@ -105,27 +104,6 @@ pub(crate) fn set_nonblocking(fd: RawFd, nonblocking: bool) -> io::Result<()> {
     if after != before {
         // SAFETY: takes no pointer.
         check(unsafe { libc::fcntl(fd, libc::F_SETFL, after) })?;
-    }
-    Ok(())
-}
-
-/// Writes those of `names` whose bits are set in `flags`, and what is left in hex.
-pub(crate) fn fmt_flags<T>(f: &mut fmt::Formatter<'_>, flags: T, names: &[(T, &str)]) -> fmt::Result
-where
-    T: Copy + PartialEq + Default + fmt::LowerHex + BitAnd<Output = T> + BitXor<Output = T>,
-{
-    let none = T::default();
-    let mut left = flags;
-    let mut separator = "";
-    for &(flag, name) in names {
-        if flags & flag != none {
-            write!(f, "{separator}{name}")?;
-            separator = " | ";
-            left = left ^ (left & flag);
-        }
-    }
-    if left != none || flags == none {
-        write!(f, "{separator}{left:#x}")?;
     }
     Ok(())
 }

@@ -1,0 +1,111 @@
+//! No wake is lost, whatever the schedule: over the poll(2) selector, or with the feature
+//! `edge` over a model of epoll. A poll that waits for nothing is a deadlock to loom.
+
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::sync::Arc;
+use loom::thread;
+use schedules::{Events, Poll, Token, Waker};
+
+const WAKE: Token = Token(7);
+
+fn with_waker(test: impl Fn(Poll, Arc<Waker>) + Sync + Send + 'static) {
+    let mut model = loom::model::Builder::new();
+    // Exhaustive but for schedules that take a thread off its turn more often than that.
+    model.preemption_bound = Some(3);
+    model.check(move || {
+        let poll = Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE).unwrap());
+        test(poll, waker);
+    });
+}
+
+/// Polls until `done`. Each poll has to bring an event.
+fn poll_until(poll: &mut Poll, done: impl Fn() -> bool) {
+    let mut events = Events::with_capacity(4);
+    while !done() {
+        poll.poll(&mut events, None).unwrap();
+        assert!(events.iter().all(|event| event.token() == WAKE));
+        assert!(!events.is_empty());
+    }
+}
+
+/// What a thread wrote before it woke is seen by who handles the event, also if
+/// another's wake serves for both.
+#[test]
+fn two_threads_wake_and_both_are_heard() {
+    with_waker(|mut poll, waker| {
+        let written = Arc::new(AtomicUsize::new(0));
+        let threads: Vec<_> = (0..2)
+            .map(|_| {
+                let (waker, written) = (Arc::clone(&waker), Arc::clone(&written));
+                thread::spawn(move || {
+                    written.fetch_add(1, Ordering::Relaxed);
+                    waker.wake().unwrap();
+                })
+            })
+            .collect();
+        poll_until(&mut poll, || written.load(Ordering::Relaxed) == 2);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
+/// Plain stores, one place for each wake: nothing but the wakes orders them.
+#[test]
+fn every_wake_of_a_thread_publishes_what_it_wrote() {
+    with_waker(|mut poll, waker| {
+        let places = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+        let (remote, own) = (Arc::clone(&waker), Arc::clone(&places));
+        let thread = thread::spawn(move || {
+            for place in own.iter() {
+                place.store(1, Ordering::Relaxed);
+                remote.wake().unwrap();
+            }
+        });
+        poll_until(&mut poll, || {
+            places
+                .iter()
+                .all(|place| place.load(Ordering::Relaxed) == 1)
+        });
+        thread.join().unwrap();
+    });
+}
+
+/// The flag is not left raised: after all is quiet a wake is heard.
+#[test]
+fn a_wake_after_the_storm_is_heard() {
+    with_waker(|mut poll, waker| {
+        let remote = Arc::clone(&waker);
+        let thread = thread::spawn(move || remote.wake().unwrap());
+        let mut events = Events::with_capacity(4);
+        poll.poll(&mut events, None).unwrap();
+        thread.join().unwrap();
+        waker.wake().unwrap();
+        poll.poll(&mut events, None).unwrap();
+        assert_eq!(events.iter().count(), 1);
+    });
+}
+
+/// Dropping a waker that has a wake pending does not mute its successor.
+#[test]
+fn a_successor_is_heard() {
+    with_waker(|mut poll, waker| {
+        let registry = poll.registry().try_clone().unwrap();
+        let thread = thread::spawn(move || {
+            waker.wake().unwrap();
+            drop(waker);
+            let successor = Waker::new(&registry, Token(8)).unwrap();
+            successor.wake().unwrap();
+            successor
+        });
+        let mut events = Events::with_capacity(4);
+        loop {
+            poll.poll(&mut events, None).unwrap();
+            if events.iter().any(|event| event.token() == Token(8)) {
+                break;
+            }
+        }
+        thread.join().unwrap();
+    });
+}

@@ -301,7 +301,9 @@ impl Record {
         if self.closed {
             return None;
         }
-        poll_flags::EDGES.wanted(&self.arming)
+        let wanted = poll_flags::EDGES.wanted(&self.arming)?;
+        // The C library of WASI fails when it is asked for nothing, and tells nothing unasked.
+        (wanted != 0 || cfg!(not(target_os = "wasi"))).then_some(wanted)
     }
 
     /// What to tell the user when the kernel reports `flags`.

@@ -22,6 +22,7 @@ pub(super) fn is_lossy(timeout: Duration) -> bool {
 
 /// `timeout` as `kevent` and `port_getn` take it, cut to the longest that a `time_t` holds.
 #[cfg(unix)]
+#[allow(deprecated)] // On musl, for a width that libc is going to change.
 pub(super) fn timespec(timeout: Duration) -> libc::timespec {
     libc::timespec {
         tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),

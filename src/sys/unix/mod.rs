@@ -63,7 +63,8 @@ pub(crate) fn check_pollable(fd: RawFd) -> io::Result<()> {
     check(unsafe { libc::fstat(fd, stat.as_mut_ptr()) })?;
     // SAFETY: the call succeeded, and has written all of it.
     let mode = unsafe { stat.assume_init() }.st_mode;
-    match mode & libc::S_IFMT {
+    // The field is wider than its type on 32-bit Android.
+    match mode as libc::mode_t & libc::S_IFMT {
         libc::S_IFREG | libc::S_IFDIR => Err(io::Error::from_raw_os_error(libc::EPERM)),
         _ => Ok(()),
     }

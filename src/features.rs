@@ -19,6 +19,9 @@
 //! * `unix::SourceFd` registers any descriptor that can be polled;
 //! * `unix::pipe` has pipes, among them those to child processes.
 //!
+//! On Windows it adds the module `windows` with `NamedPipe`; on hermit and WASI a module of the
+//! system's name with `SourceFd`.
+//!
 //! # `net`
 //!
 //! Adds the module [`net`][net]: `TcpListener`, `TcpStream` and `UdpSocket`, and on Unix
@@ -30,7 +33,7 @@
 //! On by default. Writes a line of level `trace` through the [`log`] crate whenever
 //! a source is registered, reregistered or deregistered. With
 //! `default-features = false` the crate has no dependency but the bindings to the
-//! system (`libc`).
+//! system (`libc`, or `windows-sys`).
 //!
 //! [`log`]: https://docs.rs/log
 //! [`Token`]: crate::Token

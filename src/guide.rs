@@ -407,16 +407,17 @@
 //!
 //! * **Number and order of events.** Both directions of a source may come as one event or
 //!   as two. On epoll an event tells all that is true of the source, such as that it
-//!   is still writable, each time something about it changes; the poll(2) backend
-//!   tells only what is new. On epoll new data raise a new edge even if the old were
-//!   not read; do not rely on that.
+//!   is still writable, each time something about it changes; where edges are emulated
+//!   (poll(2), event ports, Windows) it tells only what is new. On epoll new data raise a
+//!   new edge even if the old were not read, and a reset one for a program that has
+//!   not touched the source since its last event; do not rely on that.
 //! * **Everything beyond readable and writable.** [`is_read_closed`] and its like may be
 //!   `false` where a system does not tell; a program has to work if they always are,
 //!   except for what [the event loop](#the-event-loop) says about attempts.
 //! * **What happens to a registration when its source is dropped**, converted or closed
 //!   elsewhere. Deregister.
 //! * **Edges of a [`SourceFd`].** Its I/O does not pass through the crate. Where edges are
-//!   emulated (poll(2)) each direction is reported once, and then again only after
+//!   emulated each direction is reported once, and then again only after
 //!   [`Registry::reregister`]. Either do that after each drain, or use
 //!   [`level`], which works everywhere.
 //!

@@ -114,7 +114,8 @@ impl Interest {
     /// # Portability
     ///
     /// Real on every backend: epoll without `EPOLLET`, kqueue without
-    /// `EV_CLEAR`, poll(2) as it is.
+    /// `EV_CLEAR`, poll(2) as it is; on Windows the request is made anew before every
+    /// poll.
     #[must_use]
     pub const fn level(self) -> Interest {
         Interest::from_bits(self.0.get() | LEVEL)
@@ -129,8 +130,8 @@ impl Interest {
     /// # Portability
     ///
     /// Real on every backend: `EPOLLONESHOT`, `EV_ONESHOT`, and not polling the
-    /// descriptor again under poll(2). After an event in one direction the other
-    /// may be disarmed too (epoll, poll(2)) or not (kqueue).
+    /// source again elsewhere. After an event in one direction the other may be
+    /// disarmed too (all but kqueue) or not (kqueue).
     #[must_use]
     pub const fn oneshot(self) -> Interest {
         Interest::from_bits(self.0.get() | ONESHOT)

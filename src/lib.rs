@@ -120,10 +120,11 @@
 //!
 //! # Platforms
 //!
-//! Linux is where the whole suite is run, with two backends: epoll(7), which is used, and
-//! poll(2), which can be asked for. The other Unix systems have theirs (kqueue, epoll,
-//! event ports, poll(2)); they compile and have not been run. Windows is in the works. On
-//! a system without an event queue here, the feature `os-poll` is a compile error.
+//! The whole suite is run on Linux, with two backends (epoll(7), which is used, and
+//! poll(2), which can be asked for), on Windows as far as Wine is Windows, and over a model of
+//! kqueue. [`Poll`] lists the backends. `docs/platforms.md` says how far each system was tried;
+//! most were compiled only. On a system without an event queue here, the feature `os-poll` is
+//! a compile error.
 //!
 //! # Unsupported configuration flags
 //!
@@ -138,6 +139,7 @@
 //!
 //! [features]: crate::features
 #![deny(missing_docs)]
+#![cfg_attr(target_os = "wasi", allow(rustdoc::broken_intra_doc_links))] // There is no `Waker`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[macro_use]
@@ -166,6 +168,8 @@ pub mod guide;
 pub mod net;
 #[cfg(all(unix, feature = "os-ext"))]
 pub mod unix;
+#[cfg(all(windows, feature = "os-ext"))]
+pub mod windows;
 
 #[cfg(all(target_os = "hermit", feature = "os-ext"))]
 #[path = "fd_only.rs"]

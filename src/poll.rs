@@ -77,9 +77,13 @@ use crate::{Events, Registry};
 ///
 /// | system | selector |
 /// |---|---|
-/// | Linux | `epoll(7)`; `poll(2)` under `--cfg mio_unsupported_force_poll_poll` |
+/// | Linux, Android, illumos, Redox | `epoll(7)` |
+/// | macOS and its kin, the BSDs | `kqueue(2)` |
+/// | Solaris | event ports, `port_create(3C)` |
+/// | Windows | requests of the AFD device, on an I/O completion port |
+/// | all others | `poll(2)`; on any Unix under `--cfg mio_unsupported_force_poll_poll` |
 ///
-/// On a system with a descriptor for the queue (Linux: epoll), `Poll`
+/// On a system with a descriptor for the queue (epoll, kqueue, event ports), `Poll`
 /// implements `AsFd` and `AsRawFd`, so that it can be waited for by another
 /// poll. Only [`Poll::poll`] may take events from it.
 ///
@@ -102,8 +106,9 @@ impl Poll {
     ///
     /// # Portability
     ///
-    /// `epoll_create1(EPOLL_CLOEXEC)` on Linux. The poll(2) backend has no queue
-    /// in the kernel; it makes the descriptor that interrupts a running poll.
+    /// `epoll_create1(EPOLL_CLOEXEC)`, `kqueue`, `port_create`, `CreateIoCompletionPort`. The
+    /// poll(2) backend has no queue in the kernel; it makes the descriptor that interrupts
+    /// a running poll.
     #[doc(alias = "epoll_create1")]
     #[doc(alias = "kqueue")]
     #[cfg(feature = "os-poll")]
@@ -132,7 +137,8 @@ impl Poll {
     /// * Any other is the *least* time that passes before the call returns
     ///   without events. It is rounded up to what the system can tell apart:
     ///   nanoseconds on Linux since 5.11 (before, and under a sandbox that
-    ///   forbids `epoll_pwait2`, milliseconds), milliseconds for poll(2).
+    ///   forbids `epoll_pwait2`, milliseconds), kqueue and Solaris; milliseconds for
+    ///   poll(2) and on Windows, where the system's clock ticks coarser still.
     ///   Where epoll knows milliseconds only, a duration is cut to 24 days, the
     ///   longest that it can hold; elsewhere there is no such limit.
     ///
@@ -150,14 +156,17 @@ impl Poll {
     /// # Portability
     ///
     /// `epoll_wait` or, when `timeout` has a fraction of a millisecond,
-    /// `epoll_pwait2` on Linux; `poll` for the poll(2) backend, which answers `InvalidInput` when
-    /// the process's limit on descriptors was lowered below the number of registered ones.
+    /// `epoll_pwait2` on Linux; `kevent`; `port_getn`; `GetQueuedCompletionStatusEx`, after an
+    /// `NtDeviceIoControlFile` for every source that is to be watched anew; `poll` for the
+    /// poll(2) backend, which answers `InvalidInput` when the process's limit on descriptors was
+    /// lowered below the number of registered ones.
     ///
     /// [`Interrupted`]: io::ErrorKind::Interrupted
     /// [`InvalidInput`]: io::ErrorKind::InvalidInput
     #[doc(alias = "epoll_wait")]
     #[doc(alias = "epoll_pwait2")]
     #[doc(alias = "kevent")]
+    #[doc(alias = "GetQueuedCompletionStatusEx")]
     #[doc(alias = "select")]
     pub fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         let buffer = events.buffer_mut();

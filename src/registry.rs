@@ -58,7 +58,9 @@ impl Registry {
     ///
     /// # Portability
     ///
-    /// `epoll_ctl(EPOLL_CTL_ADD)` on Linux; a table of ours for poll(2).
+    /// `epoll_ctl(EPOLL_CTL_ADD)`; `kevent` with `EV_ADD`; `port_associate`; a table of ours for
+    /// poll(2), and on Windows, where the next poll, or this call if one is running, makes
+    /// the request.
     ///
     /// [`AlreadyExists`]: io::ErrorKind::AlreadyExists
     /// [`PermissionDenied`]: io::ErrorKind::PermissionDenied
@@ -93,7 +95,7 @@ impl Registry {
     ///
     /// # Portability
     ///
-    /// `epoll_ctl(EPOLL_CTL_MOD)` on Linux; a table of ours for poll(2).
+    /// `epoll_ctl(EPOLL_CTL_MOD)`; otherwise as for [`Registry::register`].
     #[doc(alias = "epoll_ctl")]
     pub fn reregister<S>(&self, source: &mut S, token: Token, interest: Interest) -> io::Result<()>
     where
@@ -115,7 +117,8 @@ impl Registry {
     ///
     /// # Portability
     ///
-    /// `epoll_ctl(EPOLL_CTL_DEL)` on Linux; a table of ours for poll(2).
+    /// `epoll_ctl(EPOLL_CTL_DEL)`; `kevent` with `EV_DELETE`; `port_dissociate`; on Windows
+    /// `NtCancelIoFileEx` if a request is running; a table of ours for poll(2).
     #[doc(alias = "epoll_ctl")]
     pub fn deregister<S>(&self, source: &mut S) -> io::Result<()>
     where
@@ -137,7 +140,7 @@ impl Registry {
     ///
     /// # Portability
     ///
-    /// `fcntl(F_DUPFD_CLOEXEC)` on Linux; poll(2) needs no system call.
+    /// `fcntl(F_DUPFD_CLOEXEC)` on epoll and kqueue; the others need no system call.
     ///
     /// [`Poll`]: crate::Poll
     pub fn try_clone(&self) -> io::Result<Registry> {

@@ -29,7 +29,15 @@ use crate::{Registry, Token};
 ///
 /// # Portability
 ///
-/// An `eventfd(2)` on Linux; a pipe under `--cfg mio_unsupported_force_waker_pipe`.
+/// | system | what rings |
+/// |---|---|
+/// | Linux, Android, illumos, hermit, ESP-IDF | an `eventfd(2)` |
+/// | macOS and its kin, FreeBSD, DragonFly | a user event, `EVFILT_USER` |
+/// | Solaris | an event that is sent to the port, `port_send(3C)` |
+/// | Windows | a packet that is posted to the completion port |
+/// | all others | a pipe, as on any Unix under `--cfg mio_unsupported_force_waker_pipe` |
+///
+/// There is none on WASI, where nobody could wake.
 ///
 /// # Examples
 ///
@@ -81,7 +89,7 @@ impl Waker {
     ///
     /// # Portability
     ///
-    /// `eventfd` and `epoll_ctl` on Linux.
+    /// `eventfd` and `epoll_ctl` on Linux; `kevent`; none on Solaris and Windows.
     #[doc(alias = "eventfd")]
     pub fn new(registry: &Registry, token: Token) -> io::Result<Waker> {
         let flag = Arc::clone(registry.wake_flag());
@@ -112,12 +120,13 @@ impl Waker {
     ///
     /// # Errors
     ///
-    /// Those of writing to an eventfd or a pipe; none is to be expected. A full
-    /// counter or pipe is not an error.
+    /// Those of writing to an eventfd or a pipe, or of posting a packet; none is to be
+    /// expected. A full counter or pipe is not an error.
     ///
     /// # Portability
     ///
-    /// `write` to an eventfd on Linux.
+    /// `write` to an eventfd on Linux; `kevent`, `port_send`, `PostQueuedCompletionStatus`.
+    #[doc(alias = "PostQueuedCompletionStatus")]
     pub fn wake(&self) -> io::Result<()> {
         if self.coalesces && !self.flag.raise() {
             return Ok(());

@@ -13,7 +13,8 @@
 //!
 //! # Portability
 //!
-//! TCP and UDP are everywhere. Unix domain sockets are on Unix.
+//! TCP and UDP are everywhere, except that on WASI preview 1 sockets come from the host and
+//! cannot be made. Unix domain sockets are on Unix.
 //!
 //! [`WouldBlock`]: std::io::ErrorKind::WouldBlock
 

@@ -71,7 +71,7 @@ impl TcpStream {
     ///
     /// # Portability
     ///
-    /// `socket` and `connect`.
+    /// `socket` and `connect`; on Windows `WSASocketW`, overlapped and not inherited.
     pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
         sys::net::tcp_connect(addr).map(TcpStream::from_std)
     }

@@ -48,7 +48,10 @@ impl UdpSocket {
     ///
     /// # Portability
     ///
-    /// `socket` and `bind`.
+    /// `socket` and `bind`. On Windows `SIO_UDP_CONNRESET` and `SIO_UDP_NETRESET` are turned
+    /// off: a datagram of ours that found no receiver is not reported as an error of the
+    /// next receive, as it otherwise would be even on a socket that is not connected.
+    #[doc(alias = "SIO_UDP_CONNRESET")]
     pub fn bind(addr: SocketAddr) -> io::Result<UdpSocket> {
         sys::net::udp_bind(addr).map(UdpSocket::from_std)
     }

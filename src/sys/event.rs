@@ -55,7 +55,9 @@ impl Event {
     ///
     /// `EPOLLIN` or `EPOLLPRI`; `POLLIN` or `POLLPRI`; the reading filter of kqueue. The end of
     /// an empty pipe is on epoll [read-closed](Event::is_read_closed) and not readable.
-    /// The poll(2) backend sets it with every error or hang-up if reading is awaited.
+    /// The poll(2) backend sets it with every error or hang-up if reading is awaited. On
+    /// Windows `AFD_POLL_RECEIVE`, `AFD_POLL_ACCEPT` or `AFD_POLL_DISCONNECT`, and with every
+    /// error if reading is awaited.
     #[inline]
     #[must_use]
     pub fn is_readable(&self) -> bool {
@@ -67,8 +69,8 @@ impl Event {
     ///
     /// # Portability
     ///
-    /// `EPOLLOUT`; `POLLOUT`; the writing filter of kqueue. The poll(2) backend sets it
-    /// with every error or hang-up if writing is awaited.
+    /// `EPOLLOUT`; `POLLOUT`; the writing filter of kqueue; `AFD_POLL_SEND`. The poll(2)
+    /// backend and Windows' set it with every error or hang-up if writing is awaited.
     #[inline]
     #[must_use]
     pub fn is_writable(&self) -> bool {
@@ -80,7 +82,8 @@ impl Event {
     ///
     /// # Portability
     ///
-    /// `EPOLLERR`; `POLLERR`.
+    /// `EPOLLERR`; `POLLERR`; `EV_ERROR`, or `EV_EOF` with an error number;
+    /// `AFD_POLL_CONNECT_FAIL` or `AFD_POLL_ABORT`.
     #[inline]
     #[must_use]
     pub fn is_error(&self) -> bool {
@@ -96,7 +99,8 @@ impl Event {
     ///
     /// # Portability
     ///
-    /// `EPOLLHUP`, or `EPOLLIN` with `EPOLLRDHUP`; the same of `POLL…`.
+    /// `EPOLLHUP`, or `EPOLLIN` with `EPOLLRDHUP`; the same of `POLL…`; the reading filter with
+    /// `EV_EOF`; `AFD_POLL_DISCONNECT`, `AFD_POLL_ABORT` or `AFD_POLL_CONNECT_FAIL`.
     #[inline]
     #[must_use]
     pub fn is_read_closed(&self) -> bool {
@@ -113,7 +117,7 @@ impl Event {
     /// # Portability
     ///
     /// `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone; the same of
-    /// `POLL…`.
+    /// `POLL…`; the writing filter with `EV_EOF`; `AFD_POLL_ABORT` or `AFD_POLL_CONNECT_FAIL`.
     #[inline]
     #[must_use]
     pub fn is_write_closed(&self) -> bool {

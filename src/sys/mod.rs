@@ -60,6 +60,7 @@ pub use event::Event;
     ),
     path = "event_port.rs"
 )]
+#[cfg_attr(all(feature = "os-poll", windows), path = "iocp.rs")]
 #[cfg_attr(
     all(
         feature = "os-poll",
@@ -120,6 +121,7 @@ mod birth;
 
 // What sockets and pipes need of the family of systems.
 #[cfg_attr(not(windows), path = "unix/mod.rs")]
+#[cfg_attr(windows, path = "windows/mod.rs")]
 mod family;
 
 // `Interest::AIO` and `Interest::LIO`, where the kernel tells of completions.
@@ -133,6 +135,11 @@ mod aio;
 // `Interest::PRIORITY`, where there is out-of-band readiness.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod priority;
+
+// What becomes of a named pipe of Windows. It is tested everywhere.
+#[cfg(any(test, all(windows, feature = "os-ext")))]
+#[path = "windows/pipe_state.rs"]
+mod pipe_state;
 
 #[cfg(feature = "os-poll")]
 #[allow(dead_code)] // Which conversion is used depends on the selector.

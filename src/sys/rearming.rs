@@ -60,6 +60,11 @@ impl Arming {
         }
     }
 
+    #[allow(dead_code)] // Some backends ask, others need not.
+    pub(super) fn is_level(&self) -> bool {
+        self.interest.is_level()
+    }
+
     fn disarm(&mut self, fired: Interest) {
         self.armed = self.armed.and_then(|armed| armed.remove(fired));
     }

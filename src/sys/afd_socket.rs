@@ -1,0 +1,281 @@
+//! The record of one registered socket: what it is watched for, and the request that is
+//! made for it.
+
+use std::cell::UnsafeCell;
+use std::io;
+use std::os::windows::io::RawSocket;
+use std::panic::RefUnwindSafe;
+
+use windows_sys::Win32::Foundation::ERROR_INVALID_HANDLE;
+
+use super::afd_flags::{ALWAYS, EDGES, FAILED};
+use super::rearming::Arming;
+use super::{Selector, Shared};
+use crate::sync::{lock, Arc, Mutex};
+use crate::sys::family::afd::{Afd, Answer, Request, AFD_POLL_CONNECT_FAIL, AFD_POLL_LOCAL_CLOSE};
+use crate::sys::family::base_socket;
+use crate::sys::family::port::Port;
+use crate::{Interest, Token};
+
+/// Open handles of the device, each for a bounded number of sockets: the work that the
+/// system does for a handle grows with the requests that run through it.
+#[derive(Default)]
+pub(super) struct Devices {
+    /// They stay open for sockets that are yet to come.
+    open: Mutex<Vec<Arc<Afd>>>,
+}
+
+impl Devices {
+    const SOCKETS_EACH: usize = 32;
+
+    /// A handle that has room for one more.
+    fn share(&self, port: &Port) -> io::Result<Arc<Afd>> {
+        let mut open = lock(&self.open);
+        // One of the references is the list's own.
+        let has_room = |afd: &&Arc<Afd>| Arc::strong_count(afd) <= Self::SOCKETS_EACH;
+        if let Some(afd) = open.iter().rev().find(has_room) {
+            return Ok(Arc::clone(afd));
+        }
+        let afd = Arc::new(Afd::open(port)?);
+        open.push(Arc::clone(&afd));
+        Ok(afd)
+    }
+}
+
+pub(super) struct Socket {
+    afd: Arc<Afd>,
+    base: RawSocket,
+    state: Mutex<State>,
+    /// The system's, unless `State::request` is `Idle`.
+    request: UnsafeCell<Request>,
+}
+
+// SAFETY: the handles can be used from any thread. Nobody touches `request` but `Socket::request`
+// and `Socket::answered`, of which each holds the lock and knows that none is running.
+unsafe impl Send for Socket {}
+
+// SAFETY: as above.
+unsafe impl Sync for Socket {}
+
+/// No code of a user runs while the record is being changed.
+impl RefUnwindSafe for Socket {}
+
+struct State {
+    token: Token,
+    arming: Arming,
+    request: Running,
+    /// Whether it stands in the list of changes.
+    listed: bool,
+    /// Whether the connection attempt has failed, and an edge has told so. Nothing else
+    /// will ever become of the socket.
+    over: bool,
+    /// Whether it was deregistered or closed.
+    gone: bool,
+}
+
+/// The request that the system has.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Running {
+    Idle,
+    Asked(u32),
+    /// It was told to end, and its packet has not been taken yet.
+    Cancelled,
+}
+
+impl State {
+    /// What to ask of the device, if anything.
+    fn wanted(&self) -> Option<u32> {
+        if self.gone || self.over {
+            return None;
+        }
+        let flags = EDGES.wanted(&self.arming)?;
+        (flags != 0).then_some(flags | ALWAYS)
+    }
+}
+
+impl Socket {
+    /// Has the system asked for what is wanted now: at once if a thread is waiting for the
+    /// answer, else before one does.
+    fn changed(self: &Arc<Socket>, state: &mut State, shared: &Shared) -> io::Result<()> {
+        if state.listed {
+            return Ok(());
+        }
+        if lock(&shared.changes).waiting {
+            return self.update(state, shared);
+        }
+        self.list(state, shared);
+        Ok(())
+    }
+
+    fn list(self: &Arc<Socket>, state: &mut State, shared: &Shared) {
+        if !state.listed {
+            state.listed = true;
+            lock(&shared.changes).sockets.push(Arc::clone(self));
+        }
+    }
+
+    /// It was in the list of changes, and its turn has come. After an error it stays there.
+    pub(super) fn catch_up(self: &Arc<Socket>, shared: &Shared) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        self.update(&mut state, shared)?;
+        state.listed = false;
+        Ok(())
+    }
+
+    /// Brings the request that runs in line with what is wanted.
+    fn update(self: &Arc<Socket>, state: &mut State, shared: &Shared) -> io::Result<()> {
+        match (state.request, state.wanted()) {
+            // Nobody asks, and nothing is wanted.
+            (Running::Idle, None) => Ok(()),
+            (Running::Idle, Some(wanted)) => self.request(state, wanted, shared),
+            // What runs will tell all that is wanted; what it tells besides is dropped then.
+            (Running::Asked(asked), Some(wanted)) if wanted & !asked == 0 => Ok(()),
+            // What runs is of no use any more, and does no harm: its answer is dropped.
+            (Running::Asked(_), None) if !state.gone => Ok(()),
+            // It runs, and knows too little, or nobody will be there to hear it.
+            (Running::Asked(_), _) => {
+                self.afd.cancel(self.request.get());
+                state.request = Running::Cancelled;
+                Ok(())
+            }
+            // It has been told to end. Its packet brings us here again.
+            (Running::Cancelled, _) => Ok(()),
+        }
+    }
+
+    fn request(
+        self: &Arc<Socket>,
+        state: &mut State,
+        wanted: u32,
+        shared: &Shared,
+    ) -> io::Result<()> {
+        let reference = Arc::into_raw(Arc::clone(self));
+        // The packet may be taken by another thread before the call returns; that thread then
+        // waits for our lock.
+        shared.began();
+        // SAFETY: no request runs, so that the memory is ours. It lives as long as the record,
+        // to which the packet has a reference.
+        let asked = unsafe {
+            self.afd
+                .poll(self.request.get(), self.base, wanted, reference.cast())
+        };
+        if let Err(error) = asked {
+            shared.ended();
+            // SAFETY: no packet will come, and the reference is ours again.
+            drop(unsafe { Arc::from_raw(reference) });
+            if error.raw_os_error() != Some(ERROR_INVALID_HANDLE as i32) {
+                return Err(error);
+            }
+            // Somebody closed it without deregistering, as a bare handle.
+            state.gone = true;
+            return Ok(());
+        }
+        state.request = Running::Asked(wanted);
+        Ok(())
+    }
+
+    /// The packet has been taken: what does it tell the user?
+    pub(super) fn answered(self: Arc<Socket>, shared: &Shared) -> Option<(Token, u32)> {
+        let mut state = lock(&self.state);
+        state.request = Running::Idle;
+        if state.gone {
+            return None;
+        }
+        // SAFETY: no request runs any more, and the lock keeps the next from being made.
+        let told = match unsafe { &*self.request.get() }.answer() {
+            Answer::Nothing => None,
+            Answer::Failed => state.deliver(FAILED),
+            Answer::Events(flags) if flags & AFD_POLL_LOCAL_CLOSE != 0 => {
+                // As above, while a request was running.
+                state.gone = true;
+                None
+            }
+            Answer::Events(flags) => state.deliver(flags),
+        };
+        if state.wanted().is_some() {
+            self.list(&mut state, shared);
+        }
+        Some((state.token, told?))
+    }
+}
+
+impl State {
+    fn deliver(&mut self, flags: u32) -> Option<u32> {
+        let told = EDGES.deliver(&mut self.arming, flags)?;
+        self.over = told & AFD_POLL_CONNECT_FAIL != 0 && !self.arming.is_level();
+        Some(told)
+    }
+}
+
+/// What a registered source holds.
+pub(super) struct Link {
+    shared: Arc<Shared>,
+    socket: Arc<Socket>,
+}
+
+impl Link {
+    pub(super) fn attach(
+        selector: &Selector,
+        socket: RawSocket,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<Link> {
+        let shared = Arc::clone(&selector.shared);
+        let base = base_socket(socket)?;
+        let socket = Arc::new(Socket {
+            afd: shared.devices.share(&shared.port)?,
+            base,
+            state: Mutex::new(State {
+                token,
+                arming: Arming::new(interest),
+                request: Running::Idle,
+                listed: false,
+                over: false,
+                gone: false,
+            }),
+            request: UnsafeCell::new(Request::new(base, 0)),
+        });
+        socket.changed(&mut lock(&socket.state), &shared)?;
+        Ok(Link { shared, socket })
+    }
+
+    pub(super) fn leads_to(&self, selector: &Selector) -> bool {
+        Arc::ptr_eq(&self.shared, &selector.shared)
+    }
+
+    pub(super) fn change(&self, token: Token, interest: Interest) -> io::Result<()> {
+        let mut state = lock(&self.socket.state);
+        state.token = token;
+        state.arming = Arming::new(interest);
+        state.over = false;
+        self.socket.changed(&mut state, &self.shared)
+    }
+
+    pub(super) fn detach(&self) -> io::Result<()> {
+        let mut state = lock(&self.socket.state);
+        let was_there = !state.gone;
+        state.gone = true;
+        if state.listed {
+            // The newest changes stand at the end.
+            let changes = &mut lock(&self.shared.changes).sockets;
+            let own = |socket: &Arc<Socket>| Arc::ptr_eq(socket, &self.socket);
+            if let Some(place) = changes.iter().rposition(own) {
+                changes.swap_remove(place);
+                state.listed = false;
+            }
+        }
+        self.socket.update(&mut state, &self.shared)?;
+        was_there
+            .then_some(())
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    pub(super) fn rearm(&self, directions: Interest) {
+        let mut state = lock(&self.socket.state);
+        if state.arming.rearm(directions) && self.socket.changed(&mut state, &self.shared).is_err()
+        {
+            // Nobody is there to hear of it; the next call to poll tries again.
+            self.socket.list(&mut state, &self.shared);
+        }
+    }
+}

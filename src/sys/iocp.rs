@@ -1,0 +1,358 @@
+//! Completions: the system tells what has *finished*, see "I/O completion ports".
+//!
+//! How it differs from other mechanisms:
+//!
+//! * There is no readiness to wait for. But the device behind the sockets, AFD, takes a
+//!   request that finishes as soon as a socket is ready (`windows/afd.rs`); its packet is the
+//!   event.
+//! * A request is good for one packet. What is still to be watched is asked for anew, with
+//!   the directions that are armed; `rearming.rs` says which. Changes are collected until
+//!   the next wait, so that reading and writing to the end between two of them makes one
+//!   request. While a thread is waiting they are made at once.
+//! * A request's memory is the system's until its packet has been taken, also after it was
+//!   cancelled: the packet's pointer is a reference to the record that holds it.
+//! * A direction that was reported and not used up is not watched at all, nor are, when none
+//!   is left, errors. The operation that the program still has to try tells them.
+//! * Named pipes have no readiness at all. Theirs is made of operations that run in advance
+//!   (`windows/named_pipe.rs`), whose packets come through the same port.
+//! * Any thread can post a packet of its own, which is the waker.
+
+use std::mem::{self, MaybeUninit};
+use std::time::Duration;
+use std::{fmt, io, ptr, slice};
+
+use windows_sys::Win32::System::IO::OVERLAPPED_ENTRY;
+
+use super::family::port::{Key, Port};
+use super::fmt_flags::fmt_flags;
+use super::timeout::Deadline;
+use super::{seam, Event};
+use crate::readiness::Readiness;
+use crate::sync::{lock, Arc, AtomicBool, AtomicUsize, Mutex, Ordering};
+use crate::Token;
+
+mod afd_flags;
+mod afd_socket;
+mod edge_flags;
+mod rearming;
+
+use afd_socket::{Devices, Link, Socket};
+
+pub(crate) struct Selector {
+    shared: Arc<Shared>,
+}
+
+/// What the selector shares with its clones, sources and wakers.
+pub(crate) struct Shared {
+    port: Port,
+    devices: Devices,
+    changes: Mutex<Changes>,
+    /// How many operations will still end in a packet with a reference in it.
+    outstanding: AtomicUsize,
+    /// Named pipes whose last write outlives them.
+    dying: pipe::Dying,
+}
+
+/// The sockets for which the system is to be asked something else than it was.
+#[derive(Default)]
+struct Changes {
+    sockets: Vec<Arc<Socket>>,
+    /// Whether a thread is waiting for packets, which will not look here before it has one.
+    waiting: bool,
+}
+
+impl seam::Selector for Selector {
+    type RawEvent = RawEvent;
+    type Registration = rearming::Registration;
+
+    fn new() -> io::Result<Selector> {
+        Ok(Selector {
+            shared: Arc::new(Shared {
+                port: Port::new()?,
+                devices: Devices::default(),
+                changes: Mutex::default(),
+                outstanding: AtomicUsize::new(0),
+                dying: pipe::Dying::default(),
+            }),
+        })
+    }
+
+    fn try_clone(&self) -> io::Result<Selector> {
+        Ok(Selector {
+            shared: Arc::clone(&self.shared),
+        })
+    }
+
+    /// Waits again with what is left of the time while all that came were packets that tell
+    /// the user nothing. A request that was replaced is such a packet, and what replaces it
+    /// may have its answer at once: a poll that does not block looks again as well.
+    fn select(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
+        let deadline = Deadline::after(timeout);
+        loop {
+            let requested = self.shared.request_changes();
+            let taken = requested.and_then(|()| self.shared.take(events, deadline.left()));
+            lock(&self.shared.changes).waiting = false;
+            taken?;
+            self.shared.settle(events);
+            if !events.is_empty() || deadline.has_passed() && !self.shared.has_changes() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Selector {
+    #[cfg(feature = "os-ext")]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+impl Shared {
+    pub(crate) fn port(&self) -> &Port {
+        &self.port
+    }
+
+    #[cfg(feature = "os-ext")]
+    pub(crate) fn dying(&self) -> &pipe::Dying {
+        &self.dying
+    }
+
+    /// An operation has begun whose packet will carry a reference.
+    pub(crate) fn began(&self) {
+        self.outstanding.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It has not begun after all, or its packet has been taken.
+    pub(crate) fn ended(&self) {
+        self.outstanding.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Makes the requests that were put off, and says that from here on none shall be.
+    fn request_changes(&self) -> io::Result<()> {
+        let mut sockets = {
+            let mut changes = lock(&self.changes);
+            changes.waiting = true;
+            mem::take(&mut changes.sockets)
+        };
+        let mut outcome = Ok(());
+        sockets.retain(|socket| match socket.catch_up(self) {
+            Ok(()) => false,
+            // It stays in the list, for the next call to try again.
+            Err(error) => {
+                outcome = Err(error);
+                true
+            }
+        });
+        let mut changes = lock(&self.changes);
+        sockets.append(&mut changes.sockets);
+        changes.sockets = sockets;
+        outcome
+    }
+
+    fn has_changes(&self) -> bool {
+        !lock(&self.changes).sockets.is_empty()
+    }
+
+    /// Takes packets from the port as they are.
+    fn take(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
+        let room = events.spare_capacity_mut();
+        // SAFETY: an `Event` is a transparent `OVERLAPPED_ENTRY`, so that memory which is not
+        // initialised is of the one type as well as of the other.
+        let room = unsafe {
+            slice::from_raw_parts_mut(
+                room.as_mut_ptr().cast::<MaybeUninit<OVERLAPPED_ENTRY>>(),
+                room.len(),
+            )
+        };
+        let taken = self.port.take(room, timeout)?;
+        // SAFETY: the system has initialised the first `taken` entries of the room, which is
+        // all of the empty vector's.
+        unsafe { events.set_len(taken) };
+        Ok(())
+    }
+
+    /// Turns what came from the port into events, and drops what tells the user nothing.
+    fn settle(&self, events: &mut Vec<Event>) {
+        events.retain_mut(|event| {
+            let raw = event.raw_mut();
+            match self.open(&raw.0) {
+                Some((token, flags)) => {
+                    raw.tell(token, flags);
+                    true
+                }
+                None => false,
+            }
+        });
+    }
+
+    /// What a packet tells: of which source, and what.
+    fn open(&self, packet: &OVERLAPPED_ENTRY) -> Option<(Token, u32)> {
+        let context = packet.lpOverlapped.cast_const();
+        match packet.lpCompletionKey {
+            key if key == Key::Wake as usize => {
+                self.ended();
+                // SAFETY: it is the reference that `Waker::wake` gave to this packet.
+                unsafe { Arc::from_raw(context.cast::<Bell>()) }.heard()
+            }
+            key if key == Key::Socket as usize => {
+                self.ended();
+                // SAFETY: it is the reference that `Socket::request` gave to this packet.
+                unsafe { Arc::from_raw(context.cast::<Socket>()) }.answered(self)
+            }
+            _ => pipe::open(self, packet),
+        }
+    }
+}
+
+/// Packets of named pipes.
+mod pipe {
+    #[cfg(feature = "os-ext")]
+    pub(super) use crate::sys::family::named_pipe::{open, Dying};
+
+    #[cfg(not(feature = "os-ext"))]
+    #[derive(Default)]
+    pub(super) struct Dying;
+
+    #[cfg(not(feature = "os-ext"))]
+    impl Dying {
+        pub(super) fn cancel_all(&self) {}
+    }
+
+    #[cfg(not(feature = "os-ext"))]
+    pub(super) fn open(
+        _: &super::Shared,
+        _: &windows_sys::Win32::System::IO::OVERLAPPED_ENTRY,
+    ) -> Option<(crate::Token, u32)> {
+        None
+    }
+}
+
+/// With the last source gone everything was cancelled. The packets hold references; they are
+/// taken, so that nothing is left behind.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        /// Cancelled operations end at once. Should one not, its memory is left to the system.
+        const PATIENCE: Duration = Duration::from_secs(1);
+        self.dying.cancel_all();
+        let mut room = [MaybeUninit::uninit(); 32];
+        while self.outstanding.load(Ordering::Relaxed) > 0 {
+            match self.port.take(&mut room, Some(PATIENCE)) {
+                Ok(taken) if taken > 0 => {
+                    for packet in &room[..taken] {
+                        // SAFETY: the system has initialised the first `taken` entries.
+                        self.open(unsafe { packet.assume_init_ref() });
+                    }
+                }
+                _ => break,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Selector")
+            .field("port", &self.shared.port)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The waker: a packet of our own, with a reference to the bell that was rung.
+pub(crate) struct Waker {
+    shared: Arc<Shared>,
+    bell: Arc<Bell>,
+}
+
+struct Bell {
+    token: Token,
+    /// Whether the waker is gone. A packet of its that is still in the port is not heard.
+    muffled: AtomicBool,
+}
+
+impl seam::Wake<Selector> for Waker {
+    fn new(selector: &Selector, token: Token) -> io::Result<Waker> {
+        Ok(Waker {
+            shared: Arc::clone(&selector.shared),
+            bell: Arc::new(Bell {
+                token,
+                muffled: AtomicBool::new(false),
+            }),
+        })
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        let reference = Arc::into_raw(Arc::clone(&self.bell));
+        self.shared.began();
+        self.shared
+            .port
+            .post(Key::Wake, reference.cast())
+            .map_err(|error| {
+                self.shared.ended();
+                // SAFETY: there is no packet, and the reference is ours again.
+                drop(unsafe { Arc::from_raw(reference) });
+                error
+            })
+    }
+}
+
+impl Drop for Waker {
+    fn drop(&mut self) {
+        self.bell.muffled.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Bell {
+    fn heard(&self) -> Option<(Token, u32)> {
+        let muffled = self.muffled.load(Ordering::Relaxed);
+        (!muffled).then_some((self.token, afd_flags::WOKEN))
+    }
+}
+
+impl fmt::Debug for Waker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waker")
+            .field("port", &self.shared.port)
+            .finish()
+    }
+}
+
+/// A packet; `settle` puts the token in the place of the key, and the flags in that of the
+/// count of bytes.
+#[derive(Clone)]
+#[repr(transparent)]
+pub(crate) struct RawEvent(OVERLAPPED_ENTRY);
+
+// SAFETY: the only pointer in it is cleared before anybody sees the event.
+unsafe impl Send for RawEvent {}
+
+// SAFETY: as above.
+unsafe impl Sync for RawEvent {}
+
+impl RawEvent {
+    fn tell(&mut self, token: Token, flags: u32) {
+        self.0.lpCompletionKey = token.0;
+        self.0.lpOverlapped = ptr::null_mut();
+        self.0.dwNumberOfBytesTransferred = flags;
+    }
+
+    fn flags(&self) -> u32 {
+        self.0.dwNumberOfBytesTransferred
+    }
+}
+
+impl seam::RawEvent for RawEvent {
+    #[inline]
+    fn token(&self) -> Token {
+        Token(self.0.lpCompletionKey)
+    }
+
+    #[inline]
+    fn readiness(&self) -> Readiness {
+        afd_flags::fold(self.flags())
+    }
+
+    fn fmt_flags(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt_flags(f, self.flags(), &afd_flags::NAMES)
+    }
+}

@@ -6,7 +6,7 @@ use std::error::Error;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{sleep, timeout};
@@ -46,6 +46,17 @@ fn on(name: &str, runtime: &Runtime) -> Result {
             if !cfg!(mio_unsupported_force_poll_poll) {
                 step(name, "async fd", unix::async_fd()).await?;
             }
+        }
+        #[cfg(windows)]
+        {
+            step(name, "named pipe", windows::named_pipe(name)).await?;
+            step(
+                name,
+                "named pipe, one client after the other",
+                windows::clients(name),
+            )
+            .await?;
+            step(name, "named pipe, messages", windows::messages(name)).await?;
         }
         Ok(())
     })
@@ -190,6 +201,7 @@ mod unix {
     use std::process::Stdio;
 
     use tokio::io::unix::AsyncFd;
+    use tokio::io::{AsyncBufReadExt, BufReader};
     use tokio::net::{UnixDatagram, UnixListener, UnixStream};
     use tokio::process::Command;
     use tokio::signal::unix::{signal as listen, SignalKind};
@@ -280,5 +292,92 @@ mod unix {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(windows)]
+mod windows {
+    use tokio::net::windows::named_pipe::{ClientOptions, PipeMode, ServerOptions};
+
+    use super::*;
+
+    fn address(runtime: &str, what: &str) -> String {
+        format!(
+            r"\\.\pipe\downstream-{}-{runtime}-{what}",
+            std::process::id()
+        )
+    }
+
+    pub async fn named_pipe(runtime: &str) -> Result {
+        const SIZE: usize = 1 << 20;
+
+        let address = address(runtime, "echo");
+        let mut server = ServerOptions::new()
+            .first_pipe_instance(true)
+            .create(&address)?;
+        let client = ClientOptions::new().open(&address)?;
+        server.connect().await?;
+        let echo = tokio::spawn(async move {
+            let mut buf = vec![0; 16 * 1024];
+            let mut left = SIZE;
+            while left > 0 {
+                let len = server.read(&mut buf).await?;
+                server.write_all(&buf[..len]).await?;
+                left -= len;
+            }
+            Ok::<_, std::io::Error>(server)
+        });
+        let sent: Vec<u8> = (0..SIZE).map(|at| (at / 251) as u8).collect();
+        let (mut reader, mut writer) = tokio::io::split(client);
+        let data = sent.clone();
+        let sender = tokio::spawn(async move { writer.write_all(&data).await });
+        let mut received = vec![0; SIZE];
+        reader.read_exact(&mut received).await?;
+        sender.await??;
+        echo.await??;
+        check(received == sent, "the echo differs")
+    }
+
+    pub async fn clients(runtime: &str) -> Result {
+        let address = address(runtime, "clients");
+        let mut server = ServerOptions::new().create(&address)?;
+        for round in 0..20_u8 {
+            let client_address = address.clone();
+            let client = tokio::spawn(async move {
+                let mut client = ClientOptions::new().open(client_address)?;
+                client.write_all(&[round; 100]).await?;
+                let mut answer = [0; 1];
+                client.read_exact(&mut answer).await?;
+                Ok::<_, std::io::Error>(answer[0])
+            });
+            server.connect().await?;
+            let mut request = [0; 100];
+            server.read_exact(&mut request).await?;
+            server.write_all(&[round + 1]).await?;
+            check(request == [round; 100], "a request of another client")?;
+            check(client.await?? == round + 1, "an answer of another client")?;
+            server.disconnect()?;
+        }
+        Ok(())
+    }
+
+    pub async fn messages(runtime: &str) -> Result {
+        let address = address(runtime, "messages");
+        let mut server = ServerOptions::new()
+            .pipe_mode(PipeMode::Message)
+            .create(&address)?;
+        let mut client = ClientOptions::new()
+            .pipe_mode(PipeMode::Message)
+            .open(&address)?;
+        server.connect().await?;
+        for len in [1, 100, 4096, 4097, 50_000] {
+            server.write_all(&vec![len as u8; len]).await?;
+            let mut received = vec![0; len];
+            client.read_exact(&mut received).await?;
+            check(received == vec![len as u8; len], "a message differs")?;
+        }
+        drop(client);
+        let ended = server.read(&mut [0; 16]).await;
+        check(matches!(ended, Ok(0) | Err(_)), "the end of the pipe")
     }
 }

@@ -119,9 +119,10 @@ impl NamedPipe {
     /// Makes a server's end of the pipe with the full name `addr`, such as
     /// `\\.\pipe\name`, of which there must be none yet.
     ///
-    /// It is a stream of bytes in both directions, for clients of this machine, in buffers of
-    /// 64 KiB. A pipe with other properties, or a further server's end, is made with
-    /// `CreateNamedPipeW` and `FILE_FLAG_OVERLAPPED`, and converted.
+    /// It is a stream of bytes in both directions, in buffers of 64 KiB. Clients of other
+    /// machines may connect where the system lets them. A pipe with other properties, such as
+    /// `PIPE_REJECT_REMOTE_CLIENTS`, or a further server's end, is made with `CreateNamedPipeW`
+    /// and `FILE_FLAG_OVERLAPPED`, and converted.
     ///
     /// # Errors
     ///

@@ -1,0 +1,681 @@
+//! Carries scripts out, and holds what is observed against the model.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::Shutdown;
+use std::ops::AddAssign;
+use std::sync::{Arc, Mutex, Once};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mio::event::Event;
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
+
+use crate::model::{
+    peer_of, Asked, Backend, End, Kind, Levels, Mode, Model, Outcome, Polled, Told, Verdict, Wrong,
+    ENDS, POLLS,
+};
+use crate::script::{At, Op, Script, Timeout, CLONES};
+use crate::world::{self, Object};
+
+/// The backend that the library was built with.
+pub const BACKEND: Backend = if cfg!(mio_unsupported_force_poll_poll) {
+    Backend::POLL
+} else if cfg!(mio_test_kqueue_shim) {
+    Backend::KQUEUE
+} else {
+    Backend::EPOLL
+};
+
+/// How long a script may take, which is milliseconds unless a poll hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the machine may take to bring what was written to the other end.
+const ARRIVAL: Duration = Duration::from_secs(10);
+
+/// How much is unread at most, in datagrams or connections. A UDP socket throws away what
+/// does not fit.
+const MOST_UNREAD: usize = 8;
+
+/// What was done.
+#[derive(Copy, Clone, Debug, Default)]
+pub struct Counts {
+    pub scripts: u64,
+    pub operations: u64,
+    pub polls: u64,
+    pub waits: u64,
+    pub events: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Counts) {
+        self.scripts += other.scripts;
+        self.operations += other.operations;
+        self.polls += other.polls;
+        self.waits += other.waits;
+        self.events += other.events;
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} operations in {} scripts; {} polls, {} of them for ever; {} events",
+            self.operations, self.scripts, self.polls, self.waits, self.events
+        )
+    }
+}
+
+/// What the library did otherwise than the model says.
+#[derive(Clone, Debug)]
+pub struct Divergence {
+    pub at: usize,
+    pub wrong: Wrong,
+    /// What was done before, with its results.
+    pub log: Vec<String>,
+    pub counts: Counts,
+}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.log {
+            writeln!(f, "{line}")?;
+        }
+        writeln!(f, "DIVERGENCE in operation {}: {}", self.at, self.wrong)
+    }
+}
+
+/// Runs a script.
+///
+/// # Errors
+///
+/// The first divergence.
+pub fn run(script: &Script) -> Result<Counts, Box<Divergence>> {
+    let _watched = Watch::over(script);
+    let mut runner = Runner::new();
+    for (at, op) in script.0.iter().enumerate() {
+        runner.line = format!("{at:4}  {op}");
+        let result = runner.execute(*op);
+        let line = std::mem::take(&mut runner.line);
+        runner.log.push(line);
+        if let Err(wrong) = result {
+            return Err(Box::new(Divergence {
+                at,
+                wrong,
+                log: std::mem::take(&mut runner.log),
+                counts: runner.counts,
+            }));
+        }
+    }
+    runner.counts.scripts = 1;
+    Ok(runner.counts)
+}
+
+struct Runner {
+    model: Model,
+    // Dropped in this order: sources close while their poll lives.
+    objects: [Option<Object>; ENDS],
+    wakers: [Option<Waker>; POLLS],
+    clones: [[Option<Registry>; CLONES]; POLLS],
+    polls: Vec<Poll>,
+    counts: Counts,
+    log: Vec<String>,
+    line: String,
+    buf: Vec<u8>,
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        // Leaves no ports behind that wait for the end of a connection.
+        for object in self.objects.iter().flatten() {
+            let _ = object.reset_on_close();
+        }
+    }
+}
+
+impl Runner {
+    fn new() -> Runner {
+        Runner {
+            model: Model::new(BACKEND),
+            objects: Default::default(),
+            wakers: Default::default(),
+            clones: Default::default(),
+            polls: (0..POLLS).map(|_| Poll::new().unwrap()).collect(),
+            counts: Counts::default(),
+            log: Vec::new(),
+            line: String::new(),
+            buf: vec![7; 16 * 1024],
+        }
+    }
+
+    /// Carries one operation out; those without an object are passed over.
+    fn execute(&mut self, op: Op) -> Result<(), Wrong> {
+        let done = match op {
+            Op::Create { pair, kind } => self.create(pair, kind),
+            Op::Register {
+                end,
+                at,
+                token,
+                asked,
+            } => self.register(end, at, token, asked),
+            Op::Reregister {
+                end,
+                at,
+                token,
+                asked,
+            } => self.reregister(end, at, token, asked),
+            Op::Deregister { end, at } => self.deregister(end, at),
+            Op::Move { end, token, asked } => self.shift(end, token, asked),
+            Op::Drop { end, tidily } => self.close(end, tidily, false),
+            Op::Reset { end } => self.close(end, true, true),
+            Op::Shutdown { end, read, write } => self.shutdown(end, read, write),
+            Op::Write { end, len } => self.write(end, len),
+            Op::Fill { end } => self.fill(end),
+            Op::Read { end, len } => self.read(end, len, false).map(|it| it.is_some()),
+            Op::Drain { end } => self.drain(end),
+            Op::Peek { end, len } => self.read(end, len, true).map(|it| it.is_some()),
+            Op::TakeError { end } => self.take_error(end),
+            Op::TryIo { end } => self.try_io(end),
+            Op::CloneRegistry { at } => self.clone_registry(at),
+            Op::DropRegistry { at } => {
+                let clone = self.clones[at.poll].get_mut(at.clone.wrapping_sub(1));
+                Ok(clone.is_some_and(|it| it.take().is_some()))
+            }
+            Op::MakeWaker { at, token } => self.make_waker(at, token),
+            Op::DropWaker { poll } => {
+                self.model.drop_waker(poll);
+                Ok(self.wakers[poll].take().is_some())
+            }
+            Op::Wake { poll } => self.wake(poll),
+            Op::Poll {
+                poll,
+                capacity,
+                timeout,
+            } => self.poll(poll, capacity, timeout),
+            Op::Collect { poll, capacity } => self.collect(poll, capacity),
+            Op::Storm { poll } => self.storm(poll),
+            Op::PollNothing { poll } => self.poll_nothing(poll),
+        }?;
+        if done {
+            self.counts.operations += 1;
+        } else {
+            self.note("passed over");
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, what: impl fmt::Display) {
+        use fmt::Write as _;
+        let _ = write!(self.line, "  => {what}");
+    }
+
+    /// Looks at the levels, once they are what the model knows that they will be.
+    fn settle(&mut self) -> Result<Levels, Wrong> {
+        let end = Instant::now() + ARRIVAL;
+        loop {
+            let levels = world::levels(&self.objects);
+            let Some(late) = (0..ENDS).find(|&end| !self.is_settled(end, &levels)) else {
+                return Ok(levels);
+            };
+            if Instant::now() > end {
+                let expected = self.model.expected(late);
+                return Err(format!(
+                    "the model of the system is wrong: source {} is {:?}; expected readable, ended: {expected:?}",
+                    crate::model::name_of(late),
+                    levels[late]
+                ));
+            }
+            thread::yield_now();
+        }
+    }
+
+    fn is_settled(&self, end: End, levels: &Levels) -> bool {
+        let Some(level) = levels[end] else {
+            return true;
+        };
+        let (readable, ended) = self.model.expected(end);
+        let has_ended = level.read_hang_up || level.hang_up || level.error;
+        readable.is_none_or(|it| it == level.readable) && ended.is_none_or(|it| it == has_ended)
+    }
+
+    fn observe(&mut self) -> Result<(), Wrong> {
+        let levels = self.settle()?;
+        self.model.observe(&levels);
+        Ok(())
+    }
+
+    fn create(&mut self, pair: usize, kind: Kind) -> Result<bool, Wrong> {
+        let (one, other) = (2 * pair, 2 * pair + 1);
+        if self.objects[one].is_some() || self.objects[other].is_some() {
+            return Ok(false);
+        }
+        let [a, b] = world::pair(kind).map_err(|error| format!("making a pair: {error}"))?;
+        self.objects[one] = Some(a);
+        self.objects[other] = Some(b);
+        self.model.create(pair, kind);
+        self.observe()?;
+        Ok(true)
+    }
+
+    // The registry.
+
+    fn with_source(
+        &mut self,
+        end: End,
+        at: At,
+        verdict: impl FnOnce(&mut Model) -> Verdict,
+        call: impl FnOnce(&Registry, &mut dyn mio::event::Source) -> io::Result<()>,
+    ) -> Result<bool, Wrong> {
+        let Some(source) = self.objects[end].as_mut().and_then(Object::source) else {
+            return Ok(false);
+        };
+        let verdict = verdict(&mut self.model);
+        if verdict == Verdict::Undefined {
+            return Ok(false);
+        }
+        let clone = self.clones[at.poll].get(at.clone.wrapping_sub(1));
+        let registry = match clone {
+            Some(Some(clone)) => clone,
+            _ => self.polls[at.poll].registry(),
+        };
+        let result = call(registry, source).map_err(|error| error.kind());
+        self.note(format_args!("{result:?}"));
+        let expected = match verdict {
+            Verdict::AlreadyExists => Err(ErrorKind::AlreadyExists),
+            Verdict::NotFound => Err(ErrorKind::NotFound),
+            _ => Ok(()),
+        };
+        if result != expected {
+            return Err(format!("answers {result:?}, not {expected:?}"));
+        }
+        self.observe()?;
+        Ok(true)
+    }
+
+    fn register(&mut self, end: End, at: At, token: usize, asked: Asked) -> Result<bool, Wrong> {
+        self.with_source(
+            end,
+            at,
+            |model| model.register(end, at.poll, token, asked),
+            |registry, source| registry.register(source, Token(token), interest(asked)),
+        )
+    }
+
+    fn reregister(&mut self, end: End, at: At, token: usize, asked: Asked) -> Result<bool, Wrong> {
+        self.with_source(
+            end,
+            at,
+            |model| model.reregister(end, at.poll, token, asked),
+            |registry, source| registry.reregister(source, Token(token), interest(asked)),
+        )
+    }
+
+    fn deregister(&mut self, end: End, at: At) -> Result<bool, Wrong> {
+        self.with_source(
+            end,
+            at,
+            |model| model.deregister(end, at.poll),
+            |registry, source| registry.deregister(source),
+        )
+    }
+
+    fn shift(&mut self, end: End, token: usize, asked: Asked) -> Result<bool, Wrong> {
+        let Some(from) = self.model.poll_of(end) else {
+            return Ok(false);
+        };
+        let [from, to] = [from, (from + 1) % POLLS].map(|poll| At { poll, clone: 0 });
+        self.deregister(end, from)?;
+        self.register(end, to, token, asked)
+    }
+
+    fn clone_registry(&mut self, at: At) -> Result<bool, Wrong> {
+        let registry = self.polls[at.poll].registry();
+        let Some(slot @ None) = self.clones[at.poll].get_mut(at.clone.wrapping_sub(1)) else {
+            return Ok(false);
+        };
+        *slot = Some(registry.try_clone().map_err(|error| error.to_string())?);
+        Ok(true)
+    }
+
+    // Ends.
+
+    fn close(&mut self, end: End, tidily: bool, reset: bool) -> Result<bool, Wrong> {
+        let Some(object) = &self.objects[end] else {
+            return Ok(false);
+        };
+        // The second end to go leaves nobody who could see how.
+        let is_last = self.objects[peer_of(end)].is_none();
+        if reset || is_last {
+            let can_reset = object.reset_on_close().is_ok();
+            if reset && !can_reset {
+                return Ok(false);
+            }
+        }
+        if let Some(poll) = self.model.poll_of(end).filter(|_| tidily) {
+            self.deregister(end, At { poll, clone: 0 })?;
+        }
+        self.objects[end] = None;
+        self.model.close(end, reset);
+        self.observe()?;
+        Ok(true)
+    }
+
+    fn shutdown(&mut self, end: End, read: bool, write: bool) -> Result<bool, Wrong> {
+        let how = match (read, write) {
+            (true, true) => Shutdown::Both,
+            (true, false) => Shutdown::Read,
+            (false, true) => Shutdown::Write,
+            _ => return Ok(false),
+        };
+        let Some(object) = &self.objects[end] else {
+            return Ok(false);
+        };
+        match object.shutdown(how) {
+            Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(false),
+            // The connection broke down before.
+            Err(error) => self.note(error),
+            Ok(()) => {}
+        }
+        let after = world::levels(&self.objects);
+        self.model.shutdown(end, [read, write], &after);
+        self.observe()?;
+        Ok(true)
+    }
+
+    fn take_error(&mut self, end: End) -> Result<bool, Wrong> {
+        let taken = match &self.objects[end] {
+            Some(object) => object.take_error(),
+            None => return Ok(false),
+        };
+        let Ok(taken) = taken else {
+            return Ok(false);
+        };
+        self.note(format_args!("{taken:?}"));
+        self.observe()?;
+        if taken.is_some() {
+            self.model.tried_both(end);
+        }
+        Ok(true)
+    }
+
+    fn try_io(&mut self, end: End) -> Result<bool, Wrong> {
+        let Some(object) = &self.objects[end] else {
+            return Ok(false);
+        };
+        match object.try_io(|| Err(ErrorKind::WouldBlock.into())) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            _ => return Ok(false),
+        }
+        self.observe()?;
+        self.model.tried_both(end);
+        Ok(true)
+    }
+
+    // Transfers.
+
+    fn write(&mut self, end: End, len: usize) -> Result<bool, Wrong> {
+        if self.model.kind_of(end) == Some(Kind::Listener) {
+            return self.connect(end);
+        }
+        Ok(self.write_once(end, len)?.is_some())
+    }
+
+    fn connect(&mut self, end: End) -> Result<bool, Wrong> {
+        let listener = peer_of(end);
+        let Some(object @ Object::Clients(..)) = &mut self.objects[end] else {
+            return Ok(false);
+        };
+        let is_full = self.model.unread(listener) >= MOST_UNREAD;
+        if is_full || self.model.kind_of(listener).is_none() {
+            return Ok(false);
+        }
+        object.connect().map_err(|error| error.to_string())?;
+        self.model.connected(listener);
+        self.observe()?;
+        Ok(true)
+    }
+
+    /// `None` if there is nothing to write to.
+    fn write_once(&mut self, end: End, len: usize) -> Result<Option<Outcome>, Wrong> {
+        let Some(object) = &mut self.objects[end] else {
+            return Ok(None);
+        };
+        let is_full = self.model.unread(peer_of(end)) >= MOST_UNREAD;
+        if is_full && self.model.kind_of(end) == Some(Kind::Udp) {
+            return Ok(None);
+        }
+        let result = object.write(&self.buf[..len]);
+        self.note(format_args!("{result:?}"));
+        let Some(outcome) = outcome(result) else {
+            return Ok(None);
+        };
+        // The model has to know of the bytes before it can tell when they have arrived.
+        self.model.sent(end, outcome);
+        self.observe()?;
+        self.model.wrote(end, len, outcome)?;
+        Ok(Some(outcome))
+    }
+
+    fn fill(&mut self, end: End) -> Result<bool, Wrong> {
+        let len = match self.model.kind_of(end) {
+            Some(Kind::Listener) | None => return Ok(false),
+            Some(Kind::UnixDatagram) => 4 * 1024,
+            Some(Kind::Udp) => 512,
+            Some(_) => self.buf.len(),
+        };
+        let mut any = false;
+        for _ in 0..1024 {
+            match self.write_once(end, len)? {
+                Some(Outcome::Moved(moved)) if moved == len => any = true,
+                None => return Ok(any),
+                Some(_) => return Ok(true),
+            }
+        }
+        Err("there is no end of room".into())
+    }
+
+    /// `None` if there is nothing to read from.
+    fn read(&mut self, end: End, len: usize, is_peek: bool) -> Result<Option<Outcome>, Wrong> {
+        let Some(object) = &mut self.objects[end] else {
+            return Ok(None);
+        };
+        let is_listener = matches!(object, Object::Listener(_));
+        let buf = &mut self.buf[..len];
+        let result = if is_peek {
+            object.peek(buf)
+        } else {
+            object.read(buf)
+        };
+        self.note(format_args!("{result:?}"));
+        let Some(outcome) = outcome(result) else {
+            return Ok(None);
+        };
+        if let (true, Outcome::Moved(_), Some(clients)) =
+            (is_listener, outcome, &mut self.objects[peer_of(end)])
+        {
+            clients.accepted();
+        }
+        let wanted = if is_listener { 1 } else { len };
+        self.model.took(end, is_peek, wanted, outcome)?;
+        self.observe()?;
+        self.model.read(end, is_peek, wanted, outcome);
+        Ok(Some(outcome))
+    }
+
+    fn drain(&mut self, end: End) -> Result<bool, Wrong> {
+        let mut any = false;
+        for _ in 0..10_000 {
+            match self.read(end, self.buf.len(), false)? {
+                None => return Ok(any),
+                Some(Outcome::Moved(1..)) => any = true,
+                Some(_) => return Ok(true),
+            }
+        }
+        Err("there is no end of data".into())
+    }
+
+    // Wakers.
+
+    fn make_waker(&mut self, at: At, token: usize) -> Result<bool, Wrong> {
+        self.wakers[at.poll] = None;
+        self.model.drop_waker(at.poll);
+        let clone = self.clones[at.poll].get(at.clone.wrapping_sub(1));
+        let registry = match clone {
+            Some(Some(clone)) => clone,
+            _ => self.polls[at.poll].registry(),
+        };
+        let waker = Waker::new(registry, Token(token)).map_err(|error| error.to_string())?;
+        self.wakers[at.poll] = Some(waker);
+        self.model.make_waker(at.poll, token);
+        Ok(true)
+    }
+
+    fn wake(&mut self, poll: usize) -> Result<bool, Wrong> {
+        let Some(waker) = &self.wakers[poll] else {
+            return Ok(false);
+        };
+        waker.wake().map_err(|error| error.to_string())?;
+        self.model.wake(poll);
+        Ok(true)
+    }
+
+    // Polls.
+
+    fn poll(&mut self, poll: usize, capacity: usize, timeout: Timeout) -> Result<bool, Wrong> {
+        self.observe()?;
+        let timeout = match timeout {
+            Timeout::Zero => Some(Duration::ZERO),
+            Timeout::Micros(micros) => Some(Duration::from_micros(micros)),
+            Timeout::Forever if !self.model.is_owed(poll) => Some(Duration::ZERO),
+            // Then what would have hung is a divergence like others, and can be shrunk.
+            Timeout::Forever if is_bounded() => Some(Duration::from_millis(100)),
+            Timeout::Forever => None,
+        };
+        let mut events = Events::with_capacity(capacity);
+        let start = Instant::now();
+        let result = self.polls[poll].poll(&mut events, timeout);
+        let elapsed = start.elapsed();
+        let told: Vec<Told> = events.iter().map(told).collect();
+        self.note(format_args!("{told:?}"));
+        result.map_err(|error| format!("poll answers {error}"))?;
+        self.counts.polls += 1;
+        self.counts.waits += u64::from(timeout.is_none());
+        self.counts.events += told.len() as u64;
+        let polled = Polled {
+            capacity,
+            timeout,
+            elapsed,
+            told,
+        };
+        let after = self.settle()?;
+        self.model.polled(poll, &polled, &after)?;
+        Ok(true)
+    }
+
+    fn collect(&mut self, poll: usize, capacity: usize) -> Result<bool, Wrong> {
+        // What is level-triggered is owed for ever; but the others have had their turns.
+        for _ in 0..=4 * ENDS / capacity {
+            self.poll(poll, capacity, Timeout::Zero)?;
+            if !self.model.is_owed(poll) {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    fn storm(&mut self, poll: usize) -> Result<bool, Wrong> {
+        for _ in 0..32 {
+            if !self.wake(poll)? {
+                return Ok(false);
+            }
+            self.poll(poll, 1, Timeout::Zero)?;
+        }
+        Ok(true)
+    }
+
+    fn poll_nothing(&mut self, poll: usize) -> Result<bool, Wrong> {
+        let mut events = Events::with_capacity(0);
+        let result = self.polls[poll].poll(&mut events, Some(Duration::ZERO));
+        match result {
+            Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(true),
+            other => Err(format!("a poll without room answers {other:?}")),
+        }
+    }
+}
+
+/// Whether no poll is to wait for ever.
+fn is_bounded() -> bool {
+    std::env::var_os("MODEL_BOUNDED").is_some()
+}
+
+fn interest(asked: Asked) -> Interest {
+    let directions = match (asked.read, asked.write) {
+        (true, true) => Interest::READABLE | Interest::WRITABLE,
+        (true, false) => Interest::READABLE,
+        _ => Interest::WRITABLE,
+    };
+    match asked.mode {
+        Mode::Edge => directions,
+        Mode::Level => directions.level(),
+        Mode::Oneshot => directions.oneshot(),
+    }
+}
+
+fn told(event: &Event) -> Told {
+    Told {
+        token: event.token().0,
+        readable: event.is_readable(),
+        writable: event.is_writable(),
+        read_closed: event.is_read_closed(),
+        write_closed: event.is_write_closed(),
+        error: event.is_error(),
+        other: event.is_priority() || event.is_aio() || event.is_lio(),
+    }
+}
+
+/// `None` if there is no such operation.
+fn outcome(result: io::Result<usize>) -> Option<Outcome> {
+    match result {
+        Ok(moved) => Some(Outcome::Moved(moved)),
+        Err(error) if error.kind() == ErrorKind::Unsupported => None,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Some(Outcome::WouldBlock),
+        Err(_) => Some(Outcome::Failed),
+    }
+}
+
+/// The script that is running, and since when. A thread has the process fail with it if it
+/// hangs.
+struct Watch;
+
+static RUNNING: Mutex<Option<(Instant, Arc<Script>)>> = Mutex::new(None);
+
+impl Watch {
+    fn over(script: &Script) -> Watch {
+        static THREAD: Once = Once::new();
+        THREAD.call_once(|| drop(thread::spawn(Watch::watch)));
+        *RUNNING.lock().unwrap() = Some((Instant::now(), Arc::new(script.clone())));
+        Watch
+    }
+
+    fn watch() {
+        loop {
+            thread::sleep(Duration::from_secs(1));
+            let running = RUNNING.lock().unwrap().clone();
+            if let Some((_, script)) = running.filter(|it| it.0.elapsed() > PATIENCE) {
+                eprintln!(
+                    "a poll that was owed an event does not return; with MODEL_BOUNDED=1 it does, \
+                     and the script is shrunk\n{script}\n{script:?}"
+                );
+                crate::search::tell_seed();
+                std::process::abort();
+            }
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        *RUNNING.lock().unwrap() = None;
+    }
+}

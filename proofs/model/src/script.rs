@@ -1,0 +1,375 @@
+//! Scripts: what programs may do, in any order, written as values.
+
+use std::fmt;
+
+use proptest::prelude::*;
+
+use crate::model::{name_of, Asked, End, Kind, Mode, ENDS, PAIRS, POLLS};
+
+/// A registry: of one of the polls, its own or a clone of it.
+#[derive(Copy, Clone, Debug)]
+pub struct At {
+    pub poll: usize,
+    /// Zero is the poll's own.
+    pub clone: usize,
+}
+
+/// How many clones of each registry there can be.
+pub const CLONES: usize = 2;
+
+#[derive(Copy, Clone, Debug)]
+pub enum Timeout {
+    Zero,
+    Micros(u64),
+    /// None, if the model says that something has to come; zero otherwise.
+    Forever,
+}
+
+/// One operation. It is passed over where it has no object, so that leaving others out
+/// makes a script simpler and not another one.
+#[derive(Copy, Clone, Debug)]
+pub enum Op {
+    Create {
+        pair: usize,
+        kind: Kind,
+    },
+    Register {
+        end: End,
+        at: At,
+        token: usize,
+        asked: Asked,
+    },
+    Reregister {
+        end: End,
+        at: At,
+        token: usize,
+        asked: Asked,
+    },
+    Deregister {
+        end: End,
+        at: At,
+    },
+    /// Deregisters from the poll that has it, and registers with the other one.
+    Move {
+        end: End,
+        token: usize,
+        asked: Asked,
+    },
+    /// Deregisters first if `tidily`.
+    Drop {
+        end: End,
+        tidily: bool,
+    },
+    Reset {
+        end: End,
+    },
+    Shutdown {
+        end: End,
+        read: bool,
+        write: bool,
+    },
+    /// To a listener: connects.
+    Write {
+        end: End,
+        len: usize,
+    },
+    /// Writes until it would block.
+    Fill {
+        end: End,
+    },
+    /// From a listener: accepts.
+    Read {
+        end: End,
+        len: usize,
+    },
+    /// Reads until it would block.
+    Drain {
+        end: End,
+    },
+    Peek {
+        end: End,
+        len: usize,
+    },
+    TakeError {
+        end: End,
+    },
+    /// An operation of the program's own that would have blocked, in both directions.
+    TryIo {
+        end: End,
+    },
+    CloneRegistry {
+        at: At,
+    },
+    DropRegistry {
+        at: At,
+    },
+    /// In place of the former one, if any.
+    MakeWaker {
+        at: At,
+        token: usize,
+    },
+    DropWaker {
+        poll: usize,
+    },
+    Wake {
+        poll: usize,
+    },
+    Poll {
+        poll: usize,
+        capacity: usize,
+        timeout: Timeout,
+    },
+    /// Polls until nothing is owed.
+    Collect {
+        poll: usize,
+        capacity: usize,
+    },
+    /// Wakes before each of many polls with little room, which is to keep nobody else out.
+    Storm {
+        poll: usize,
+    },
+    /// With no room at all.
+    PollNothing {
+        poll: usize,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub struct Script(pub Vec<Op>);
+
+fn end() -> impl Strategy<Value = End> {
+    0..ENDS
+}
+
+fn poll() -> impl Strategy<Value = usize> {
+    // Most is said about one.
+    prop_oneof![3 => Just(0), 1 => 1..POLLS]
+}
+
+fn at() -> impl Strategy<Value = At> {
+    (poll(), 0..=CLONES).prop_map(|(poll, clone)| At { poll, clone })
+}
+
+fn token() -> impl Strategy<Value = usize> {
+    prop_oneof![3 => 0..20_usize, 1 => 0..3_usize]
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        3 => Just(Kind::UnixStream),
+        3 => Just(Kind::Tcp),
+        2 => Just(Kind::Pipe),
+        2 => Just(Kind::Udp),
+        2 => Just(Kind::UnixDatagram),
+        1 => Just(Kind::Listener),
+    ]
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    let directions = prop_oneof![
+        2 => Just((true, false)),
+        1 => Just((false, true)),
+        3 => Just((true, true)),
+    ];
+    let mode = prop_oneof![
+        4 => Just(Mode::Edge),
+        2 => Just(Mode::Level),
+        2 => Just(Mode::Oneshot),
+    ];
+    (directions, mode).prop_map(|((read, write), mode)| Asked { read, write, mode })
+}
+
+fn len() -> impl Strategy<Value = usize> {
+    prop_oneof![4 => 1..16_usize, 2 => 16..2000_usize]
+}
+
+fn capacity() -> impl Strategy<Value = usize> {
+    prop_oneof![3 => 1..4_usize, 2 => 4..16_usize, 2 => Just(64_usize)]
+}
+
+fn timeout() -> impl Strategy<Value = Timeout> {
+    prop_oneof![
+        14 => Just(Timeout::Zero),
+        1 => (1..1500_u64).prop_map(Timeout::Micros),
+        7 => Just(Timeout::Forever),
+    ]
+}
+
+fn create() -> impl Strategy<Value = Op> {
+    (0..PAIRS, kind()).prop_map(|(pair, kind)| Op::Create { pair, kind })
+}
+
+fn register() -> impl Strategy<Value = Op> {
+    (end(), at(), token(), asked()).prop_map(|(end, at, token, asked)| Op::Register {
+        end,
+        at,
+        token,
+        asked,
+    })
+}
+
+/// What changes who is registered, and for what.
+fn registration() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        8 => register(),
+        6 => (end(), at(), token(), asked()).prop_map(|(end, at, token, asked)| {
+            Op::Reregister { end, at, token, asked }
+        }),
+        3 => (end(), at()).prop_map(|(end, at)| Op::Deregister { end, at }),
+        2 => (end(), token(), asked()).prop_map(|(end, token, asked)| {
+            Op::Move { end, token, asked }
+        }),
+        1 => at().prop_map(|at| Op::CloneRegistry { at }),
+        1 => at().prop_map(|at| Op::DropRegistry { at }),
+        2 => (at(), token()).prop_map(|(at, token)| Op::MakeWaker { at, token }),
+        1 => poll().prop_map(|poll| Op::DropWaker { poll }),
+    ]
+}
+
+/// What makes sources ready, or takes it away.
+fn transfer() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        10 => (end(), len()).prop_map(|(end, len)| Op::Write { end, len }),
+        3 => end().prop_map(|end| Op::Fill { end }),
+        6 => (end(), len()).prop_map(|(end, len)| Op::Read { end, len }),
+        10 => end().prop_map(|end| Op::Drain { end }),
+        2 => (end(), len()).prop_map(|(end, len)| Op::Peek { end, len }),
+        2 => (end(), any::<bool>(), any::<bool>()).prop_map(|(end, read, write)| {
+            Op::Shutdown { end, read, write }
+        }),
+        1 => end().prop_map(|end| Op::TakeError { end }),
+        1 => end().prop_map(|end| Op::TryIo { end }),
+        3 => poll().prop_map(|poll| Op::Wake { poll }),
+    ]
+}
+
+fn observation() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        12 => (poll(), capacity(), timeout()).prop_map(|(poll, capacity, timeout)| {
+            Op::Poll { poll, capacity, timeout }
+        }),
+        6 => (poll(), capacity()).prop_map(|(poll, capacity)| Op::Collect { poll, capacity }),
+        1 => poll().prop_map(|poll| Op::Storm { poll }),
+        1 => poll().prop_map(|poll| Op::PollNothing { poll }),
+    ]
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        3 => create(),
+        9 => registration(),
+        2 => (end(), any::<bool>()).prop_map(|(end, tidily)| Op::Drop { end, tidily }),
+        1 => end().prop_map(|end| Op::Reset { end }),
+        18 => transfer(),
+        16 => observation(),
+    ]
+}
+
+/// Any script.
+pub fn scripts() -> impl Strategy<Value = Script> {
+    let created = prop::collection::vec(create(), 1..6);
+    let registered = prop::collection::vec(register(), 1..8);
+    let rest = prop::collection::vec(op(), 1..120);
+    (created, registered, rest)
+        .prop_map(|(created, registered, rest)| Script([created, registered, rest].concat()))
+}
+
+impl fmt::Display for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, op) in self.0.iter().enumerate() {
+            writeln!(f, "{number:4}  {op}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.clone {
+            0 => write!(f, "poll {}", self.poll),
+            clone => write!(f, "poll {}, by clone {clone}", self.poll),
+        }
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let directions = match (self.read, self.write) {
+            (true, true) => "R|W",
+            (true, false) => "R",
+            _ => "W",
+        };
+        write!(f, "{directions} {:?}", self.mode)
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Op::*;
+        match *self {
+            Create { pair, kind } => write!(f, "pair {pair} is made: {kind:?}"),
+            Register {
+                end,
+                at,
+                token,
+                asked,
+            } => {
+                write!(
+                    f,
+                    "{}: register with {at}, token {token}, {asked}",
+                    name_of(end)
+                )
+            }
+            Reregister {
+                end,
+                at,
+                token,
+                asked,
+            } => {
+                write!(
+                    f,
+                    "{}: reregister with {at}, token {token}, {asked}",
+                    name_of(end)
+                )
+            }
+            Deregister { end, at } => write!(f, "{}: deregister from {at}", name_of(end)),
+            Move { end, token, asked } => {
+                write!(
+                    f,
+                    "{}: move to the other poll, token {token}, {asked}",
+                    name_of(end)
+                )
+            }
+            Drop { end, tidily: true } => write!(f, "{}: deregister and drop", name_of(end)),
+            Drop { end, .. } => write!(f, "{}: drop", name_of(end)),
+            Reset { end } => write!(f, "{}: reset", name_of(end)),
+            Shutdown { end, read, write } => {
+                write!(f, "{}: shut down, read {read}, write {write}", name_of(end))
+            }
+            Write { end, len } => write!(f, "{}: write {len}", name_of(end)),
+            Fill { end } => write!(f, "{}: write until it would block", name_of(end)),
+            Read { end, len } => write!(f, "{}: read {len}", name_of(end)),
+            Drain { end } => write!(f, "{}: read until it would block", name_of(end)),
+            Peek { end, len } => write!(f, "{}: peek {len}", name_of(end)),
+            TakeError { end } => write!(f, "{}: take the error", name_of(end)),
+            TryIo { end } => write!(f, "{}: try_io that would block", name_of(end)),
+            CloneRegistry { at } => write!(f, "clone the registry: {at}"),
+            DropRegistry { at } => write!(f, "drop the registry: {at}"),
+            MakeWaker { at, token } => write!(f, "make a waker of {at}, token {token}"),
+            DropWaker { poll } => write!(f, "drop the waker of poll {poll}"),
+            Wake { poll } => write!(f, "wake poll {poll}"),
+            Poll {
+                poll,
+                capacity,
+                timeout,
+            } => {
+                write!(f, "poll {poll}, room for {capacity}, timeout {timeout:?}")
+            }
+            Collect { poll, capacity } => {
+                write!(f, "poll {poll} until nothing is owed, room for {capacity}")
+            }
+            Storm { poll } => write!(f, "wake and poll {poll} many times, room for 1"),
+            PollNothing { poll } => write!(f, "poll {poll}, no room"),
+        }
+    }
+}

@@ -266,6 +266,9 @@ pub(crate) struct Waker {
 
 struct Bell {
     token: Token,
+    /// Whether a packet is in the port. One is enough: where `Events` has no room for it, the
+    /// wakes that come meanwhile would pile up behind it.
+    ringing: AtomicBool,
     /// Whether the waker is gone. A packet of its that is still in the port is not heard.
     muffled: AtomicBool,
 }
@@ -276,12 +279,18 @@ impl seam::Wake<Selector> for Waker {
             shared: Arc::clone(&selector.shared),
             bell: Arc::new(Bell {
                 token,
+                ringing: AtomicBool::new(false),
                 muffled: AtomicBool::new(false),
             }),
         })
     }
 
+    /// The swaps of `ringing` stand in one order, as those of the wake flag do: who finds it
+    /// set comes before the packet is heard.
     fn wake(&self) -> io::Result<()> {
+        if self.bell.ringing.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
         let reference = Arc::into_raw(Arc::clone(&self.bell));
         self.shared.began();
         self.shared
@@ -289,6 +298,7 @@ impl seam::Wake<Selector> for Waker {
             .post(Key::Wake, reference.cast())
             .map_err(|error| {
                 self.shared.ended();
+                self.bell.ringing.store(false, Ordering::Release);
                 // SAFETY: there is no packet, and the reference is ours again.
                 drop(unsafe { Arc::from_raw(reference) });
                 error
@@ -304,6 +314,7 @@ impl Drop for Waker {
 
 impl Bell {
     fn heard(&self) -> Option<(Token, u32)> {
+        self.ringing.swap(false, Ordering::AcqRel);
         let muffled = self.muffled.load(Ordering::Relaxed);
         (!muffled).then_some((self.token, afd_flags::WOKEN))
     }

@@ -21,6 +21,7 @@ use std::ffi::OsStr;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::windows::ffi::OsStrExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
+use std::panic::RefUnwindSafe;
 use std::{mem, ptr};
 
 use windows_sys::Win32::Foundation::{
@@ -76,6 +77,9 @@ unsafe impl Send for Inner {}
 
 // SAFETY: as above.
 unsafe impl Sync for Inner {}
+
+/// No code of a user runs while the record is being changed.
+impl RefUnwindSafe for Inner {}
 
 struct Locked {
     state: PipeState,

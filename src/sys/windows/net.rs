@@ -7,6 +7,7 @@ use std::os::windows::io::{AsRawSocket, FromRawSocket, OwnedSocket, RawSocket};
 use std::sync::Once;
 use std::{io, mem, ptr};
 
+use windows_sys::Win32::Foundation::{SetHandleInformation, HANDLE, HANDLE_FLAG_INHERIT};
 use windows_sys::Win32::Networking::WinSock::{
     connect, getsockopt, ioctlsocket, WSAIoctl, WSASocketW, WSAStartup, AF_INET, AF_INET6, FIONBIO,
     IN6_ADDR, IN6_ADDR_0, INVALID_SOCKET, IN_ADDR, IN_ADDR_0, IPPROTO_IPV6, IPV6_V6ONLY,
@@ -23,6 +24,11 @@ pub(crate) fn tcp_bind(address: SocketAddr) -> io::Result<TcpListener> {
 pub(crate) fn tcp_accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, peer) = listener.accept()?;
     stream.set_nonblocking(true)?;
+    // Sockets that are made are not inherited from birth; one that is accepted is.
+    // SAFETY: takes no pointer.
+    super::check(unsafe {
+        SetHandleInformation(stream.as_raw_socket() as HANDLE, HANDLE_FLAG_INHERIT, 0)
+    })?;
     Ok((stream, peer))
 }
 

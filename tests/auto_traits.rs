@@ -56,6 +56,13 @@ fn pipes_and_bare_descriptors_are_free_to_move_and_share() {
     auto::<mio::unix::pipe::Sender>();
 }
 
+/// Edge case 30.
+#[test]
+#[cfg(all(windows, feature = "os-ext"))]
+fn named_pipes_are_free_to_move_and_share() {
+    auto::<mio::windows::NamedPipe>();
+}
+
 #[test]
 fn plain_values_behave_as_such() {
     value::<mio::Interest>();

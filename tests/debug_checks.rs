@@ -1,6 +1,6 @@
 //! The checks of debug builds, "one source, one poll" and "one poll, one waker", and
 //! what holds in their place in release builds.
-#![cfg(all(feature = "os-poll", feature = "net", unix))]
+#![cfg(all(feature = "os-poll", feature = "net", any(unix, windows)))]
 
 mod util;
 
@@ -10,10 +10,10 @@ mod debug {
     use std::panic::{catch_unwind, AssertUnwindSafe};
 
     use mio::event::Source;
-    use mio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
+    use mio::net::{TcpListener, TcpStream, UdpSocket};
     use mio::{Interest, Poll, Registry, Token, Waker};
 
-    use crate::util::{any_port, expect_readable, expect_silence, poll_and_events, temporary_path};
+    use crate::util::{any_port, expect_readable, expect_silence, poll_and_events};
 
     const SOURCE: Token = Token(1);
     const ONE: Token = Token(2);
@@ -23,19 +23,23 @@ mod debug {
     fn sources() -> Vec<Box<dyn Source>> {
         let listener = TcpListener::bind(any_port()).unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let path = temporary_path("listener");
-        let unix_listener = UnixListener::bind(&path).unwrap();
-        std::fs::remove_file(&path).unwrap();
-        #[allow(unused_mut)] // There may be no pipes.
+        #[allow(unused_mut)] // There may be no others.
         let mut sources: Vec<Box<dyn Source>> = vec![
             Box::new(listener),
             Box::new(stream),
             Box::new(UdpSocket::bind(any_port()).unwrap()),
-            Box::new(unix_listener),
-            Box::new(UnixStream::pair().unwrap().0),
-            Box::new(UnixDatagram::unbound().unwrap()),
         ];
-        #[cfg(feature = "os-ext")]
+        #[cfg(unix)]
+        {
+            use mio::net::{UnixDatagram, UnixListener, UnixStream};
+
+            let path = crate::util::temporary_path("listener");
+            sources.push(Box::new(UnixListener::bind(&path).unwrap()));
+            std::fs::remove_file(&path).unwrap();
+            sources.push(Box::new(UnixStream::pair().unwrap().0));
+            sources.push(Box::new(UnixDatagram::unbound().unwrap()));
+        }
+        #[cfg(all(unix, feature = "os-ext"))]
         {
             let (sender, receiver) = mio::unix::pipe::new().unwrap();
             sources.push(Box::new(sender));
@@ -109,11 +113,12 @@ mod debug {
 
     /// A registration that the system refuses leaves the source free.
     #[test]
+    #[cfg(unix)]
     fn a_source_that_could_not_be_registered_is_not_taken_for_registered() {
         use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
 
         let poll = Poll::new().unwrap();
-        let path = temporary_path("regular");
+        let path = crate::util::temporary_path("regular");
         let file = std::fs::File::create(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         // SAFETY: the descriptor is open, and its owner gives it away.
@@ -229,10 +234,9 @@ mod debug {
 mod release {
     use std::io;
 
-    use mio::net::UnixStream;
     use mio::{Events, Interest, Poll, Token, Waker};
 
-    use crate::util::{self, expect_silence, poll_and_events, LONG};
+    use crate::util::{self, expect_silence, poll_and_events, stream_pair, LONG};
 
     const ONE: Token = Token(2);
     const TWO: Token = Token(3);
@@ -307,7 +311,7 @@ mod release {
         }
         let (one, _) = poll_and_events();
         let (two, _) = poll_and_events();
-        let (mut near, _far) = UnixStream::pair().unwrap();
+        let (mut near, _far) = stream_pair();
         one.registry()
             .register(&mut near, ONE, Interest::READABLE)
             .unwrap();

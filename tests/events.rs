@@ -1,6 +1,6 @@
 //! `Events`, `Iter` and `Event`: the buffer that a poll fills, and what can be asked of
 //! it.
-#![cfg(all(feature = "os-poll", feature = "net", unix))]
+#![cfg(all(feature = "os-poll", feature = "net", any(unix, windows)))]
 
 mod util;
 
@@ -8,15 +8,14 @@ use std::io::Write;
 use std::time::Duration;
 
 use mio::event::{Event, Iter};
-use mio::net::UnixStream;
 use mio::{Events, Interest, Poll, Token, Waker};
-use util::{poll_and_events, LONG};
+use util::{poll_and_events, stream_pair, Stream, LONG};
 
 /// Fills `events` with `count` events, of the tokens 0, 1, ….
-fn fill(poll: &mut Poll, events: &mut Events, count: usize) -> Vec<(UnixStream, UnixStream)> {
+fn fill(poll: &mut Poll, events: &mut Events, count: usize) -> Vec<(Stream, Stream)> {
     let mut pairs = Vec::new();
     for number in 0..count {
-        let (mut near, mut far) = UnixStream::pair().unwrap();
+        let (mut near, mut far) = stream_pair();
         far.write_all(b"x").unwrap();
         poll.registry()
             .register(&mut near, Token(number), Interest::READABLE)
@@ -46,7 +45,7 @@ fn a_poll_delivers_no_more_than_the_capacity_which_stays_what_it_is() {
     assert_eq!(events.capacity(), 3);
     let mut more = Vec::new();
     for number in 3..10 {
-        let (mut near, mut far) = UnixStream::pair().unwrap();
+        let (mut near, mut far) = stream_pair();
         far.write_all(b"x").unwrap();
         poll.registry()
             .register(&mut near, Token(number), Interest::READABLE)

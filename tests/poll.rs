@@ -1,5 +1,9 @@
 //! `Poll::poll`: what it returns, when it returns, and what may happen meanwhile.
-#![cfg(all(feature = "os-poll", feature = "net", target_os = "linux"))]
+#![cfg(all(
+    feature = "os-poll",
+    feature = "net",
+    any(target_os = "linux", windows)
+))]
 
 mod util;
 
@@ -7,13 +11,12 @@ use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use mio::net::UnixStream;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use util::{
     drain, expect_readable, expect_silence, expect_writable, poll_and_events, poll_while,
-    thread_id, KQUEUE, LONG, POLL2,
+    stream_pair, thread_id, StdStream, Stream, AFD, KQUEUE, LONG, POLL2,
 };
 
 const SOURCE: Token = Token(1);
@@ -28,11 +31,16 @@ fn tokens(events: &Events) -> Vec<Token> {
 }
 
 /// `count` connections whose first end has something to read.
-fn readable_pairs(count: usize) -> Vec<(UnixStream, UnixStream)> {
+fn readable_pairs(count: usize) -> Vec<(Stream, Stream)> {
     let mut pairs = Vec::new();
     for _ in 0..count {
-        let (near, mut far) = UnixStream::pair().unwrap();
+        let (near, mut far) = stream_pair();
         far.write_all(b"x").unwrap();
+        // TCP may take a moment.
+        #[cfg(windows)]
+        while near.peek(&mut [0]).is_err() {
+            thread::yield_now();
+        }
         pairs.push((near, far));
     }
     pairs
@@ -41,8 +49,8 @@ fn readable_pairs(count: usize) -> Vec<(UnixStream, UnixStream)> {
 #[test]
 fn a_poll_returns_the_events_of_exactly_the_ready_sources() {
     let (mut poll, mut events) = poll_and_events();
-    let (mut near, mut far) = UnixStream::pair().unwrap();
-    let (mut idle, _far_of_idle) = UnixStream::pair().unwrap();
+    let (mut near, mut far) = stream_pair();
+    let (mut idle, _far_of_idle) = stream_pair();
     let registry = poll.registry();
     registry
         .register(&mut near, SOURCE, Interest::READABLE)
@@ -252,83 +260,88 @@ fn an_events_of_zero_is_invalid_when_nothing_is_ready() {
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
 }
 
-// Signals.
+#[cfg(target_os = "linux")]
+mod signals {
+    use std::time::Instant;
 
-extern "C" fn do_nothing(_: libc::c_int) {}
+    use super::*;
 
-/// Has SIGUSR1 run a handler, and system calls be interrupted by it.
-fn handle_signal() {
-    let handler: extern "C" fn(libc::c_int) = do_nothing;
-    // SAFETY: all zeroes is a `sigaction` without flags (so without SA_RESTART) and
-    // with an empty mask; the handler does nothing that a handler must not do.
-    let installed = unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = handler as libc::sighandler_t;
-        libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut())
-    };
-    assert_eq!(installed, 0);
-}
+    extern "C" fn do_nothing(_: libc::c_int) {}
 
-fn send_signal(thread: i32) {
-    // SAFETY: takes no pointer; the thread is one of ours, and alive.
-    let sent = unsafe {
-        libc::syscall(
-            libc::SYS_tgkill,
-            libc::getpid(),
-            thread,
-            libc::c_long::from(libc::SIGUSR1),
-        )
-    };
-    assert_eq!(sent, 0);
-}
+    /// Has SIGUSR1 run a handler, and system calls be interrupted by it.
+    fn handle_signal() {
+        let handler: extern "C" fn(libc::c_int) = do_nothing;
+        // SAFETY: all zeroes is a `sigaction` without flags (so without SA_RESTART) and
+        // with an empty mask; the handler does nothing that a handler must not do.
+        let installed = unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = handler as libc::sighandler_t;
+            libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut())
+        };
+        assert_eq!(installed, 0);
+    }
 
-/// Polls while another thread sends one signal after another.
-fn poll_under_signals(
-    poll: &mut Poll,
-    events: &mut Events,
-    timeout: Option<Duration>,
-) -> io::Result<()> {
-    let waker = Waker::new(poll.registry(), WAKER).unwrap();
-    let poller = thread_id();
-    let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            let end = Instant::now() + LONG;
-            while !done.load(Ordering::Acquire) && Instant::now() < end {
-                send_signal(poller);
-                thread::yield_now();
-            }
-            // Ends a poll that no signal ends, so that the test fails in time.
-            waker.wake().unwrap();
-        });
-        let result = poll.poll(events, timeout);
-        done.store(true, Ordering::Release);
-        result
-    })
-}
+    fn send_signal(thread: i32) {
+        // SAFETY: takes no pointer; the thread is one of ours, and alive.
+        let sent = unsafe {
+            libc::syscall(
+                libc::SYS_tgkill,
+                libc::getpid(),
+                thread,
+                libc::c_long::from(libc::SIGUSR1),
+            )
+        };
+        assert_eq!(sent, 0);
+    }
 
-/// Edge case 4: a signal ends the call with `Interrupted`, and the caller decides
-/// whether to go on. The signals repeat, for the first ones may come before the
-/// call has begun.
-#[test]
-fn a_signal_interrupts_a_poll() {
-    handle_signal();
-    for timeout in [None, Some(LONG), Some(LONG + Duration::from_nanos(1))] {
-        let (mut poll, mut events) = poll_and_events();
-        let mut pairs = readable_pairs(1);
-        poll.registry()
-            .register(&mut pairs[0].0, SOURCE, Interest::READABLE)
-            .unwrap();
-        expect_readable(&mut poll, &mut events, SOURCE);
+    /// Polls while another thread sends one signal after another.
+    fn poll_under_signals(
+        poll: &mut Poll,
+        events: &mut Events,
+        timeout: Option<Duration>,
+    ) -> io::Result<()> {
+        let waker = Waker::new(poll.registry(), WAKER).unwrap();
+        let poller = thread_id();
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let end = Instant::now() + LONG;
+                while !done.load(Ordering::Acquire) && Instant::now() < end {
+                    send_signal(poller);
+                    thread::yield_now();
+                }
+                // Ends a poll that no signal ends, so that the test fails in time.
+                waker.wake().unwrap();
+            });
+            let result = poll.poll(events, timeout);
+            done.store(true, Ordering::Release);
+            result
+        })
+    }
 
-        let error = poll_under_signals(&mut poll, &mut events, timeout).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::Interrupted);
-        assert!(events.is_empty(), "an error leaves no events: {events:?}");
+    /// Edge case 4: a signal ends the call with `Interrupted`, and the caller decides
+    /// whether to go on. The signals repeat, for the first ones may come before the
+    /// call has begun.
+    #[test]
+    fn a_signal_interrupts_a_poll() {
+        handle_signal();
+        for timeout in [None, Some(LONG), Some(LONG + Duration::from_nanos(1))] {
+            let (mut poll, mut events) = poll_and_events();
+            let mut pairs = readable_pairs(1);
+            poll.registry()
+                .register(&mut pairs[0].0, SOURCE, Interest::READABLE)
+                .unwrap();
+            expect_readable(&mut poll, &mut events, SOURCE);
 
-        // The poll is as good as before.
-        drain(&mut pairs[0].0);
-        pairs[0].1.write_all(b"y").unwrap();
-        expect_readable(&mut poll, &mut events, SOURCE);
+            let error = poll_under_signals(&mut poll, &mut events, timeout).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::Interrupted);
+            assert!(events.is_empty(), "an error leaves no events: {events:?}");
+
+            // The poll is as good as before.
+            drain(&mut pairs[0].0);
+            pairs[0].1.write_all(b"y").unwrap();
+            expect_readable(&mut poll, &mut events, SOURCE);
+        }
     }
 }
 
@@ -360,7 +373,7 @@ fn a_poll_may_move_between_threads() {
 #[test]
 fn a_poll_that_sleeps_wakes_up_for_readiness() {
     let (mut poll, mut events) = poll_and_events();
-    let (mut near, mut far) = UnixStream::pair().unwrap();
+    let (mut near, mut far) = stream_pair();
     poll.registry()
         .register(&mut near, SOURCE, Interest::READABLE)
         .unwrap();
@@ -384,7 +397,7 @@ fn registering_while_a_poll_sleeps_is_seen_by_it() {
     assert_eq!(tokens(&events), [SOURCE]);
 
     // Also a source that becomes ready only later.
-    let (mut near, mut far) = UnixStream::pair().unwrap();
+    let (mut near, mut far) = stream_pair();
     let poller = thread_id();
     poll_while(&mut poll, &mut events, Some(LONG), || {
         registry
@@ -401,7 +414,7 @@ fn registering_while_a_poll_sleeps_is_seen_by_it() {
 fn reregistering_while_a_poll_sleeps_is_seen_by_it() {
     let (mut poll, mut events) = poll_and_events();
     let registry = poll.registry().try_clone().unwrap();
-    let (mut near, _far) = UnixStream::pair().unwrap();
+    let (mut near, _far) = stream_pair();
     registry
         .register(&mut near, SOURCE, Interest::READABLE)
         .unwrap();
@@ -421,7 +434,7 @@ fn deregistering_while_a_poll_sleeps_is_seen_by_it() {
     let (mut poll, mut events) = poll_and_events();
     let registry = poll.registry().try_clone().unwrap();
     let waker = Waker::new(&registry, WAKER).unwrap();
-    let (mut near, mut far) = UnixStream::pair().unwrap();
+    let (mut near, mut far) = stream_pair();
     registry
         .register(&mut near, SOURCE, Interest::READABLE)
         .unwrap();
@@ -556,10 +569,10 @@ fn a_source_that_is_dropped_gives_no_events() {
 fn a_source_that_is_dropped_while_a_poll_sleeps_is_closed() {
     let (mut poll, mut events) = poll_and_events();
     let waker = Waker::new(poll.registry(), WAKER).unwrap();
-    let (near, mut far) = std::os::unix::net::UnixStream::pair().unwrap();
-    near.set_nonblocking(true).unwrap();
+    let (mut near, far) = stream_pair();
+    let mut far = StdStream::from(far);
+    far.set_nonblocking(false).unwrap();
     far.set_read_timeout(Some(LONG)).unwrap();
-    let mut near = UnixStream::from_std(near);
     poll.registry()
         .register(&mut near, SOURCE, Interest::READABLE)
         .unwrap();
@@ -594,6 +607,7 @@ fn the_long_form_of_an_event_names_the_flags_of_the_system() {
     let event = expect_readable(&mut poll, &mut events, SOURCE);
     let text = format!("{event:#?}");
     let names = match (POLL2, KQUEUE) {
+        _ if AFD => ["AFD_POLL_RECEIVE", "AFD_POLL_SEND"],
         (true, _) => ["POLLIN", "POLLOUT"],
         (false, false) => ["EPOLLIN", "EPOLLOUT"],
         // Of which the other direction is no matter.
@@ -604,15 +618,21 @@ fn the_long_form_of_an_event_names_the_flags_of_the_system() {
             .any(|it| it == name)
     };
     assert!(names.into_iter().all(named), "{text}");
-    for absent in ["POLLERR", "EPOLLERR", "EV_EOF", "EV_ERROR"] {
+    for absent in [
+        "POLLERR",
+        "EPOLLERR",
+        "EV_EOF",
+        "EV_ERROR",
+        "AFD_POLL_ABORT",
+    ] {
         assert!(!named(absent), "{text}");
     }
     let short = format!("{event:?}");
-    assert!(!short.contains("POLLIN"), "{short}");
+    assert!(!short.contains("POLL"), "{short}");
 }
 
-// The descriptor of the queue, which poll(2) does not have.
-#[cfg(not(mio_unsupported_force_poll_poll))]
+// The descriptor of the queue, which poll(2) and Windows do not have.
+#[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
 mod descriptor {
     use std::os::fd::{AsFd, AsRawFd, RawFd};
 
@@ -651,7 +671,7 @@ mod descriptor {
 
         let (mut outer, mut events) = poll_and_events();
         let (mut inner, mut inner_events) = poll_and_events();
-        let (mut near, mut far) = UnixStream::pair().unwrap();
+        let (mut near, mut far) = stream_pair();
         inner
             .registry()
             .register(&mut near, OTHER, Interest::READABLE)

@@ -1,6 +1,6 @@
-//! Every item of the published API for Linux, version 1.2.5, with its signature and
-//! under its features: a program written for that version compiles.
-#![cfg(target_os = "linux")]
+//! Every item of the published API for Linux and Windows, version 1.2.5, with its
+//! signature and under its features: a program written for that version compiles.
+#![cfg(any(target_os = "linux", windows))]
 #![allow(unused_imports, dead_code)] // Each feature set uses a part of them.
 
 use std::{fmt, hash, io, net, ops, os, process, time};
@@ -31,11 +31,12 @@ fn functions_of_core() {
         mio::Registry::deregister::<Dyn>,
     );
     implements! { Box<Dyn>: mio::event::Source; }
-    const _: [mio::Interest; 3] = [
+    const _: [mio::Interest; 2] = [
         mio::Interest::READABLE.add(mio::Interest::WRITABLE),
-        mio::Interest::PRIORITY,
         mio::Interest::WRITABLE,
     ];
+    #[cfg(target_os = "linux")]
+    const _: mio::Interest = mio::Interest::PRIORITY;
     const _: [bool; 5] = [
         mio::Interest::READABLE.is_readable(),
         mio::Interest::READABLE.is_writable(),
@@ -116,21 +117,6 @@ fn traits_of_core() {
 fn functions_of_net() {
     has_signature::<fn(&mio::net::TcpStream, Op) -> io::Result<u8>>(mio::net::TcpStream::try_io);
     has_signature::<fn(&mio::net::UdpSocket, Op) -> io::Result<u8>>(mio::net::UdpSocket::try_io);
-    has_signature::<fn(&mio::net::UnixDatagram, Op) -> io::Result<u8>>(
-        mio::net::UnixDatagram::try_io,
-    );
-    has_signature::<fn(&mio::net::UnixStream, Op) -> io::Result<u8>>(mio::net::UnixStream::try_io);
-    has_signature::<fn(String) -> io::Result<mio::net::UnixListener>>(mio::net::UnixListener::bind);
-    has_signature::<fn(String) -> io::Result<mio::net::UnixStream>>(mio::net::UnixStream::connect);
-    has_signature::<fn(String) -> io::Result<mio::net::UnixDatagram>>(mio::net::UnixDatagram::bind);
-    has_signature::<fn(&mio::net::UnixDatagram, String) -> io::Result<()>>(
-        mio::net::UnixDatagram::connect,
-    );
-    has_signature::<fn(&mio::net::UnixDatagram, &[u8], String) -> io::Result<usize>>(
-        mio::net::UnixDatagram::send_to,
-    );
-    // Of version 0.8.
-    has_signature::<fn(&mio::net::SocketAddr) -> bool>(mio::net::SocketAddr::is_unnamed);
     has_signature::<fn(&mio::net::TcpListener) -> io::Result<(mio::net::TcpStream, net::SocketAddr)>>(
         mio::net::TcpListener::accept,
     );
@@ -244,6 +230,26 @@ fn functions_of_net() {
         mio::net::UdpSocket::take_error,
     );
     has_signature::<fn(&mio::net::UdpSocket) -> io::Result<u32>>(mio::net::UdpSocket::ttl);
+}
+
+#[cfg(all(unix, feature = "net"))]
+#[test]
+fn functions_of_unix_sockets() {
+    has_signature::<fn(&mio::net::UnixDatagram, Op) -> io::Result<u8>>(
+        mio::net::UnixDatagram::try_io,
+    );
+    has_signature::<fn(&mio::net::UnixStream, Op) -> io::Result<u8>>(mio::net::UnixStream::try_io);
+    has_signature::<fn(String) -> io::Result<mio::net::UnixListener>>(mio::net::UnixListener::bind);
+    has_signature::<fn(String) -> io::Result<mio::net::UnixStream>>(mio::net::UnixStream::connect);
+    has_signature::<fn(String) -> io::Result<mio::net::UnixDatagram>>(mio::net::UnixDatagram::bind);
+    has_signature::<fn(&mio::net::UnixDatagram, String) -> io::Result<()>>(
+        mio::net::UnixDatagram::connect,
+    );
+    has_signature::<fn(&mio::net::UnixDatagram, &[u8], String) -> io::Result<usize>>(
+        mio::net::UnixDatagram::send_to,
+    );
+    // Of version 0.8.
+    has_signature::<fn(&mio::net::SocketAddr) -> bool>(mio::net::SocketAddr::is_unnamed);
     has_signature::<fn(&os::unix::net::SocketAddr) -> io::Result<mio::net::UnixDatagram>>(
         mio::net::UnixDatagram::bind_addr,
     );
@@ -320,10 +326,27 @@ fn functions_of_net() {
 fn traits_of_net() {
     implements! {
         net::TcpListener: From<mio::net::TcpListener>;
-        os::fd::OwnedFd: From<mio::net::TcpListener>;
         net::TcpStream: From<mio::net::TcpStream>;
-        os::fd::OwnedFd: From<mio::net::TcpStream>;
         net::UdpSocket: From<mio::net::UdpSocket>;
+        mio::net::TcpListener: fmt::Debug;
+        mio::net::TcpStream: fmt::Debug;
+        mio::net::UdpSocket: fmt::Debug;
+        mio::net::TcpListener: mio::event::Source;
+        mio::net::TcpStream: mio::event::Source;
+        mio::net::UdpSocket: mio::event::Source;
+        &'static mio::net::TcpStream: io::Read;
+        mio::net::TcpStream: io::Read;
+        &'static mio::net::TcpStream: io::Write;
+        mio::net::TcpStream: io::Write;
+    }
+}
+
+#[cfg(all(unix, feature = "net"))]
+#[test]
+fn traits_of_net_on_unix() {
+    implements! {
+        os::fd::OwnedFd: From<mio::net::TcpListener>;
+        os::fd::OwnedFd: From<mio::net::TcpStream>;
         os::fd::OwnedFd: From<mio::net::UdpSocket>;
         os::fd::OwnedFd: From<mio::net::UnixDatagram>;
         os::unix::net::UnixDatagram: From<mio::net::UnixDatagram>;
@@ -337,25 +360,15 @@ fn traits_of_net() {
         mio::net::UnixDatagram: From<os::fd::OwnedFd>;
         mio::net::UnixListener: From<os::fd::OwnedFd>;
         mio::net::UnixStream: From<os::fd::OwnedFd>;
-        mio::net::TcpListener: fmt::Debug;
-        mio::net::TcpStream: fmt::Debug;
-        mio::net::UdpSocket: fmt::Debug;
         mio::net::UnixDatagram: fmt::Debug;
         mio::net::UnixListener: fmt::Debug;
         mio::net::UnixStream: fmt::Debug;
-        mio::net::TcpListener: mio::event::Source;
-        mio::net::TcpStream: mio::event::Source;
-        mio::net::UdpSocket: mio::event::Source;
         mio::net::UnixDatagram: mio::event::Source;
         mio::net::UnixListener: mio::event::Source;
         mio::net::UnixStream: mio::event::Source;
-        &'static mio::net::TcpStream: io::Read;
         &'static mio::net::UnixStream: io::Read;
-        mio::net::TcpStream: io::Read;
         mio::net::UnixStream: io::Read;
-        &'static mio::net::TcpStream: io::Write;
         &'static mio::net::UnixStream: io::Write;
-        mio::net::TcpStream: io::Write;
         mio::net::UnixStream: io::Write;
         mio::net::TcpListener: os::fd::AsFd;
         mio::net::TcpStream: os::fd::AsFd;
@@ -384,7 +397,32 @@ fn traits_of_net() {
     }
 }
 
-#[cfg(feature = "os-ext")]
+#[cfg(all(windows, feature = "net"))]
+#[test]
+fn traits_of_net_on_windows() {
+    implements! {
+        os::windows::io::OwnedSocket: From<mio::net::TcpListener>;
+        os::windows::io::OwnedSocket: From<mio::net::TcpStream>;
+        os::windows::io::OwnedSocket: From<mio::net::UdpSocket>;
+        mio::net::TcpListener: From<os::windows::io::OwnedSocket>;
+        mio::net::TcpStream: From<os::windows::io::OwnedSocket>;
+        mio::net::UdpSocket: From<os::windows::io::OwnedSocket>;
+        mio::net::TcpListener: os::windows::io::AsSocket;
+        mio::net::TcpStream: os::windows::io::AsSocket;
+        mio::net::UdpSocket: os::windows::io::AsSocket;
+        mio::net::TcpListener: os::windows::io::AsRawSocket;
+        mio::net::TcpStream: os::windows::io::AsRawSocket;
+        mio::net::UdpSocket: os::windows::io::AsRawSocket;
+        mio::net::TcpListener: os::windows::io::FromRawSocket;
+        mio::net::TcpStream: os::windows::io::FromRawSocket;
+        mio::net::UdpSocket: os::windows::io::FromRawSocket;
+        mio::net::TcpListener: os::windows::io::IntoRawSocket;
+        mio::net::TcpStream: os::windows::io::IntoRawSocket;
+        mio::net::UdpSocket: os::windows::io::IntoRawSocket;
+    }
+}
+
+#[cfg(all(unix, feature = "os-ext"))]
 #[test]
 fn functions_of_os_ext() {
     has_signature::<fn(&mio::unix::pipe::Sender, Op) -> io::Result<u8>>(
@@ -405,7 +443,7 @@ fn functions_of_os_ext() {
     );
 }
 
-#[cfg(feature = "os-ext")]
+#[cfg(all(unix, feature = "os-ext"))]
 #[test]
 fn traits_of_os_ext() {
     implements! {
@@ -437,8 +475,40 @@ fn traits_of_os_ext() {
     }
 }
 
+#[cfg(all(windows, feature = "os-ext"))]
+#[test]
+fn functions_of_named_pipes() {
+    has_signature::<fn(String) -> io::Result<mio::windows::NamedPipe>>(
+        mio::windows::NamedPipe::new,
+    );
+    has_signature::<fn(&mio::windows::NamedPipe) -> io::Result<()>>(
+        mio::windows::NamedPipe::connect,
+    );
+    has_signature::<fn(&mio::windows::NamedPipe) -> io::Result<()>>(
+        mio::windows::NamedPipe::disconnect,
+    );
+    has_signature::<fn(&mio::windows::NamedPipe) -> io::Result<Option<io::Error>>>(
+        mio::windows::NamedPipe::take_error,
+    );
+}
+
+#[cfg(all(windows, feature = "os-ext"))]
+#[test]
+fn traits_of_named_pipes() {
+    implements! {
+        mio::windows::NamedPipe: fmt::Debug;
+        mio::windows::NamedPipe: mio::event::Source;
+        &'static mio::windows::NamedPipe: io::Read;
+        mio::windows::NamedPipe: io::Read;
+        &'static mio::windows::NamedPipe: io::Write;
+        mio::windows::NamedPipe: io::Write;
+        mio::windows::NamedPipe: os::windows::io::AsRawHandle;
+        mio::windows::NamedPipe: os::windows::io::FromRawHandle;
+    }
+}
+
 /// The poll(2) selector has no queue in the kernel, hence no descriptor of one.
-#[cfg(not(mio_unsupported_force_poll_poll))]
+#[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
 #[test]
 fn the_queue_has_a_descriptor() {
     implements! {

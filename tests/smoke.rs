@@ -7,7 +7,7 @@ use std::io::Write;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Token};
-use util::{any_port, drain, expect, expect_readable, poll_and_events};
+use util::{any_port, drain, expect, expect_end, expect_readable, poll_and_events};
 
 const LISTENER: Token = Token(0);
 const CLIENT: Token = Token(1);
@@ -38,8 +38,7 @@ fn bytes_travel_from_a_client_to_a_server() {
     registry
         .register(&mut server, SERVER, Interest::READABLE)
         .unwrap();
-    expect(&mut poll, &mut events, SERVER, |event| {
-        event.is_read_closed()
-    });
-    assert_eq!(drain(&mut server), b"hello");
+    let (_, mut bytes) = expect_end(&mut poll, &mut events, SERVER, &mut server);
+    bytes.extend(drain(&mut server));
+    assert_eq!(bytes, b"hello");
 }

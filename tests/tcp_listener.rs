@@ -10,8 +10,8 @@ use std::net::{self, SocketAddr};
 use mio::net::TcpListener;
 use mio::{Interest, Token};
 use util::{
-    any_port, any_port_v6, drain, expect, expect_nonblocking_and_cloexec, expect_readable,
-    expect_silence, expect_would_block, poll_and_events,
+    any_port, any_port_v6, drain, expect, expect_end, expect_nonblocking_and_cloexec,
+    expect_readable, expect_silence, expect_would_block, poll_and_events,
 };
 
 const LISTENER: Token = Token(7);
@@ -284,10 +284,9 @@ fn a_listener_of_the_standard_library_is_taken_over() {
         .unwrap();
     io::Write::write_all(&mut &client, b"hello").unwrap();
     drop(client);
-    expect(&mut poll, &mut events, STREAM, |event| {
-        event.is_read_closed()
-    });
-    assert_eq!(drain(&mut stream), b"hello");
+    let (_, mut bytes) = expect_end(&mut poll, &mut events, STREAM, &mut stream);
+    bytes.extend(drain(&mut stream));
+    assert_eq!(bytes, b"hello");
 }
 
 #[test]

@@ -1,16 +1,25 @@
 //! Edge, level and one-shot, on every kind of source whose readiness comes and goes.
-#![cfg(all(feature = "os-poll", feature = "os-ext", feature = "net", unix))]
+#![cfg(all(
+    feature = "os-poll",
+    feature = "net",
+    any(windows, all(unix, feature = "os-ext"))
+))]
 
 mod util;
 
 use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd;
 
 use mio::event::{Event, Source};
-use mio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixStream};
-use mio::unix::{pipe, SourceFd};
+use mio::net::{TcpListener, TcpStream, UdpSocket};
+#[cfg(unix)]
+use mio::net::{UnixDatagram, UnixStream};
+#[cfg(unix)]
+use mio::unix::pipe;
 use mio::{Events, Interest, Poll, Registry, Token};
-use util::{any_port, expect_silence, poll_and_events, tcp_pair, CHECKED, KQUEUE, LONG};
+use util::{
+    any_port, expect_silence, poll_and_events, stream_pair, tcp_pair, udp_pair, Stream, AFD,
+    CHECKED, KQUEUE, LONG,
+};
 
 const SOURCE: Token = Token(1);
 const OTHER: Token = Token(2);
@@ -36,9 +45,19 @@ trait Transmit: Source {
 
     /// Transmits until there is no room.
     fn fill(&mut self) {
-        let block = [0; 4096];
-        while self.transmit(&block).is_ok() {}
-        util::expect_would_block(self.transmit(&block));
+        struct Writer<'a, T: ?Sized>(&'a mut T);
+
+        impl<T: Transmit + ?Sized> Write for Writer<'_, T> {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.transmit(bytes)
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        util::fill(&mut Writer(self));
     }
 }
 
@@ -54,16 +73,22 @@ macro_rules! impl_link {
 
 impl_link!(Receive::receive(&mut [u8]):
     TcpStream => Read::read,
-    UnixStream => Read::read,
-    pipe::Receiver => Read::read,
     UdpSocket => UdpSocket::recv,
-    UnixDatagram => UnixDatagram::recv,
 );
 impl_link!(Transmit::transmit(&[u8]):
     TcpStream => Write::write,
+    UdpSocket => UdpSocket::send,
+);
+#[cfg(unix)]
+impl_link!(Receive::receive(&mut [u8]):
+    UnixStream => Read::read,
+    pipe::Receiver => Read::read,
+    UnixDatagram => UnixDatagram::recv,
+);
+#[cfg(unix)]
+impl_link!(Transmit::transmit(&[u8]):
     UnixStream => Write::write,
     pipe::Sender => Write::write,
-    UdpSocket => UdpSocket::send,
     UnixDatagram => UnixDatagram::send,
 );
 
@@ -77,40 +102,45 @@ struct Link {
 /// One link of each kind.
 fn links() -> Vec<Link> {
     let mut links = streams();
-    let (near, far) = (
-        UdpSocket::bind(any_port()).unwrap(),
-        UdpSocket::bind(any_port()).unwrap(),
-    );
-    near.connect(far.local_addr().unwrap()).unwrap();
-    far.connect(near.local_addr().unwrap()).unwrap();
+    let (near, far) = udp_pair();
     links.push(Link {
         name: "UDP",
         receiver: Box::new(near),
         sender: Box::new(far),
     });
-    let (near, far) = UnixDatagram::pair().unwrap();
-    links.push(Link {
-        name: "Unix datagram",
-        receiver: Box::new(near),
-        sender: Box::new(far),
-    });
+    #[cfg(unix)]
+    {
+        let (near, far) = UnixDatagram::pair().unwrap();
+        links.push(Link {
+            name: "Unix datagram",
+            receiver: Box::new(near),
+            sender: Box::new(far),
+        });
+    }
     links
 }
 
 /// One link of each kind that is closed at one end when the other goes.
 fn streams() -> Vec<Link> {
-    let (near, far) = tcp_pair();
-    let mut links = vec![Link {
-        name: "TCP",
-        receiver: Box::new(near),
-        sender: Box::new(far),
-    }];
+    #[allow(unused_mut)] // There may be no others.
+    let mut links = vec![tcp_link()];
+    #[cfg(unix)]
     links.extend(local_streams());
     links
 }
 
+fn tcp_link() -> Link {
+    let (near, far) = tcp_pair();
+    Link {
+        name: "TCP",
+        receiver: Box::new(near),
+        sender: Box::new(far),
+    }
+}
+
 /// One link of each kind whose room is known the moment when a transfer is done, with
 /// no acknowledgement on the way.
+#[cfg(unix)]
 fn local_streams() -> Vec<Link> {
     let (near, far) = UnixStream::pair().unwrap();
     let (sender, receiver) = pipe::new().unwrap();
@@ -126,6 +156,12 @@ fn local_streams() -> Vec<Link> {
             sender: Box::new(sender),
         },
     ]
+}
+
+/// Where there are none, TCP has to do, given some patience.
+#[cfg(windows)]
+fn local_streams() -> Vec<Link> {
+    vec![tcp_link()]
 }
 
 /// Polls once, and checks that one event comes, of `SOURCE`, with what is `wanted`.
@@ -260,7 +296,9 @@ fn level_reports_the_end_of_a_stream_until_it_is_deregistered() {
     }
 }
 
+/// Of TCP that is not known before something was sent.
 #[test]
+#[cfg(unix)]
 fn level_reports_that_nobody_receives_until_it_is_deregistered() {
     for mut link in local_streams() {
         println!("{}", link.name);
@@ -289,8 +327,11 @@ fn edge_reports_readable_once_until_it_is_drained() {
             link.sender.transmit(b"1234567890").unwrap();
             expect_event(&mut poll, &mut events, Event::is_readable);
             expect_silence(&mut poll, &mut events);
-            // As much as was asked for, so that there may be more.
-            assert_eq!(link.receiver.receive(&mut [0; 5]).unwrap(), 5);
+            // As much as was asked for, so that there may be more. Windows takes a datagram
+            // that is longer for an error.
+            if !AFD || link.name != "UDP" {
+                assert_eq!(link.receiver.receive(&mut [0; 5]).unwrap(), 5);
+            }
             expect_silence(&mut poll, &mut events);
             link.receiver.drain();
             expect_silence(&mut poll, &mut events);
@@ -392,7 +433,7 @@ fn oneshot_can_be_deregistered_before_and_after_its_event() {
 #[test]
 fn oneshot_of_both_directions_reports_each_at_most_once() {
     let (mut poll, mut events) = poll_and_events();
-    let (mut near, mut far) = UnixStream::pair().unwrap();
+    let (mut near, mut far) = stream_pair();
     let both = (R | W).oneshot();
     register(&poll, &mut near, both);
     let mut reported = [0, 0];
@@ -481,7 +522,7 @@ fn reregistering_changes_the_mode() {
 fn uniting_interests_unites_their_modes() {
     for interest in [R.level() | W, R | W.level()] {
         let (mut poll, mut events) = poll_and_events();
-        let (mut near, mut far) = UnixStream::pair().unwrap();
+        let (mut near, mut far) = stream_pair();
         far.write_all(b"x").unwrap();
         register(&poll, &mut near, interest);
         for _ in 0..3 {
@@ -493,8 +534,8 @@ fn uniting_interests_unites_their_modes() {
 #[test]
 fn sources_of_one_poll_have_their_own_modes() {
     let (mut poll, mut events) = poll_and_events();
-    let (mut level, mut far_of_level) = UnixStream::pair().unwrap();
-    let (mut edge, mut far_of_edge) = UnixStream::pair().unwrap();
+    let (mut level, mut far_of_level) = stream_pair();
+    let (mut edge, mut far_of_edge) = stream_pair();
     let registry = poll.registry();
     registry.register(&mut level, SOURCE, R.level()).unwrap();
     registry.register(&mut edge, OTHER, R).unwrap();
@@ -541,14 +582,14 @@ impl<S: Source> Source for Wrapper<S> {
 
 #[test]
 fn modes_pass_through_the_sources_of_a_program() {
-    let wrap: [fn(UnixStream) -> Box<dyn Source>; 3] = [
+    let wrap: [fn(Stream) -> Box<dyn Source>; 3] = [
         |stream| Box::new(stream),
         |stream| Box::new(Wrapper(stream)),
         |stream| Box::new(Wrapper(Box::new(Box::new(stream) as Box<dyn Source>))),
     ];
     for wrap in wrap {
         let (mut poll, mut events) = poll_and_events();
-        let (near, mut far) = UnixStream::pair().unwrap();
+        let (near, mut far) = stream_pair();
         far.write_all(b"x").unwrap();
         let mut source = wrap(near);
         register(&poll, &mut source, R.level());
@@ -568,76 +609,84 @@ fn modes_pass_through_the_sources_of_a_program() {
 }
 
 // Bare descriptors: the I/O does not go through the library.
+#[cfg(unix)]
+mod bare {
+    use std::os::fd::AsRawFd;
 
-#[test]
-fn level_works_fully_for_a_bare_descriptor() {
-    let (mut poll, mut events) = poll_and_events();
-    let (mut near, mut far) = std::os::unix::net::UnixStream::pair().unwrap();
-    near.set_nonblocking(true).unwrap();
-    far.set_nonblocking(true).unwrap();
-    let fd = near.as_raw_fd();
-    register(&poll, &mut SourceFd(&fd), R.level());
-    for _ in 0..2 {
-        expect_silence(&mut poll, &mut events);
-        far.write_all(b"12345").unwrap();
-        for _ in 0..3 {
+    use mio::unix::SourceFd;
+
+    use super::*;
+
+    #[test]
+    fn level_works_fully_for_a_bare_descriptor() {
+        let (mut poll, mut events) = poll_and_events();
+        let (mut near, mut far) = std::os::unix::net::UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        far.set_nonblocking(true).unwrap();
+        let fd = near.as_raw_fd();
+        register(&poll, &mut SourceFd(&fd), R.level());
+        for _ in 0..2 {
+            expect_silence(&mut poll, &mut events);
+            far.write_all(b"12345").unwrap();
+            for _ in 0..3 {
+                expect_event(&mut poll, &mut events, Event::is_readable);
+            }
+            near.read_exact(&mut [0; 4]).unwrap();
             expect_event(&mut poll, &mut events, Event::is_readable);
+            near.read_exact(&mut [0; 1]).unwrap();
         }
-        near.read_exact(&mut [0; 4]).unwrap();
-        expect_event(&mut poll, &mut events, Event::is_readable);
-        near.read_exact(&mut [0; 1]).unwrap();
-    }
 
-    reregister(&poll, &mut SourceFd(&fd), W.level());
-    for _ in 0..2 {
+        reregister(&poll, &mut SourceFd(&fd), W.level());
+        for _ in 0..2 {
+            for _ in 0..3 {
+                expect_event(&mut poll, &mut events, Event::is_writable);
+            }
+            while near.write(&[0; 4096]).is_ok() {}
+            expect_silence(&mut poll, &mut events);
+            util::drain(&mut far);
+        }
+
+        drop(far);
         for _ in 0..3 {
-            expect_event(&mut poll, &mut events, Event::is_writable);
+            expect_event(&mut poll, &mut events, Event::is_write_closed);
         }
-        while near.write(&[0; 4096]).is_ok() {}
+        poll.registry().deregister(&mut SourceFd(&fd)).unwrap();
         expect_silence(&mut poll, &mut events);
-        util::drain(&mut far);
     }
 
-    drop(far);
-    for _ in 0..3 {
-        expect_event(&mut poll, &mut events, Event::is_write_closed);
+    #[test]
+    fn oneshot_works_fully_for_a_bare_descriptor() {
+        let (mut poll, mut events) = poll_and_events();
+        let (near, mut far) = std::os::unix::net::UnixStream::pair().unwrap();
+        let fd = near.as_raw_fd();
+        register(&poll, &mut SourceFd(&fd), R.oneshot());
+        for _ in 0..3 {
+            far.write_all(b"x").unwrap();
+            expect_event(&mut poll, &mut events, Event::is_readable);
+            expect_silence(&mut poll, &mut events);
+            far.write_all(b"x").unwrap();
+            expect_silence(&mut poll, &mut events);
+            reregister(&poll, &mut SourceFd(&fd), R.oneshot());
+        }
+        poll.registry().deregister(&mut SourceFd(&fd)).unwrap();
+        expect_silence(&mut poll, &mut events);
     }
-    poll.registry().deregister(&mut SourceFd(&fd)).unwrap();
-    expect_silence(&mut poll, &mut events);
-}
 
-#[test]
-fn oneshot_works_fully_for_a_bare_descriptor() {
-    let (mut poll, mut events) = poll_and_events();
-    let (near, mut far) = std::os::unix::net::UnixStream::pair().unwrap();
-    let fd = near.as_raw_fd();
-    register(&poll, &mut SourceFd(&fd), R.oneshot());
-    for _ in 0..3 {
+    /// What every backend promises of edges without seeing the I/O: once, and again after
+    /// reregistering.
+    #[test]
+    fn an_edge_of_a_bare_descriptor_is_reported_once_until_it_is_reregistered() {
+        let (mut poll, mut events) = poll_and_events();
+        let (near, mut far) = std::os::unix::net::UnixStream::pair().unwrap();
+        let fd = near.as_raw_fd();
+        register(&poll, &mut SourceFd(&fd), R | W);
+        expect_event(&mut poll, &mut events, Event::is_writable);
         far.write_all(b"x").unwrap();
         expect_event(&mut poll, &mut events, Event::is_readable);
-        expect_silence(&mut poll, &mut events);
-        far.write_all(b"x").unwrap();
-        expect_silence(&mut poll, &mut events);
-        reregister(&poll, &mut SourceFd(&fd), R.oneshot());
-    }
-    poll.registry().deregister(&mut SourceFd(&fd)).unwrap();
-    expect_silence(&mut poll, &mut events);
-}
-
-/// What every backend promises of edges without seeing the I/O: once, and again after
-/// reregistering.
-#[test]
-fn an_edge_of_a_bare_descriptor_is_reported_once_until_it_is_reregistered() {
-    let (mut poll, mut events) = poll_and_events();
-    let (near, mut far) = std::os::unix::net::UnixStream::pair().unwrap();
-    let fd = near.as_raw_fd();
-    register(&poll, &mut SourceFd(&fd), R | W);
-    expect_event(&mut poll, &mut events, Event::is_writable);
-    far.write_all(b"x").unwrap();
-    expect_event(&mut poll, &mut events, Event::is_readable);
-    for _ in 0..3 {
-        expect_silence(&mut poll, &mut events);
-        reregister(&poll, &mut SourceFd(&fd), R | W);
-        expect_both(&mut poll, &mut events);
+        for _ in 0..3 {
+            expect_silence(&mut poll, &mut events);
+            reregister(&poll, &mut SourceFd(&fd), R | W);
+            expect_both(&mut poll, &mut events);
+        }
     }
 }

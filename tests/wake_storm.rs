@@ -1,17 +1,19 @@
 //! A million wakes from many threads: none is lost, and the last one least of all.
-#![cfg(all(target_os = "linux", feature = "os-poll", feature = "net"))]
+#![cfg(all(
+    feature = "os-poll",
+    feature = "net",
+    any(target_os = "linux", windows)
+))]
 
 mod util;
 
-use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use mio::net::UnixStream;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
-use util::{in_own_process, open_fds, LONG};
+use util::{datagram_pair, in_own_process, open_fds, LONG};
 
 const WAKE: Token = Token(usize::MAX);
 
@@ -96,8 +98,8 @@ fn no_wake_of_a_million_is_lost() {
 fn register_until(registry: &Registry, first: usize, done: &AtomicBool) -> usize {
     let mut rounds = 0;
     while rounds < 100 || !done.load(Ordering::Relaxed) {
-        let (mut source, mut peer) = UnixStream::pair().unwrap();
-        peer.write_all(b"ready").unwrap();
+        let (mut source, peer) = datagram_pair();
+        peer.send(b"ready").unwrap();
         registry
             .register(&mut source, Token(first), Interest::READABLE)
             .unwrap();

@@ -300,12 +300,12 @@ fn a_waker_can_be_printed() {
     assert!(text.starts_with("Waker"), "{text}");
 }
 
-#[cfg(all(feature = "net", unix))]
+#[cfg(all(feature = "net", any(unix, windows)))]
 mod among_sources {
     use std::io::Write;
 
-    use mio::net::UnixStream;
     use mio::Interest;
+    use util::stream_pair;
 
     use super::*;
 
@@ -325,7 +325,7 @@ mod among_sources {
             for _ in 0..2 {
                 scope.spawn(|| {
                     // Nothing ever arrives here: the wakes are the only events.
-                    let (mut near, _far) = UnixStream::pair().unwrap();
+                    let (mut near, _far) = stream_pair();
                     while !stop.load(Ordering::Acquire) {
                         let (one, other) = (Interest::READABLE, Interest::READABLE.level());
                         registry.register(&mut near, SOURCE, one).unwrap();
@@ -368,7 +368,7 @@ mod among_sources {
         let mut poll = Poll::new().unwrap();
         let mut events = Events::with_capacity(1);
         let waker = Waker::new(poll.registry(), WAKER).unwrap();
-        let (mut near, mut far) = UnixStream::pair().unwrap();
+        let (mut near, mut far) = stream_pair();
         far.write_all(b"x").unwrap();
         poll.registry()
             .register(&mut near, SOURCE, Interest::READABLE.level())

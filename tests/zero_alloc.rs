@@ -1,5 +1,9 @@
 //! After set-up, nothing that a program does all the time allocates memory.
-#![cfg(all(feature = "os-poll", feature = "os-ext", feature = "net", unix))]
+#![cfg(all(
+    feature = "os-poll",
+    feature = "net",
+    any(windows, all(unix, feature = "os-ext"))
+))]
 
 mod util;
 
@@ -7,14 +11,13 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
 use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use mio::event::Source;
-use mio::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
-use mio::unix::{pipe, SourceFd};
-use mio::{Events, Interest, Poll, Registry, Token, Waker};
-use util::{any_port, tcp_pair, temporary_path, LONG, POLL2};
+use mio::net::{TcpStream, UdpSocket};
+#[cfg(unix)]
+use mio::unix::pipe;
+use mio::{Events, Interest, Poll, Token, Waker};
+use util::{any_port, stream_pair, tcp_pair, Stream, LONG};
 
 /// The system's allocator, which counts the calls of each thread.
 struct Counting;
@@ -71,7 +74,6 @@ const W: Interest = Interest::WRITABLE;
 const WAKER: Token = Token(1);
 const NEAR: Token = Token(2);
 const FAR: Token = Token(3);
-const LISTENER: Token = Token(4);
 const IDLE: Token = Token(5);
 
 /// Counts the events of one poll that have `token`.
@@ -104,14 +106,6 @@ fn round_trip(
     assert_eq!(drain(receiver), 5);
 }
 
-/// Changes a source's registration in every way.
-fn change_registration(registry: &Registry, source: &mut dyn Source) {
-    registry.register(source, NEAR, R | W).unwrap();
-    registry.reregister(source, FAR, R.level()).unwrap();
-    registry.reregister(source, FAR, W.oneshot()).unwrap();
-    registry.deregister(source).unwrap();
-}
-
 /// What a program does in its main loop, with everything made before.
 struct Steady {
     poll: Poll,
@@ -119,9 +113,10 @@ struct Steady {
     waker: Waker,
     tcp: (TcpStream, TcpStream),
     udp: UdpSocket,
+    #[cfg(unix)]
     pipe: (pipe::Sender, pipe::Receiver),
-    idle: UnixStream,
-    _far_of_idle: UnixStream,
+    idle: Stream,
+    _far_of_idle: Stream,
 }
 
 impl Steady {
@@ -130,13 +125,15 @@ impl Steady {
         let waker = Waker::new(poll.registry(), WAKER).unwrap();
         let mut tcp = tcp_pair();
         let mut udp = UdpSocket::bind(any_port()).unwrap();
-        let mut pipe = pipe::new().unwrap();
-        let (mut idle, far_of_idle) = UnixStream::pair().unwrap();
+        let (mut idle, far_of_idle) = stream_pair();
         udp.connect(udp.local_addr().unwrap()).unwrap();
         let registry = poll.registry();
         registry.register(&mut tcp.0, NEAR, R).unwrap();
         registry.register(&mut tcp.1, FAR, W).unwrap();
         registry.register(&mut udp, NEAR, R).unwrap();
+        #[cfg(unix)]
+        let mut pipe = pipe::new().unwrap();
+        #[cfg(unix)]
         registry.register(&mut pipe.1, NEAR, R).unwrap();
         registry.register(&mut idle, IDLE, R).unwrap();
         Steady {
@@ -145,6 +142,7 @@ impl Steady {
             waker,
             tcp,
             udp,
+            #[cfg(unix)]
             pipe,
             idle,
             _far_of_idle: far_of_idle,
@@ -173,6 +171,7 @@ impl Steady {
     fn transfers(&mut self) {
         let (poll, events) = (&mut self.poll, &mut self.events);
         round_trip(poll, events, &mut self.tcp.1, &mut self.tcp.0);
+        #[cfg(unix)]
         round_trip(poll, events, &mut self.pipe.0, &mut self.pipe.1);
 
         self.udp.send(b"hello").unwrap();
@@ -210,72 +209,88 @@ fn a_loop_in_its_steady_state_allocates_nothing() {
     assert_eq!(allocations(|| drop(black_box(Box::new(1)))), 1);
 }
 
-/// Where the kernel remembers the registrations, none of them costs memory of ours, not
-/// even the first.
-#[test]
-fn registering_allocates_nothing_on_epoll() {
-    // The poll(2) selector has to remember them itself.
-    if POLL2 {
-        return;
+/// Where the kernel remembers the registrations. A selector that emulates edges has to
+/// remember them itself.
+#[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
+mod remembered_by_the_kernel {
+    use std::os::fd::AsRawFd;
+
+    use mio::event::Source;
+    use mio::net::{TcpListener, UnixListener, UnixStream};
+    use mio::unix::SourceFd;
+    use mio::Registry;
+    use util::temporary_path;
+
+    use super::*;
+
+    const LISTENER: Token = Token(4);
+
+    /// Changes a source's registration in every way.
+    fn change_registration(registry: &Registry, source: &mut dyn Source) {
+        registry.register(source, NEAR, R | W).unwrap();
+        registry.reregister(source, FAR, R.level()).unwrap();
+        registry.reregister(source, FAR, W.oneshot()).unwrap();
+        registry.deregister(source).unwrap();
     }
-    let poll = Poll::new().unwrap();
-    let registry = poll.registry();
-    let mut tcp = tcp_pair();
-    let mut udp = UdpSocket::bind(any_port()).unwrap();
-    let mut pipe = pipe::new().unwrap();
-    let sources: [&mut dyn Source; 4] = [&mut tcp.0, &mut udp, &mut pipe.0, &mut pipe.1];
-    for source in sources {
-        let allocations = allocations(|| change_registration(registry, source));
+
+    /// None of them costs memory of ours, not even the first.
+    #[test]
+    fn registering_allocates_nothing() {
+        let poll = Poll::new().unwrap();
+        let registry = poll.registry();
+        let mut tcp = tcp_pair();
+        let mut udp = UdpSocket::bind(any_port()).unwrap();
+        let mut pipe = pipe::new().unwrap();
+        let sources: [&mut dyn Source; 4] = [&mut tcp.0, &mut udp, &mut pipe.0, &mut pipe.1];
+        for source in sources {
+            let allocations = allocations(|| change_registration(registry, source));
+            assert_eq!(allocations, 0);
+        }
+        let fd = tcp.1.as_raw_fd();
+        let allocations = allocations(|| change_registration(registry, &mut SourceFd(&fd)));
         assert_eq!(allocations, 0);
     }
-    let fd = tcp.1.as_raw_fd();
-    let allocations = allocations(|| change_registration(registry, &mut SourceFd(&fd)));
-    assert_eq!(allocations, 0);
-}
 
-/// A connection from its beginning to its end.
-#[test]
-fn connecting_and_accepting_allocate_nothing_on_epoll() {
-    // As above.
-    if POLL2 {
-        return;
+    /// A connection from its beginning to its end.
+    #[test]
+    fn connecting_and_accepting_allocate_nothing() {
+        let mut poll = Poll::new().unwrap();
+        let mut events = Events::with_capacity(16);
+        let mut listener = TcpListener::bind(any_port()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let path = temporary_path("listener");
+        let mut unix_listener = UnixListener::bind(&path).unwrap();
+        let registry = poll.registry();
+        registry.register(&mut listener, LISTENER, R).unwrap();
+        registry.register(&mut unix_listener, LISTENER, R).unwrap();
+
+        let tcp = allocations(|| {
+            let mut client = TcpStream::connect(address).unwrap();
+            poll.registry().register(&mut client, FAR, W).unwrap();
+            while super::poll(&mut poll, &mut events, LONG, FAR) == 0 {}
+            assert!(client.take_error().unwrap().is_none());
+            client.peer_addr().unwrap();
+            poll.registry()
+                .reregister(&mut listener, LISTENER, R)
+                .unwrap();
+            while super::poll(&mut poll, &mut events, LONG, LISTENER) == 0 {}
+            let (mut server, _) = listener.accept().unwrap();
+            util::expect_would_block(listener.accept());
+            poll.registry().register(&mut server, NEAR, R).unwrap();
+            round_trip(&mut poll, &mut events, &mut client, &mut server);
+            poll.registry().deregister(&mut client).unwrap();
+        });
+        let unix = allocations(|| {
+            let mut client = UnixStream::connect(&path).unwrap();
+            while super::poll(&mut poll, &mut events, LONG, LISTENER) == 0 {}
+            let (mut server, _) = unix_listener.accept().unwrap();
+            util::expect_would_block(unix_listener.accept());
+            poll.registry().register(&mut server, NEAR, R).unwrap();
+            round_trip(&mut poll, &mut events, &mut client, &mut server);
+        });
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!((tcp, unix), (0, 0));
     }
-    let mut poll = Poll::new().unwrap();
-    let mut events = Events::with_capacity(16);
-    let mut listener = TcpListener::bind(any_port()).unwrap();
-    let address = listener.local_addr().unwrap();
-    let path = temporary_path("listener");
-    let mut unix_listener = UnixListener::bind(&path).unwrap();
-    let registry = poll.registry();
-    registry.register(&mut listener, LISTENER, R).unwrap();
-    registry.register(&mut unix_listener, LISTENER, R).unwrap();
-
-    let tcp = allocations(|| {
-        let mut client = TcpStream::connect(address).unwrap();
-        poll.registry().register(&mut client, FAR, W).unwrap();
-        while self::poll(&mut poll, &mut events, LONG, FAR) == 0 {}
-        assert!(client.take_error().unwrap().is_none());
-        client.peer_addr().unwrap();
-        poll.registry()
-            .reregister(&mut listener, LISTENER, R)
-            .unwrap();
-        while self::poll(&mut poll, &mut events, LONG, LISTENER) == 0 {}
-        let (mut server, _) = listener.accept().unwrap();
-        util::expect_would_block(listener.accept());
-        poll.registry().register(&mut server, NEAR, R).unwrap();
-        round_trip(&mut poll, &mut events, &mut client, &mut server);
-        poll.registry().deregister(&mut client).unwrap();
-    });
-    let unix = allocations(|| {
-        let mut client = UnixStream::connect(&path).unwrap();
-        while self::poll(&mut poll, &mut events, LONG, LISTENER) == 0 {}
-        let (mut server, _) = unix_listener.accept().unwrap();
-        util::expect_would_block(unix_listener.accept());
-        poll.registry().register(&mut server, NEAR, R).unwrap();
-        round_trip(&mut poll, &mut events, &mut client, &mut server);
-    });
-    std::fs::remove_file(&path).unwrap();
-    assert_eq!((tcp, unix), (0, 0));
 }
 
 /// Also what was there before is polled with no allocation: the memory is there since the
@@ -285,7 +300,7 @@ fn the_first_poll_allocates_nothing() {
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(16);
     let waker = Waker::new(poll.registry(), WAKER).unwrap();
-    let mut pairs: Vec<_> = (0..100).map(|_| UnixStream::pair().unwrap()).collect();
+    let mut pairs: Vec<_> = (0..100).map(|_| stream_pair()).collect();
     for (near, _) in &mut pairs {
         poll.registry().register(near, NEAR, R).unwrap();
     }

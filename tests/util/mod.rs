@@ -32,6 +32,14 @@ pub const KQUEUE: bool = !POLL2
         mio_test_kqueue_shim
     ));
 
+/// Whether the selector under test is Windows', in which requests that the AFD device
+/// answers once make the events.
+pub const AFD: bool = cfg!(windows);
+
+/// Whether edges are made by this crate, because the system knows none. An event then
+/// tells only what was asked for, and has not been told before.
+pub const EMULATED_EDGES: bool = POLL2 || AFD;
+
 /// Whether it is told that a socket or pipe is registered already, or not at all. Debug
 /// builds check it; of the selectors only kqueue cannot tell.
 pub const CHECKED: bool = !KQUEUE || cfg!(debug_assertions);
@@ -105,6 +113,39 @@ pub fn expect_all(
     }
 }
 
+/// Polls until `source` is told to be read-closed, and returns the event, and what had to
+/// be read before: with AFD, data that are there may hide the end behind them.
+pub fn expect_end(
+    poll: &mut Poll,
+    events: &mut Events,
+    token: Token,
+    source: &mut impl io::Read,
+) -> (Event, Vec<u8>) {
+    let mut bytes = Vec::new();
+    loop {
+        let event = expect(poll, events, token, |event| {
+            event.is_read_closed() || AFD && event.is_readable()
+        });
+        if event.is_read_closed() {
+            return (event, bytes);
+        }
+        bytes.extend(drain(source));
+    }
+}
+
+/// Checks that an operation failed because the source's own side was shut down.
+#[track_caller]
+pub fn expect_shut_down<T: std::fmt::Debug>(result: io::Result<T>) {
+    let error = result.unwrap_err();
+    #[cfg(unix)]
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    #[cfg(windows)]
+    assert_eq!(
+        error.raw_os_error(),
+        Some(windows_sys::Win32::Networking::WinSock::WSAESHUTDOWN)
+    );
+}
+
 pub fn expect_readable(poll: &mut Poll, events: &mut Events, token: Token) -> Event {
     expect(poll, events, token, Event::is_readable)
 }
@@ -142,6 +183,36 @@ pub fn drain(source: &mut impl io::Read) -> Vec<u8> {
             Err(error) => panic!("reading failed: {error}"),
         }
     }
+}
+
+/// Writes until there is no room, in pieces; the number of bytes written. Where what was
+/// written travels on for a moment, there is no room when nothing more is taken for a while.
+pub fn fill(sender: &mut impl io::Write) -> usize {
+    let (mut written, mut refused) = (0, 0);
+    loop {
+        match sender.write(&[7; 2048]) {
+            Ok(len) => (written, refused) = (written + len, 0),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+        match refused {
+            0 => {}
+            1..=4 if AFD => std::thread::sleep(Duration::from_millis(2)),
+            _ => return written,
+        }
+    }
+}
+
+/// Reads `len` bytes, which are there or on their way.
+pub fn drain_all(source: &mut impl io::Read, len: usize) {
+    let end = Instant::now() + LONG;
+    let mut read = 0;
+    while read < len {
+        assert!(Instant::now() < end, "{read} of {len}");
+        read += drain(source).len();
+        std::thread::yield_now();
+    }
+    assert_eq!(read, len);
 }
 
 /// A path that no other test uses, in the directory for temporary files.
@@ -182,6 +253,39 @@ pub fn open_fds() -> Vec<i32> {
     fds
 }
 
+/// As many handles are open in this process: Windows does not tell which.
+#[cfg(windows)]
+pub fn open_fds() -> u32 {
+    use std::sync::Once;
+
+    #[link(name = "kernel32")]
+    extern "system" {
+        fn GetCurrentProcess() -> *mut std::ffi::c_void;
+        fn GetProcessHandleCount(process: *mut std::ffi::c_void, count: *mut u32) -> i32;
+    }
+
+    // What the system opens when it is asked for something the first time stays open.
+    static WARM: Once = Once::new();
+    WARM.call_once(|| {
+        let (mut poll, mut events) = poll_and_events();
+        #[cfg(feature = "net")]
+        for (mut near, _far) in [(); 3].map(|()| tcp_pair()) {
+            let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
+            poll.registry().register(&mut near, Token(0), both).unwrap();
+            self::poll(&mut poll, &mut events, Some(LONG));
+        }
+        self::poll(&mut poll, &mut events, Some(Duration::from_millis(1)));
+        for thread in [(); 3].map(|()| std::thread::spawn(poll_and_events)) {
+            thread.join().unwrap();
+        }
+    });
+    let mut count = 0;
+    // SAFETY: the pointer is that of a local variable.
+    let counted = unsafe { GetProcessHandleCount(GetCurrentProcess(), &mut count) };
+    assert_ne!(counted, 0, "{}", io::Error::last_os_error());
+    count
+}
+
 /// The number by which the kernel knows the calling thread.
 #[cfg(target_os = "linux")]
 pub fn thread_id() -> i32 {
@@ -206,17 +310,26 @@ pub fn wait_until_asleep(thread: i32) {
     }
 }
 
+/// Of no use where nobody can be asked about the thread.
+#[cfg(not(target_os = "linux"))]
+pub fn thread_id() -> i32 {
+    0
+}
+
+/// Where it cannot be found out, the thread only gets a chance to go to sleep.
+#[cfg(not(target_os = "linux"))]
+pub fn wait_until_asleep(_: i32) {
+    std::thread::yield_now();
+}
+
 /// Runs `body` in a process of its own, for what concerns the process as a whole: its
 /// descriptors, its limits, what it is forbidden. That process is this test program once
 /// more, with only the test `name`, which must be the caller.
-#[cfg(target_os = "linux")]
 #[track_caller]
 pub fn in_own_process(name: &str, body: impl FnOnce()) {
     const MARK: &str = "MIO_TEST_IN_OWN_PROCESS";
     if std::env::var_os(MARK).is_some() {
-        // A body that hangs shall fail, not be waited for.
-        // SAFETY: takes no pointer.
-        unsafe { libc::alarm(120) };
+        limit_time();
         return body();
     }
     let output = std::process::Command::new(std::env::current_exe().unwrap())
@@ -235,6 +348,25 @@ pub fn in_own_process(name: &str, body: impl FnOnce()) {
     );
 }
 
+/// Has this process fail if it hangs, so that nobody waits for it.
+#[cfg(unix)]
+fn limit_time() {
+    // SAFETY: takes no pointer.
+    unsafe { libc::alarm(120) };
+}
+
+#[cfg(not(unix))]
+fn limit_time() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        sender.send(()).unwrap();
+        std::thread::sleep(Duration::from_secs(120));
+        std::process::abort();
+    });
+    // From here on there is one thread more, and nothing else changes.
+    receiver.recv().unwrap();
+}
+
 /// Polls, and has `meanwhile` run in another thread once the poll sleeps; where that
 /// cannot be found out, once it is about to begin.
 pub fn poll_while(
@@ -244,7 +376,6 @@ pub fn poll_while(
     meanwhile: impl FnOnce() + Send,
 ) {
     use std::sync::atomic::{AtomicBool, Ordering};
-    #[cfg(target_os = "linux")]
     let poller = thread_id();
     let entering = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -252,7 +383,6 @@ pub fn poll_while(
             while !entering.load(Ordering::Acquire) {
                 std::thread::yield_now();
             }
-            #[cfg(target_os = "linux")]
             wait_until_asleep(poller);
             meanwhile();
         });
@@ -287,6 +417,76 @@ pub fn settle(poll: &mut Poll, events: &mut Events) {
     panic!("no end of events: {events:?}");
 }
 
+/// Two streams that are connected with one another, of the kind that comes nearest to
+/// having every effect at once: Unix sockets, or TCP where there are none.
+#[cfg(all(unix, feature = "net"))]
+pub type Stream = mio::net::UnixStream;
+
+#[cfg(all(windows, feature = "net"))]
+pub type Stream = mio::net::TcpStream;
+
+#[cfg(all(unix, feature = "net"))]
+pub fn stream_pair() -> (Stream, Stream) {
+    Stream::pair().unwrap()
+}
+
+#[cfg(all(windows, feature = "net"))]
+pub fn stream_pair() -> (Stream, Stream) {
+    let (one, other) = tcp_pair();
+    // Nothing shall wait for an acknowledgement.
+    one.set_nodelay(true).unwrap();
+    other.set_nodelay(true).unwrap();
+    (one, other)
+}
+
+/// The standard library's type of the same.
+#[cfg(all(unix, feature = "net"))]
+pub type StdStream = std::os::unix::net::UnixStream;
+
+#[cfg(all(windows, feature = "net"))]
+pub type StdStream = std::net::TcpStream;
+
+/// The same for datagrams.
+#[cfg(all(unix, feature = "net"))]
+pub type DatagramSocket = mio::net::UnixDatagram;
+
+#[cfg(all(windows, feature = "net"))]
+pub type DatagramSocket = mio::net::UdpSocket;
+
+#[cfg(all(unix, feature = "net"))]
+pub fn datagram_pair() -> (DatagramSocket, DatagramSocket) {
+    DatagramSocket::pair().unwrap()
+}
+
+#[cfg(all(windows, feature = "net"))]
+pub fn datagram_pair() -> (DatagramSocket, DatagramSocket) {
+    udp_pair()
+}
+
+/// Two UDP sockets that are connected with one another.
+#[cfg(feature = "net")]
+pub fn udp_pair() -> (mio::net::UdpSocket, mio::net::UdpSocket) {
+    let one = mio::net::UdpSocket::bind(any_port()).unwrap();
+    let other = mio::net::UdpSocket::bind(any_port()).unwrap();
+    one.connect(other.local_addr().unwrap()).unwrap();
+    other.connect(one.local_addr().unwrap()).unwrap();
+    (one, other)
+}
+
+/// Receives from a socket by the system's call, of which the crate knows nothing.
+pub fn raw_recv<'a, S>(socket: &'a S, buf: &mut [u8]) -> io::Result<usize>
+where
+    socket2::SockRef<'a>: From<&'a S>,
+{
+    let mut room = vec![std::mem::MaybeUninit::uninit(); buf.len()];
+    let len = socket2::SockRef::from(socket).recv(&mut room)?;
+    for (to, from) in buf.iter_mut().zip(&room[..len]) {
+        // SAFETY: so many bytes were received.
+        *to = unsafe { from.assume_init() };
+    }
+    Ok(len)
+}
+
 /// Checks that a descriptor is non-blocking, and closed on exec.
 #[cfg(unix)]
 #[track_caller]
@@ -302,6 +502,21 @@ pub fn expect_nonblocking_and_cloexec(fd: &impl std::os::fd::AsRawFd) {
     assert!(status != -1 && flags != -1, "{fd} is not open");
     assert!(status & libc::O_NONBLOCK != 0, "{fd} is blocking");
     assert!(flags & libc::FD_CLOEXEC != 0, "{fd} stays open on exec");
+}
+
+/// Checks that no child inherits a socket. Whether it is non-blocking Windows does not
+/// tell; that operations answer `WouldBlock` has to show it.
+#[cfg(windows)]
+#[track_caller]
+pub fn expect_nonblocking_and_cloexec(socket: &impl std::os::windows::io::AsRawSocket) {
+    use windows_sys::Win32::Foundation::{GetHandleInformation, HANDLE, HANDLE_FLAG_INHERIT};
+
+    let socket = socket.as_raw_socket();
+    let mut flags = 0;
+    // SAFETY: the pointer is that of a local variable.
+    let told = unsafe { GetHandleInformation(socket as HANDLE, &mut flags) };
+    assert_ne!(told, 0, "{socket}: {}", io::Error::last_os_error());
+    assert_eq!(flags & HANDLE_FLAG_INHERIT, 0, "{socket} is inherited");
 }
 
 /// When a program gives a direction up until the next event.
@@ -416,21 +631,11 @@ pub fn pattern(position: usize) -> u8 {
 }
 
 /// Has closing `stream` throw away what is not sent, and reset the connection.
-#[cfg(unix)]
-pub fn reset_on_close(stream: &impl std::os::fd::AsRawFd) {
-    let linger = libc::linger {
-        l_onoff: 1,
-        l_linger: 0,
-    };
-    // SAFETY: pointer and size are those of `linger`, which lives through the call.
-    let set = unsafe {
-        libc::setsockopt(
-            stream.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_LINGER,
-            std::ptr::addr_of!(linger).cast(),
-            std::mem::size_of_val(&linger) as libc::socklen_t,
-        )
-    };
-    assert_eq!(set, 0);
+pub fn reset_on_close<'a, S>(stream: &'a S)
+where
+    socket2::SockRef<'a>: From<&'a S>,
+{
+    socket2::SockRef::from(stream)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
 }

@@ -297,7 +297,9 @@ mod unix {
 
 #[cfg(windows)]
 mod windows {
-    use tokio::net::windows::named_pipe::{ClientOptions, PipeMode, ServerOptions};
+    use tokio::net::windows::named_pipe::{
+        ClientOptions, NamedPipeClient, PipeMode, ServerOptions,
+    };
 
     use super::*;
 
@@ -344,7 +346,7 @@ mod windows {
         for round in 0..20_u8 {
             let client_address = address.clone();
             let client = tokio::spawn(async move {
-                let mut client = ClientOptions::new().open(client_address)?;
+                let mut client = open(&client_address).await?;
                 client.write_all(&[round; 100]).await?;
                 let mut answer = [0; 1];
                 client.read_exact(&mut answer).await?;
@@ -359,6 +361,19 @@ mod windows {
             server.disconnect()?;
         }
         Ok(())
+    }
+
+    /// Between two clients nobody listens for a moment.
+    async fn open(address: &str) -> std::io::Result<NamedPipeClient> {
+        const ERROR_PIPE_BUSY: i32 = 231;
+        loop {
+            match ClientOptions::new().open(address) {
+                Err(error) if error.raw_os_error() == Some(ERROR_PIPE_BUSY) => {
+                    sleep(Duration::from_millis(1)).await;
+                }
+                opened => return opened,
+            }
+        }
     }
 
     pub async fn messages(runtime: &str) -> Result {

@@ -1,4 +1,4 @@
-use std::ops::{BitOr, BitOrAssign};
+use std::ops::BitOr;
 
 /// What an operating system's event says, in one portable set of bits.
 ///
@@ -42,12 +42,5 @@ impl BitOr for Readiness {
     #[inline]
     fn bitor(self, other: Readiness) -> Readiness {
         Readiness(self.0 | other.0)
-    }
-}
-
-impl BitOrAssign for Readiness {
-    #[inline]
-    fn bitor_assign(&mut self, other: Readiness) {
-        *self = *self | other;
     }
 }

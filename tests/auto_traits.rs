@@ -65,6 +65,7 @@ fn named_pipes_are_free_to_move_and_share() {
 
 #[test]
 fn plain_values_behave_as_such() {
+    assert_eq!(usize::from(mio::Token(7)), 7);
     value::<mio::Interest>();
     value::<mio::Token>();
     hash::<mio::Token>();

@@ -1,0 +1,108 @@
+//! What the library is to achieve, and whether it does.
+
+use crate::operation::{Operation, REGISTERED};
+use crate::peers::Peer;
+use crate::report::Findings;
+
+pub struct Goal {
+    pub text: String,
+    pub limit: f64,
+    /// Missing where nothing was measured.
+    pub found: Option<f64>,
+    /// What the limit may be passed by, because it is noise.
+    pub noise: f64,
+}
+
+impl Goal {
+    pub fn verdict(&self) -> &'static str {
+        match self.found {
+            None => "not measured",
+            Some(found) if found <= self.limit => "met",
+            Some(_) if self.noise > MOST_NOISE => "**too noisy to tell**",
+            Some(found) if found <= self.limit + self.noise => "met",
+            Some(_) => "**not met**",
+        }
+    }
+}
+
+/// The goals of single operations, as a part of upstream's time; all others are to
+/// be no slower than upstream.
+const PARTS: &[(Operation, f64)] = &[
+    (Operation::WakeRedundant, 0.02),
+    (Operation::Timeout(50), 0.12),
+];
+
+/// Beyond this, that a ratio is within the noise says nothing.
+const MOST_NOISE: f64 = 0.05;
+
+const POLL_PART: f64 = 0.55;
+const WAKE_PART: f64 = 0.45;
+const INSTRUCTIONS_OVER_BARE: f64 = 20.0;
+const GROWTH: f64 = 1.1;
+
+pub fn judge(findings: &Findings) -> Vec<Goal> {
+    let mut goals: Vec<Goal> = findings.rows.iter().map(operation).collect();
+    goals.extend(instructions(findings));
+    goals.push(growth(findings));
+    goals.push(Goal {
+        text: "clean debug build, CPU time in upstream's".to_owned(),
+        limit: 1.0,
+        found: findings.build_cost.as_ref().map(|it| it.ratio.median),
+        noise: findings
+            .build_cost
+            .as_ref()
+            .map_or(0.0, |it| 2.0 * it.ratio.error()),
+    });
+    goals
+}
+
+fn operation(row: &crate::pairs::Row) -> Goal {
+    let part = PARTS.iter().find(|(it, _)| *it == row.operation);
+    Goal {
+        text: format!("{}, time in upstream's", row.operation),
+        limit: part.map_or(1.0, |(_, limit)| *limit),
+        found: row.ratio(Peer::Ours).map(|it| it.median),
+        // A part of upstream's time is far from 1, and has to be reached as it stands.
+        noise: part.map_or_else(|| row.noise(), |_| 0.0),
+    }
+}
+
+fn instructions(findings: &Findings) -> Vec<Goal> {
+    let part = |operation: &str, limit| Goal {
+        text: format!("instructions of {operation}, in upstream's"),
+        limit,
+        found: findings
+            .instructions("ours", operation)
+            .zip(findings.instructions("upstream", operation))
+            .map(|(ours, upstream)| ours / upstream),
+        noise: 0.0,
+    };
+    let over_bare = Goal {
+        text: "instructions of poll-one-forever over the bare call".to_owned(),
+        limit: INSTRUCTIONS_OVER_BARE,
+        found: findings
+            .instructions("ours", "poll-one-forever")
+            .zip(findings.instructions("libc", "poll-one-forever"))
+            .map(|(ours, bare)| ours - bare),
+        noise: 0.0,
+    };
+    vec![
+        part("poll-empty", POLL_PART),
+        part("wake", WAKE_PART),
+        over_bare,
+    ]
+}
+
+fn growth(findings: &Findings) -> Goal {
+    let (few, many) = (REGISTERED[0], REGISTERED[REGISTERED.len() - 1]);
+    let nanos = |count| {
+        let row = findings.row(Operation::Registered(count))?;
+        Some(row.nanos(Peer::Ours)?.median)
+    };
+    Goal {
+        text: format!("cost of a poll with {many} registered in that with {few}"),
+        limit: GROWTH,
+        found: nanos(many).zip(nanos(few)).map(|(many, few)| many / few),
+        noise: 0.0,
+    }
+}

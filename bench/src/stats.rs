@@ -1,0 +1,36 @@
+//! Medians, and how sure they are.
+
+/// A median with its quartiles.
+#[derive(Copy, Clone, Debug)]
+pub struct Summary {
+    pub median: f64,
+    pub low: f64,
+    pub high: f64,
+    count: usize,
+}
+
+impl Summary {
+    pub fn of(mut values: Vec<f64>) -> Summary {
+        values.sort_by(f64::total_cmp);
+        let at = |part: f64| {
+            let place = part * (values.len() - 1) as f64;
+            let (below, above) = (
+                values[place.floor() as usize],
+                values[place.ceil() as usize],
+            );
+            below + (above - below) * place.fract()
+        };
+        Summary {
+            median: at(0.5),
+            low: at(0.25),
+            high: at(0.75),
+            count: values.len(),
+        }
+    }
+
+    /// The standard error of the median. The distance of the quartiles is 1.35 standard
+    /// deviations in a normal distribution, whose median errs by 1.25 σ/√n.
+    pub fn error(&self) -> f64 {
+        (self.high - self.low) / 1.35 * 1.25 / (self.count as f64).sqrt()
+    }
+}

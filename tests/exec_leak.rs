@@ -253,11 +253,11 @@ fn no_moment_is_left_in_which_a_descriptor_could_be_inherited() {
                 });
             }
             let mut told = Vec::new();
-            for maker in 0..count {
+            for (maker, made) in made.iter().enumerate() {
                 current.store(maker, Ordering::Relaxed);
                 let mut starts = 0;
                 // As often as it takes for the maker to have been at work meanwhile.
-                while starts < STARTS_PER_MAKER || made[maker].load(Ordering::Relaxed) == 0 {
+                while starts < STARTS_PER_MAKER || made.load(Ordering::Relaxed) == 0 {
                     told.push((maker, inherited(NAME)));
                     starts += 1;
                 }

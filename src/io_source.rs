@@ -252,6 +252,7 @@ mod owner {
     use std::io;
 
     use crate::registry::PollId;
+    use crate::sys::misuse::{already_registered, not_registered};
 
     /// The poll that a source is registered with.
     #[derive(Default)]
@@ -283,19 +284,5 @@ mod owner {
         pub(super) fn set(&mut self, poll: Option<PollId>) {
             self.0 = poll;
         }
-    }
-
-    fn already_registered() -> io::Error {
-        io::Error::new(
-            io::ErrorKind::AlreadyExists,
-            "the source is registered with a poll already; deregister it there first",
-        )
-    }
-
-    fn not_registered() -> io::Error {
-        io::Error::new(
-            io::ErrorKind::NotFound,
-            "the source is not registered with this poll",
-        )
     }
 }

@@ -109,6 +109,7 @@ fn main() {
         ("edge_waker", "sys/edge_waker.rs"),
         ("event", "sys/event.rs"),
         ("fmt_flags", "sys/fmt_flags.rs"),
+        ("misuse", "sys/misuse.rs"),
         ("seam", "sys/seam.rs"),
         ("stateless", "sys/stateless.rs"),
         ("timeout", "sys/timeout.rs"),

@@ -15,6 +15,7 @@ use crate::sync::{lock, Arc, Mutex};
 use crate::sys::family::afd::{Afd, Answer, Request, AFD_POLL_CONNECT_FAIL, AFD_POLL_LOCAL_CLOSE};
 use crate::sys::family::base_socket;
 use crate::sys::family::port::Port;
+use crate::sys::misuse::not_registered;
 use crate::{Interest, Token};
 
 /// Open handles of the device, each for a bounded number of sockets: the work that the
@@ -265,9 +266,7 @@ impl Link {
             }
         }
         self.socket.update(&mut state, &self.shared)?;
-        was_there
-            .then_some(())
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        was_there.then_some(()).ok_or_else(not_registered)
     }
 
     pub(super) fn rearm(&self, directions: Interest) {

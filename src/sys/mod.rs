@@ -16,8 +16,11 @@
 pub(crate) mod seam;
 
 mod event;
+// Said by the debug checks of sources, and by backends that keep books.
 #[cfg(feature = "os-poll")]
 mod fmt_flags;
+#[allow(dead_code)]
+pub(crate) mod misuse;
 
 pub use event::Event;
 

@@ -8,6 +8,7 @@
 use std::io;
 
 use super::{Link, Selector};
+use crate::sys::misuse::{already_registered, not_registered};
 use crate::sys::{seam, Handle};
 use crate::{Interest, Token};
 
@@ -121,7 +122,7 @@ impl seam::Registration<Selector> for Registration {
         if self.link.is_some() {
             // Another selector has it (the same one would say so itself), and one link
             // cannot arm two.
-            return Err(io::ErrorKind::AlreadyExists.into());
+            return Err(already_registered());
         }
         self.link = Some(Link::attach(selector, handle, token, interest)?);
         Ok(())
@@ -136,7 +137,7 @@ impl seam::Registration<Selector> for Registration {
     ) -> io::Result<()> {
         match &self.link {
             Some(link) if link.leads_to(selector) => link.change(token, interest),
-            _ => Err(io::ErrorKind::NotFound.into()),
+            _ => Err(not_registered()),
         }
     }
 
@@ -145,7 +146,7 @@ impl seam::Registration<Selector> for Registration {
             Some(link) if link.leads_to(selector) => link.detach(),
             other => {
                 self.link = other;
-                Err(io::ErrorKind::NotFound.into())
+                Err(not_registered())
             }
         }
     }

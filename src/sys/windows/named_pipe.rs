@@ -43,6 +43,7 @@ use super::afd::{AFD_POLL_DISCONNECT, AFD_POLL_RECEIVE, AFD_POLL_SEND};
 use super::check;
 use super::port::Key;
 use crate::sync::{lock, Arc, Mutex};
+use crate::sys::misuse::{already_registered, not_registered};
 use crate::sys::pipe_state::{self as state, Answer, Code, Failure, Link, PipeState, Told};
 use crate::sys::selector::{Selector, Shared};
 use crate::{Interest, Token};
@@ -741,20 +742,6 @@ impl Pipe {
             _ => Err(not_registered()),
         }
     }
-}
-
-fn already_registered() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::AlreadyExists,
-        "the named pipe is registered with a poll already; deregister it there first",
-    )
-}
-
-fn not_registered() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::NotFound,
-        "the named pipe is not registered with this poll",
-    )
 }
 
 impl Drop for Pipe {

@@ -176,7 +176,7 @@ where
     }
 }
 
-/// Implements `io::Read` for types whose field `inner` is an [`IoSource`].
+/// Implements `io::Read` for types whose field `inner` can be read by reference.
 macro_rules! impl_read {
     ($($type:ty),+) => {$(
         impl std::io::Read for $type {
@@ -194,7 +194,7 @@ macro_rules! impl_read {
     )+};
 }
 
-/// Implements `io::Write` for types whose field `inner` is an [`IoSource`].
+/// Implements `io::Write` for types whose field `inner` can be written by reference.
 macro_rules! impl_write {
     ($($type:ty),+) => {$(
         impl std::io::Write for $type {

@@ -1,6 +1,6 @@
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io;
 use std::os::windows::io::{
     AsHandle, AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle, RawHandle,
 };
@@ -20,8 +20,8 @@ use crate::{Interest, Registry, Token};
 ///
 /// Windows does not tell when a pipe is ready; it tells when an operation has finished.
 /// A `NamedPipe` therefore works in advance. It *reads ahead* into a buffer, and is readable
-/// when there is something in it; then [`Read`] takes from the buffer, and the next read
-/// begins when it is empty. [`Write`] puts what it accepts into another buffer, from which it
+/// when there is something in it; then [`Read`](io::Read) takes from the buffer, and the next read
+/// begins when it is empty. [`Write`](io::Write) puts what it accepts into another buffer, from which it
 /// is written in the background; until that has ended, which makes the pipe writable again,
 /// writing answers [`WouldBlock`]. This has consequences:
 ///
@@ -34,6 +34,20 @@ use crate::{Interest, Registry, Token};
 /// * Nobody else may start an overlapped operation on the handle.
 /// * An error of a write in the background is answered by the next `write`, or by
 ///   [`take_error`](NamedPipe::take_error).
+///
+/// # Reading and writing
+///
+/// When the other end was closed, and everything was read, reading answers `Ok(0)`. So
+/// does reading a message of no bytes. A client's end
+/// [is read-closed](crate::event::Event::is_read_closed) then; a server's, which can be
+/// connected with another client, is only readable.
+///
+/// [`WouldBlock`] is the answer to reading if nothing has arrived, and to writing while the
+/// write before is going on, or no client has come yet.
+/// [`InvalidInput`](io::ErrorKind::InvalidInput) says that the pipe was never registered. The
+/// error of the write before is answered in its place, and nothing is accepted then.
+///
+/// `flush` does nothing: to wait until the other end has read everything would block.
 ///
 /// # Dropping
 ///
@@ -112,7 +126,7 @@ use crate::{Interest, Registry, Token};
 /// [`WouldBlock`]: io::ErrorKind::WouldBlock
 /// [`Poll::poll`]: crate::Poll::poll
 pub struct NamedPipe {
-    pipe: Pipe,
+    inner: Pipe,
 }
 
 impl NamedPipe {
@@ -136,7 +150,7 @@ impl NamedPipe {
     #[doc(alias = "CreateNamedPipe")]
     pub fn new<A: AsRef<OsStr>>(addr: A) -> io::Result<NamedPipe> {
         let pipe = Pipe::create(addr.as_ref())?;
-        Ok(NamedPipe { pipe })
+        Ok(NamedPipe { inner: pipe })
     }
 
     /// Waits for a client, without blocking.
@@ -158,7 +172,7 @@ impl NamedPipe {
     /// `ConnectNamedPipe`.
     #[doc(alias = "ConnectNamedPipe")]
     pub fn connect(&self) -> io::Result<()> {
-        self.pipe.connect()
+        self.inner.connect()
     }
 
     /// Ends the connection with the client, so that another one can be
@@ -177,7 +191,7 @@ impl NamedPipe {
     /// `DisconnectNamedPipe`.
     #[doc(alias = "DisconnectNamedPipe")]
     pub fn disconnect(&self) -> io::Result<()> {
-        self.pipe.disconnect()
+        self.inner.disconnect()
     }
 
     /// Takes the error of an operation in the background, which otherwise the next call
@@ -191,7 +205,7 @@ impl NamedPipe {
     ///
     /// No system call.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        Ok(self.pipe.take_error())
+        Ok(self.inner.take_error())
     }
 
     /// Sets how much is read ahead at most; 64 KiB unless set.
@@ -204,7 +218,7 @@ impl NamedPipe {
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) for zero, and for more than 32 bits can
     /// tell.
     pub fn set_read_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.pipe.set_read_limit(bytes)
+        self.inner.set_read_limit(bytes)
     }
 
     /// Sets how much one `write` accepts at most; 64 KiB unless set.
@@ -217,77 +231,12 @@ impl NamedPipe {
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) for zero, and for more than 32 bits can
     /// tell.
     pub fn set_write_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.pipe.set_write_limit(bytes)
+        self.inner.set_write_limit(bytes)
     }
 }
 
-/// Takes from what was read ahead.
-///
-/// When the other end was closed, and everything was read, reading answers `Ok(0)`. So
-/// does reading a message of no bytes. A client's end
-/// [is read-closed](crate::event::Event::is_read_closed) then; a server's, which can be
-/// connected with another client, is only readable.
-///
-/// # Errors
-///
-/// [`WouldBlock`](io::ErrorKind::WouldBlock) if nothing has arrived;
-/// [`InvalidInput`](io::ErrorKind::InvalidInput) if the pipe was never registered.
-impl Read for &NamedPipe {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.pipe.read(&mut [IoSliceMut::new(buf)])
-    }
-
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.pipe.read(bufs)
-    }
-}
-
-/// Accepts what is to be written in the background.
-///
-/// `flush` does nothing: to wait until the other end has read everything would block.
-///
-/// # Errors
-///
-/// [`WouldBlock`](io::ErrorKind::WouldBlock) while the write before is going on, or no
-/// client has come yet; [`InvalidInput`](io::ErrorKind::InvalidInput) if the pipe was never
-/// registered; otherwise the error of the write before, in which case nothing is accepted.
-impl Write for &NamedPipe {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.pipe.write(&[IoSlice::new(buf)])
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.pipe.write(bufs)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Read for NamedPipe {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buf)
-    }
-
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&*self).read_vectored(bufs)
-    }
-}
-
-impl Write for NamedPipe {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        (&*self).write(buf)
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self).write_vectored(bufs)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        (&*self).flush()
-    }
-}
+impl_read!(NamedPipe, &NamedPipe);
+impl_write!(NamedPipe, &NamedPipe);
 
 impl Source for NamedPipe {
     fn register(
@@ -296,7 +245,7 @@ impl Source for NamedPipe {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        self.pipe.register(registry.selector(), token, interest)
+        self.inner.register(registry.selector(), token, interest)
     }
 
     fn reregister(
@@ -305,24 +254,24 @@ impl Source for NamedPipe {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        self.pipe.reregister(registry.selector(), token, interest)
+        self.inner.reregister(registry.selector(), token, interest)
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.pipe.deregister(registry.selector())
+        self.inner.deregister(registry.selector())
     }
 }
 
 impl AsHandle for NamedPipe {
     fn as_handle(&self) -> BorrowedHandle<'_> {
         // SAFETY: the handle stays open for as long as the pipe is borrowed.
-        unsafe { BorrowedHandle::borrow_raw(self.pipe.raw_handle()) }
+        unsafe { BorrowedHandle::borrow_raw(self.inner.raw_handle()) }
     }
 }
 
 impl AsRawHandle for NamedPipe {
     fn as_raw_handle(&self) -> RawHandle {
-        self.pipe.raw_handle()
+        self.inner.raw_handle()
     }
 }
 
@@ -330,8 +279,9 @@ impl AsRawHandle for NamedPipe {
 /// neither belong to a completion port yet nor be set to skip its packets.
 impl From<OwnedHandle> for NamedPipe {
     fn from(handle: OwnedHandle) -> NamedPipe {
-        let pipe = Pipe::new(handle);
-        NamedPipe { pipe }
+        NamedPipe {
+            inner: Pipe::new(handle),
+        }
     }
 }
 
@@ -347,7 +297,7 @@ impl FromRawHandle for NamedPipe {
 impl fmt::Debug for NamedPipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NamedPipe")
-            .field("handle", &self.pipe.raw_handle())
+            .field("handle", &self.inner.raw_handle())
             .finish_non_exhaustive()
     }
 }

@@ -18,7 +18,7 @@
 
 use std::cell::UnsafeCell;
 use std::ffi::OsStr;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::windows::ffi::OsStrExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
 use std::panic::RefUnwindSafe;
@@ -572,7 +572,7 @@ impl Pipe {
         code.map(io::Error::from_raw_os_error)
     }
 
-    pub(crate) fn read(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+    fn receive(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let wanted = bufs
             .iter()
             .fold(0_usize, |sum, buf| sum.saturating_add(buf.len()));
@@ -609,7 +609,7 @@ impl Pipe {
         result
     }
 
-    pub(crate) fn write(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    fn send(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         if bufs.iter().all(|buf| buf.is_empty()) {
             return Ok(0);
         }
@@ -649,6 +649,30 @@ impl Pipe {
 
     pub(crate) fn set_write_limit(&self, limit: usize) -> io::Result<()> {
         lock(&self.inner.locked).io.write_limit = check_limit(limit)?;
+        Ok(())
+    }
+}
+
+impl Read for &Pipe {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.receive(&mut [IoSliceMut::new(buf)])
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.receive(bufs)
+    }
+}
+
+impl Write for &Pipe {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.send(&[IoSlice::new(buf)])
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.send(bufs)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

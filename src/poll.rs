@@ -168,6 +168,7 @@ impl Poll {
     #[doc(alias = "kevent")]
     #[doc(alias = "GetQueuedCompletionStatusEx")]
     #[doc(alias = "select")]
+    #[inline]
     pub fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         let buffer = events.buffer_mut();
         buffer.clear();

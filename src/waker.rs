@@ -127,15 +127,24 @@ impl Waker {
     ///
     /// `write` to an eventfd on Linux; `kevent`, `port_send`, `PostQueuedCompletionStatus`.
     #[doc(alias = "PostQueuedCompletionStatus")]
+    #[inline]
     pub fn wake(&self) -> io::Result<()> {
         if self.coalesces && !self.flag.raise() {
             return Ok(());
         }
-        let sent = self.waker.wake();
-        if sent.is_err() && self.coalesces {
+        match self.waker.wake() {
+            Err(error) => self.take_back(error),
+            sent => sent,
+        }
+    }
+
+    /// What to do about a wake that could not be sent.
+    #[cold]
+    fn take_back(&self, error: io::Error) -> io::Result<()> {
+        if self.coalesces {
             self.flag.retract();
         }
-        sent
+        Err(error)
     }
 }
 

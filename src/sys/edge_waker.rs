@@ -30,17 +30,27 @@ impl seam::Wake<Selector> for Waker {
     /// rings out of silence, or follows another's ring with no silencing between
     /// them; in that case it had called before that ring, whose event thus
     /// serves for both.
+    #[inline]
     fn wake(&self) -> io::Result<()> {
         if Bell::RINGS_ONLY_OUT_OF_SILENCE {
             self.bell.silence()?;
         }
         match self.bell.ring() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                // The counter is full after 2⁶⁴ wakes.
-                self.bell.silence()?;
-                self.bell.ring()
-            }
+            Err(error) => self.ring_again(error),
             rung => rung,
         }
+    }
+}
+
+impl Waker {
+    /// What to do about a bell that was not rung.
+    #[cold]
+    fn ring_again(&self, error: io::Error) -> io::Result<()> {
+        if error.kind() != io::ErrorKind::WouldBlock {
+            return Err(error);
+        }
+        // The counter is full after 2⁶⁴ wakes.
+        self.bell.silence()?;
+        self.bell.ring()
     }
 }

@@ -73,40 +73,42 @@ impl seam::Selector for Selector {
 
     #[inline]
     fn select(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
-        let ready = match timeout {
-            Some(timeout) if timeout::is_lossy(timeout) => self.wait_precisely(events, timeout),
-            _ => self.wait(events, timeout::millis(timeout)),
-        }?;
-        // SAFETY: the kernel has initialised the first `ready` entries, and it
-        // was given no more room than the capacity of `events`.
-        unsafe { events.set_len(ready) };
-        Ok(())
+        // What most programs ask for most of the time needs no arithmetic.
+        match timeout {
+            None => self.wait(events, -1),
+            Some(timeout) if timeout.is_zero() => self.wait(events, 0),
+            Some(timeout) => self.wait_within(events, timeout),
+        }
     }
 }
 
 impl Selector {
-    /// Waits with a timeout in milliseconds; returns the number of events.
+    /// Waits with a timeout in milliseconds.
     #[inline]
-    fn wait(&self, events: &mut Vec<Event>, millis: i32) -> io::Result<usize> {
-        // SAFETY: `events` has room for `room(events)` entries of the kernel's
-        // layout, which a transparent `Event` has.
-        let ready = check(unsafe {
-            libc::epoll_wait(
-                self.epoll.as_raw_fd(),
-                events.as_mut_ptr().cast(),
-                room(events),
-                millis,
-            )
-        })?;
-        Ok(ready as usize)
+    fn wait(&self, events: &mut Vec<Event>, millis: i32) -> io::Result<()> {
+        let (room, buffer) = (room(events), events.as_mut_ptr().cast());
+        // SAFETY: `events` has room for as many entries of the kernel's layout, which a
+        // transparent `Event` has.
+        let ready = check(unsafe { epoll_wait(self.epoll.as_raw_fd(), buffer, room, millis) })?;
+        // SAFETY: the kernel has initialised the first `ready` entries, and it
+        // was given no more room than the capacity of `events`.
+        unsafe { events.set_len(ready as usize) };
+        Ok(())
     }
 
-    /// Waits with a timeout that milliseconds cannot say, or where that cannot be had with
-    /// one that is rounded up.
-    fn wait_precisely(&self, events: &mut Vec<Event>, timeout: Duration) -> io::Result<usize> {
-        let room = room(events);
-        pwait2::wait(self.as_fd(), events, room, timeout)
-            .unwrap_or_else(|| self.wait(events, timeout::millis(Some(timeout))))
+    /// Waits with any timeout; where milliseconds cannot say it, and nothing finer can be
+    /// had, with one that is rounded up.
+    #[inline(never)]
+    fn wait_within(&self, events: &mut Vec<Event>, timeout: Duration) -> io::Result<()> {
+        if timeout::is_lossy(timeout) {
+            let room = room(events);
+            if let Some(ready) = pwait2::wait(self.as_fd(), events, room, timeout) {
+                // SAFETY: as in `wait`.
+                unsafe { events.set_len(ready?) };
+                return Ok(());
+            }
+        }
+        self.wait(events, timeout::millis(Some(timeout)))
     }
 
     /// Changes the kernel's set; removing takes no `registration`.
@@ -128,6 +130,52 @@ impl Selector {
         Ok(())
     }
 }
+
+/// The system call by itself, without the C library's function around it. That one is a place
+/// where `pthread_cancel` ends a thread, which no Rust program can bear, and as soon as there is
+/// a second thread the provision for it is half of the instructions of a poll.
+///
+/// # Safety
+///
+/// `events` has room for `room` records.
+#[cfg(all(target_os = "linux", not(miri)))]
+#[inline]
+unsafe fn epoll_wait(
+    epoll: RawFd,
+    events: *mut libc::epoll_event,
+    room: libc::c_int,
+    millis: libc::c_int,
+) -> libc::c_int {
+    /// What the C library calls, and sandboxes know, where it exists.
+    #[cfg(any(
+        target_arch = "arm",
+        target_arch = "powerpc",
+        target_arch = "powerpc64",
+        target_arch = "s390x",
+        target_arch = "x86",
+        target_arch = "x86_64"
+    ))]
+    const CALL: libc::c_long = libc::SYS_epoll_wait;
+    /// CPUs that came to Linux later have only the one with a signal mask; null is none.
+    #[cfg(not(any(
+        target_arch = "arm",
+        target_arch = "powerpc",
+        target_arch = "powerpc64",
+        target_arch = "s390x",
+        target_arch = "x86",
+        target_arch = "x86_64"
+    )))]
+    const CALL: libc::c_long = libc::SYS_epoll_pwait;
+
+    let mask = std::ptr::null::<libc::sigset_t>();
+    // SAFETY: the caller's promise; a call without a mask does not look at the last two.
+    let ready = unsafe { libc::syscall(CALL, epoll, events, room, millis, mask, 0_usize) };
+    ready as libc::c_int
+}
+
+/// Android's C library is to know what its sandbox allows, and Miri knows functions only.
+#[cfg(not(all(target_os = "linux", not(miri))))]
+use libc::epoll_wait;
 
 impl FdSelector for Selector {
     fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {

@@ -96,7 +96,6 @@ interpose! {
     connect(fd, address, len) = SYS_connect;
     epoll_create1(flags) = SYS_epoll_create1;
     epoll_ctl(epoll, change, fd, event) = SYS_epoll_ctl;
-    epoll_wait(epoll, events, room, timeout) = SYS_epoll_wait;
     eventfd(count, flags) = SYS_eventfd2;
     fcntl(fd, what, argument) = SYS_fcntl;
     fstat(fd, stat) = SYS_fstat;
@@ -134,6 +133,8 @@ extern "C" fn syscall(
 ) -> isize {
     let name = match number {
         libc::SYS_epoll_pwait2 => "epoll_pwait2",
+        libc::SYS_epoll_wait => "epoll_wait",
+        libc::SYS_write => "write",
         // The standard library's: locks and random numbers.
         _ => return kernel(number, [a, b, c, d, e, f]),
     };

@@ -180,10 +180,12 @@ where
 macro_rules! impl_read {
     ($($type:ty),+) => {$(
         impl std::io::Read for $type {
+            #[inline]
             fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
                 std::io::Read::read(&mut &self.inner, buf)
             }
 
+            #[inline]
             fn read_vectored(
                 &mut self,
                 bufs: &mut [std::io::IoSliceMut<'_>],
@@ -198,10 +200,12 @@ macro_rules! impl_read {
 macro_rules! impl_write {
     ($($type:ty),+) => {$(
         impl std::io::Write for $type {
+            #[inline]
             fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
                 std::io::Write::write(&mut &self.inner, buf)
             }
 
+            #[inline]
             fn write_vectored(
                 &mut self,
                 bufs: &[std::io::IoSlice<'_>],
@@ -209,6 +213,7 @@ macro_rules! impl_write {
                 std::io::Write::write_vectored(&mut &self.inner, bufs)
             }
 
+            #[inline]
             fn flush(&mut self) -> std::io::Result<()> {
                 std::io::Write::flush(&mut &self.inner)
             }
@@ -220,6 +225,7 @@ macro_rules! impl_write {
 macro_rules! impl_source {
     ($type:ty) => {
         impl crate::event::Source for $type {
+            #[inline]
             fn register(
                 &mut self,
                 registry: &crate::Registry,
@@ -229,6 +235,7 @@ macro_rules! impl_source {
                 self.inner.register(registry, token, interest)
             }
 
+            #[inline]
             fn reregister(
                 &mut self,
                 registry: &crate::Registry,
@@ -238,6 +245,7 @@ macro_rules! impl_source {
                 self.inner.reregister(registry, token, interest)
             }
 
+            #[inline]
             fn deregister(&mut self, registry: &crate::Registry) -> std::io::Result<()> {
                 self.inner.deregister(registry)
             }

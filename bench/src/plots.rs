@@ -51,13 +51,20 @@ pub fn draw(findings: &Findings, directory: &Path) -> Outcome {
         ("sources registered", "µs of a poll"),
         findings,
         registered,
+        SeriesLabelPosition::LowerRight,
     )?;
     let timeouts = |operation| match operation {
         Operation::Timeout(micros) => Some(micros as f64),
         _ => None,
     };
     let labels = ("timeout in µs", "µs until the poll returns");
-    lines(&directory.join("timeouts.svg"), labels, findings, timeouts)
+    lines(
+        &directory.join("timeouts.svg"),
+        labels,
+        findings,
+        timeouts,
+        SeriesLabelPosition::MiddleLeft,
+    )
 }
 
 /// Horizontal bars with whiskers.
@@ -117,6 +124,7 @@ fn lines(
     (x_label, y_label): (&str, &str),
     findings: &Findings,
     place: impl Fn(Operation) -> Option<f64>,
+    legend: SeriesLabelPosition,
 ) -> Outcome {
     let points = |peer: Peer| -> Vec<(f64, f64)> {
         let rows = findings.rows.iter();
@@ -139,6 +147,9 @@ fn lines(
         .build_cartesian_2d((first..last).log_scale(), 0.0..most * 1.1)?;
     chart
         .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .x_labels(6)
+        .x_label_formatter(&|x| format!("{x:.0}"))
         .x_desc(x_label)
         .y_desc(y_label)
         .draw()?;
@@ -158,7 +169,7 @@ fn lines(
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(legend)
         .background_style(WHITE.mix(0.8))
         .border_style(BLACK.mix(0.3))
         .draw()?;

@@ -246,7 +246,7 @@ A tokio program on its one thread, 64 connections that send 64 bytes each and wa
 answers. Ratios above 1 are better.";
 
 const BUILD: &str = "\
-CPU time of a clean debug build of the library with its dependencies, in turn:";
+CPU time of a clean debug build of the library with its dependencies, in turn, without lints:";
 
 const GOALS: &str = "\
 For a ratio that is to be at most 1, the noise is added to the limit: how far upstream is from \

@@ -72,6 +72,131 @@ const FAULTS: &[Fault] = &[
         right: "let _ = self.interrupt(&mut books);",
         wrong: "",
     },
+    // What changes while a thread waits has to wait for the next call.
+    Fault {
+        name: "change-put-off",
+        file: "sys/afd_socket.rs",
+        right: "if changes.waiting {",
+        wrong: "if false {",
+    },
+    // A thread begins to wait between the question whether one does and the entry in the list.
+    Fault {
+        name: "change-listed-late",
+        file: "sys/afd_socket.rs",
+        right: "Socket::list(this, state, &mut changes);\n        Ok(())",
+        wrong: "let _ = &mut changes;\n\
+                drop(changes);\n\
+                Socket::list(this, state, &mut lock(&shared.changes));\n        Ok(())",
+    },
+    // What is in the list, because its request was refused, is not asked for at once.
+    Fault {
+        name: "change-left-in-list",
+        file: "sys/afd_socket.rs",
+        right: "if changes.waiting {",
+        wrong: "if changes.waiting && !state.listed {",
+    },
+    // The same as `change-listed-late`, from the other side.
+    Fault {
+        name: "waiting-said-late",
+        file: "sys/iocp.rs",
+        right: "changes.waiting = true;\n            mem::take(&mut changes.sockets)\n        };",
+        wrong: "mem::take(&mut changes.sockets)\n        };\n\
+                lock(&self.changes).waiting = true;",
+    },
+    // The directions that an answer has not used up are not watched any more.
+    Fault {
+        name: "answer-without-successor",
+        file: "sys/afd_socket.rs",
+        right: "if state.wanted().is_some() {",
+        wrong: "if false {",
+    },
+    // Nor is a direction beside those that the running request asks for.
+    Fault {
+        name: "request-not-replaced",
+        file: "sys/afd_socket.rs",
+        right: "(Running::Asked(asked), Some(wanted)) if wanted & !asked == 0 => Ok(()),",
+        wrong: "(Running::Asked(_), Some(_)) => Ok(()),",
+    },
+    // The call that is to look only comes back with nothing but the packet of the replaced.
+    Fault {
+        name: "successor-not-awaited",
+        file: "sys/iocp.rs",
+        right: "deadline.has_passed() && !self.shared.has_changes()",
+        wrong: "deadline.has_passed()",
+    },
+    // The memory of a cancelled request is used before its packet was taken.
+    Fault {
+        name: "cancelled-is-over",
+        file: "sys/afd_socket.rs",
+        right: "state.request = Running::Cancelled;",
+        wrong: "state.request = Running::Idle;",
+    },
+    // A request that was refused is never made again.
+    Fault {
+        name: "refusal-forgotten",
+        file: "sys/iocp.rs",
+        right: "outcome = Err(error);\n                true",
+        wrong: "outcome = Err(error);\n                false",
+    },
+    // A packet that was in the port tells of a source that is gone.
+    Fault {
+        name: "gone-is-told",
+        file: "sys/afd_socket.rs",
+        right: "if state.gone {\n            return None;\n        }",
+        wrong: "",
+    },
+    // The request of a source that is gone runs on.
+    Fault {
+        name: "gone-runs-on",
+        file: "sys/afd_socket.rs",
+        right: "(Running::Asked(_), None) if !state.gone => Ok(()),",
+        wrong: "(Running::Asked(_), None) => Ok(()),",
+    },
+    // A record outlives its packet.
+    Fault {
+        name: "reference-kept",
+        file: "sys/iocp.rs",
+        right: "Socket::answered(socket, self)",
+        wrong: "mem::forget(Arc::clone(&socket));\n\
+                Socket::answered(socket, self)",
+    },
+    // Whoever lets go of the port last leaves packets in it.
+    Fault {
+        name: "packets-left",
+        file: "sys/iocp.rs",
+        right: "while self.outstanding.load(Ordering::Relaxed) > 0 {",
+        wrong: "while false {",
+    },
+    // As `load-first`, for the bell that has no flag above it.
+    Fault {
+        name: "bell-load-first",
+        file: "sys/iocp.rs",
+        right: "if self.bell.ringing.swap(true, Ordering::AcqRel) {",
+        wrong: "if self.bell.ringing.load(Ordering::Acquire)\n\
+                || self.bell.ringing.swap(true, Ordering::AcqRel) {",
+    },
+    // As `relaxed`.
+    Fault {
+        name: "bell-relaxed",
+        file: "sys/iocp.rs",
+        right: "self.ringing.swap(false, Ordering::AcqRel);",
+        wrong: "self.ringing.store(false, Ordering::Relaxed);",
+    },
+    // The bell is cleared when it is rung, not when it is heard: packets pile up.
+    Fault {
+        name: "bell-never-ringing",
+        file: "sys/iocp.rs",
+        right: "let reference = Arc::into_raw(Arc::clone(&self.bell));",
+        wrong: "self.bell.ringing.store(false, Ordering::Release);\n\
+                let reference = Arc::into_raw(Arc::clone(&self.bell));",
+    },
+    // The packet of a waker that is gone is heard.
+    Fault {
+        name: "muffled-is-heard",
+        file: "sys/iocp.rs",
+        right: "(!muffled).then_some",
+        wrong: "(muffled || !muffled).then_some",
+    },
 ];
 
 fn main() {
@@ -106,17 +231,28 @@ fn main() {
         ("waker", "waker.rs"),
     ];
     let sys_level = [
-        ("edge_waker", "sys/edge_waker.rs"),
         ("event", "sys/event.rs"),
         ("fmt_flags", "sys/fmt_flags.rs"),
         ("misuse", "sys/misuse.rs"),
         ("seam", "sys/seam.rs"),
-        ("stateless", "sys/stateless.rs"),
         ("timeout", "sys/timeout.rs"),
     ];
     write_modules("modules.rs", &crate_level, module);
     write_modules("sys_modules.rs", &sys_level, module);
+    // Of selectors on descriptors, and of Windows'.
+    let unix = [
+        ("edge_waker", "sys/edge_waker.rs"),
+        ("stateless", "sys/stateless.rs"),
+    ];
+    let windows = [
+        ("afd", "sys/windows/afd.rs"),
+        ("base_socket", "sys/windows/base_socket.rs"),
+        ("port", "sys/windows/port.rs"),
+    ];
+    write_modules("unix.rs", &unix, module);
+    write_modules("windows.rs", &windows, module);
     write_modules("poll2.rs", &[("poll2", "sys/poll.rs")], module);
+    write_modules("iocp.rs", &[("iocp", "sys/iocp.rs")], module);
 }
 
 /// A copy of the library's files with one fault.

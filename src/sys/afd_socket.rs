@@ -3,19 +3,19 @@
 
 use std::cell::UnsafeCell;
 use std::io;
-use std::os::windows::io::RawSocket;
 use std::panic::RefUnwindSafe;
 
 use windows_sys::Win32::Foundation::ERROR_INVALID_HANDLE;
 
 use super::afd_flags::{ALWAYS, EDGES, FAILED};
 use super::rearming::Arming;
-use super::{Selector, Shared};
+use super::{Changes, Selector, Shared};
 use crate::sync::{lock, Arc, Mutex};
 use crate::sys::family::afd::{Afd, Answer, Request, AFD_POLL_CONNECT_FAIL, AFD_POLL_LOCAL_CLOSE};
 use crate::sys::family::base_socket;
 use crate::sys::family::port::Port;
 use crate::sys::misuse::not_registered;
+use crate::sys::Handle;
 use crate::{Interest, Token};
 
 /// Open handles of the device, each for a bounded number of sockets: the work that the
@@ -45,7 +45,7 @@ impl Devices {
 
 pub(super) struct Socket {
     afd: Arc<Afd>,
-    base: RawSocket,
+    base: Handle,
     state: Mutex<State>,
     /// The system's, unless `State::request` is `Idle`.
     request: UnsafeCell<Request>,
@@ -94,48 +94,52 @@ impl State {
     }
 }
 
+/// They take the record by its reference, of which packets and the list of changes hold clones,
+/// and are no methods, since `self` cannot be the `Arc` of a model checker.
 impl Socket {
     /// Has the system asked for what is wanted now: at once if a thread is waiting for the
     /// answer, else before one does.
-    fn changed(self: &Arc<Socket>, state: &mut State, shared: &Shared) -> io::Result<()> {
-        if state.listed {
-            return Ok(());
+    fn changed(this: &Arc<Socket>, state: &mut State, shared: &Shared) -> io::Result<()> {
+        let mut changes = lock(&shared.changes);
+        if changes.waiting {
+            // Also if it is listed, as it is after a request that was refused: the list is
+            // not looked at before the next call.
+            drop(changes);
+            return Socket::update(this, state, shared);
         }
-        if lock(&shared.changes).waiting {
-            return self.update(state, shared);
-        }
-        self.list(state, shared);
+        // Still under the lock: a thread that is about to wait finds it in the list.
+        Socket::list(this, state, &mut changes);
         Ok(())
     }
 
-    fn list(self: &Arc<Socket>, state: &mut State, shared: &Shared) {
+    fn list(this: &Arc<Socket>, state: &mut State, changes: &mut Changes) {
         if !state.listed {
             state.listed = true;
-            lock(&shared.changes).sockets.push(Arc::clone(self));
+            changes.sockets.push(Arc::clone(this));
         }
     }
 
     /// It was in the list of changes, and its turn has come. After an error it stays there.
-    pub(super) fn catch_up(self: &Arc<Socket>, shared: &Shared) -> io::Result<()> {
-        let mut state = lock(&self.state);
-        self.update(&mut state, shared)?;
+    pub(super) fn catch_up(this: &Arc<Socket>, shared: &Shared) -> io::Result<()> {
+        let mut state = lock(&this.state);
+        Socket::update(this, &mut state, shared)?;
         state.listed = false;
         Ok(())
     }
 
     /// Brings the request that runs in line with what is wanted.
-    fn update(self: &Arc<Socket>, state: &mut State, shared: &Shared) -> io::Result<()> {
+    fn update(this: &Arc<Socket>, state: &mut State, shared: &Shared) -> io::Result<()> {
         match (state.request, state.wanted()) {
             // Nobody asks, and nothing is wanted.
             (Running::Idle, None) => Ok(()),
-            (Running::Idle, Some(wanted)) => self.request(state, wanted, shared),
+            (Running::Idle, Some(wanted)) => Socket::request(this, state, wanted, shared),
             // What runs will tell all that is wanted; what it tells besides is dropped then.
             (Running::Asked(asked), Some(wanted)) if wanted & !asked == 0 => Ok(()),
             // What runs is of no use any more, and does no harm: its answer is dropped.
             (Running::Asked(_), None) if !state.gone => Ok(()),
             // It runs, and knows too little, or nobody will be there to hear it.
             (Running::Asked(_), _) => {
-                self.afd.cancel(self.request.get());
+                this.afd.cancel(this.request.get());
                 state.request = Running::Cancelled;
                 Ok(())
             }
@@ -145,20 +149,20 @@ impl Socket {
     }
 
     fn request(
-        self: &Arc<Socket>,
+        this: &Arc<Socket>,
         state: &mut State,
         wanted: u32,
         shared: &Shared,
     ) -> io::Result<()> {
-        let reference = Arc::into_raw(Arc::clone(self));
+        let reference = Arc::into_raw(Arc::clone(this));
         // The packet may be taken by another thread before the call returns; that thread then
         // waits for our lock.
         shared.began();
         // SAFETY: no request runs, so that the memory is ours. It lives as long as the record,
         // to which the packet has a reference.
         let asked = unsafe {
-            self.afd
-                .poll(self.request.get(), self.base, wanted, reference.cast())
+            this.afd
+                .poll(this.request.get(), this.base, wanted, reference.cast())
         };
         if let Err(error) = asked {
             shared.ended();
@@ -176,14 +180,14 @@ impl Socket {
     }
 
     /// The packet has been taken: what does it tell the user?
-    pub(super) fn answered(self: Arc<Socket>, shared: &Shared) -> Option<(Token, u32)> {
-        let mut state = lock(&self.state);
+    pub(super) fn answered(this: Arc<Socket>, shared: &Shared) -> Option<(Token, u32)> {
+        let mut state = lock(&this.state);
         state.request = Running::Idle;
         if state.gone {
             return None;
         }
         // SAFETY: no request runs any more, and the lock keeps the next from being made.
-        let told = match unsafe { &*self.request.get() }.answer() {
+        let told = match unsafe { &*this.request.get() }.answer() {
             Answer::Nothing => None,
             Answer::Failed => state.deliver(FAILED),
             Answer::Events(flags) if flags & AFD_POLL_LOCAL_CLOSE != 0 => {
@@ -194,7 +198,7 @@ impl Socket {
             Answer::Events(flags) => state.deliver(flags),
         };
         if state.wanted().is_some() {
-            self.list(&mut state, shared);
+            Socket::list(&this, &mut state, &mut lock(&shared.changes));
         }
         Some((state.token, told?))
     }
@@ -217,7 +221,7 @@ pub(super) struct Link {
 impl Link {
     pub(super) fn attach(
         selector: &Selector,
-        socket: RawSocket,
+        socket: Handle,
         token: Token,
         interest: Interest,
     ) -> io::Result<Link> {
@@ -236,7 +240,7 @@ impl Link {
             }),
             request: UnsafeCell::new(Request::new(base, 0)),
         });
-        socket.changed(&mut lock(&socket.state), &shared)?;
+        Socket::changed(&socket, &mut lock(&socket.state), &shared)?;
         Ok(Link { shared, socket })
     }
 
@@ -249,7 +253,7 @@ impl Link {
         state.token = token;
         state.arming = Arming::new(interest);
         state.over = false;
-        self.socket.changed(&mut state, &self.shared)
+        Socket::changed(&self.socket, &mut state, &self.shared)
     }
 
     pub(super) fn detach(&self) -> io::Result<()> {
@@ -265,16 +269,17 @@ impl Link {
                 state.listed = false;
             }
         }
-        self.socket.update(&mut state, &self.shared)?;
+        Socket::update(&self.socket, &mut state, &self.shared)?;
         was_there.then_some(()).ok_or_else(not_registered)
     }
 
     pub(super) fn rearm(&self, directions: Interest) {
         let mut state = lock(&self.socket.state);
-        if state.arming.rearm(directions) && self.socket.changed(&mut state, &self.shared).is_err()
+        if state.arming.rearm(directions)
+            && Socket::changed(&self.socket, &mut state, &self.shared).is_err()
         {
             // Nobody is there to hear of it; the next call to poll tries again.
-            self.socket.list(&mut state, &self.shared);
+            Socket::list(&self.socket, &mut state, &mut lock(&self.shared.changes));
         }
     }
 }

@@ -136,7 +136,7 @@ impl Shared {
             mem::take(&mut changes.sockets)
         };
         let mut outcome = Ok(());
-        sockets.retain(|socket| match socket.catch_up(self) {
+        sockets.retain(|socket| match Socket::catch_up(socket, self) {
             Ok(()) => false,
             // It stays in the list, for the next call to try again.
             Err(error) => {
@@ -198,7 +198,8 @@ impl Shared {
             key if key == Key::Socket as usize => {
                 self.ended();
                 // SAFETY: it is the reference that `Socket::request` gave to this packet.
-                unsafe { Arc::from_raw(context.cast::<Socket>()) }.answered(self)
+                let socket = unsafe { Arc::from_raw(context.cast::<Socket>()) };
+                Socket::answered(socket, self)
             }
             _ => pipe::open(self, packet),
         }
@@ -212,7 +213,7 @@ mod pipe {
 
     #[cfg(not(feature = "os-ext"))]
     #[derive(Default)]
-    pub(super) struct Dying;
+    pub(super) struct Dying {}
 
     #[cfg(not(feature = "os-ext"))]
     impl Dying {

@@ -1,4 +1,7 @@
-//! An operating system for loom: descriptors that are ready or not, and `poll`.
+//! An operating system for loom: descriptors that are ready or not, and `poll`. Another is in
+//! `windows.rs`.
+
+pub mod windows;
 
 pub use libc::*;
 use loom::sync::{Condvar, Mutex};

@@ -18,9 +18,13 @@ pub use registry::Registry;
 pub use token::Token;
 pub use waker::Waker;
 
+use sys::seam::{Registration as _, Wake as _};
+
 /// A bare descriptor, as `SourceFd` is.
+#[cfg(not(feature = "iocp"))]
 pub struct Descriptor(pub i32);
 
+#[cfg(not(feature = "iocp"))]
 impl event::Source for Descriptor {
     fn register(
         &mut self,
@@ -50,27 +54,51 @@ impl event::Source for Descriptor {
 #[derive(Default)]
 pub struct Socket {
     registration: sys::Registration,
-    fd: i32,
+    handle: sys::Handle,
 }
 
 impl Socket {
-    pub fn new(fd: i32) -> Socket {
+    pub fn new(handle: sys::Handle) -> Socket {
         Socket {
             registration: Default::default(),
-            fd,
+            handle,
         }
     }
 
     pub fn register(&mut self, registry: &Registry, token: Token, interest: Interest) {
-        use sys::seam::Registration as _;
         self.registration
-            .register(registry.selector(), self.fd, token, interest)
+            .register(registry.selector(), self.handle, token, interest)
+            .unwrap();
+    }
+
+    pub fn reregister(&mut self, registry: &Registry, token: Token, interest: Interest) {
+        self.registration
+            .reregister(registry.selector(), self.handle, token, interest)
+            .unwrap();
+    }
+
+    pub fn deregister(&mut self, registry: &Registry) {
+        self.registration
+            .deregister(registry.selector(), self.handle)
             .unwrap();
     }
 
     /// An operation in `direction` would have blocked.
     pub fn would_block(&self, direction: Interest) {
-        use sys::seam::Registration as _;
         self.registration.rearm(direction);
+    }
+}
+
+/// The selector's part of a [`Waker`]: its wakes are not united above it, like those of the
+/// second waker of a poll in a release build.
+pub struct BareWaker(sys::Waker);
+
+impl BareWaker {
+    pub fn new(registry: &Registry, token: Token) -> BareWaker {
+        BareWaker(sys::Waker::new(registry.selector(), token).unwrap())
+    }
+
+    pub fn wake(&self) {
+        self.0.wake().unwrap();
     }
 }

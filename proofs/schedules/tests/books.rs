@@ -1,6 +1,6 @@
 //! The shared state of the poll(2) selector, while another thread is in the call: what is
 //! registered, changed and armed meanwhile takes part in it (edge case 10 among them).
-#![cfg(not(feature = "edge"))]
+#![cfg(not(any(feature = "edge", feature = "iocp")))]
 
 use loom::sync::Arc;
 use loom::thread;

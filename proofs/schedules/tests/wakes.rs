@@ -1,5 +1,5 @@
-//! No wake is lost, whatever the schedule: over the poll(2) selector, or with the feature
-//! `edge` over a model of epoll. A poll that waits for nothing is a deadlock to loom.
+//! No wake is lost, whatever the schedule: over the poll(2) selector, with the feature `edge`
+//! over a model of epoll, or with `iocp` over the selector of Windows. A poll that waits for nothing is a deadlock to loom.
 
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::Arc;

@@ -6,7 +6,6 @@
 //! packet is taken, the request's memory is the system's.
 
 use std::ffi::c_void;
-use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawSocket};
 use std::{io, mem, ptr};
 
 use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
@@ -19,6 +18,7 @@ use windows_sys::Win32::Storage::FileSystem::{FILE_SHARE_READ, FILE_SHARE_WRITE,
 use windows_sys::Win32::System::IO::{IO_STATUS_BLOCK, IO_STATUS_BLOCK_0};
 
 use super::port::{Key, Port};
+use super::{AsRawHandle, FromRawHandle, OwnedHandle, RawSocket};
 
 // What can be asked for, and told. The names are those of the driver's headers.
 pub(crate) const AFD_POLL_RECEIVE: u32 = 1;

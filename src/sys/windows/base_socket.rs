@@ -3,12 +3,13 @@
 
 use std::io;
 use std::mem;
-use std::os::windows::io::RawSocket;
 use std::ptr;
 
 use windows_sys::Win32::Networking::WinSock::{
     WSAIoctl, SIO_BASE_HANDLE, SIO_BSP_HANDLE, SIO_BSP_HANDLE_POLL, SIO_BSP_HANDLE_SELECT,
 };
+
+use super::RawSocket;
 
 /// The base socket of `socket`, mostly itself.
 ///

@@ -21,6 +21,11 @@ pub(crate) mod port;
 #[cfg(feature = "os-poll")]
 pub(crate) use base_socket::base_socket;
 
+// The files of the selector name handles by way of here, where a model of the system can
+// have its own.
+#[cfg(feature = "os-poll")]
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
+
 /// What a source is known by. A named pipe has a registration of its own kind.
 pub(crate) type Handle = RawSocket;
 

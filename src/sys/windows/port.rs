@@ -3,7 +3,6 @@
 
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
-use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
 use std::time::Duration;
 use std::{io, ptr};
 
@@ -13,7 +12,7 @@ use windows_sys::Win32::System::IO::{
     OVERLAPPED_ENTRY,
 };
 
-use super::check;
+use super::{check, AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
 use crate::sys::timeout;
 
 /// Whose packet it is, and with that what its pointer leads to.

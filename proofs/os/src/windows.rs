@@ -1,0 +1,478 @@
+//! As much of Windows as the library's selector asks for: completion ports, and the device
+//! behind sockets. The functions are those that `windows-sys` declares; what they do is
+//! what the library relies on, and no more.
+//!
+//! The memory of a request is the system's until its packet is taken. Until then it holds
+//! what reads as a failure, the answer is written when the packet is handed out, and
+//! whatever is written or asked in between ends the test.
+
+use std::collections::VecDeque;
+use std::ffi::c_void;
+use std::mem;
+
+use loom::sync::{Condvar, Mutex, MutexGuard};
+use windows_sys::core::BOOL;
+use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
+use windows_sys::Win32::Foundation::{
+    ERROR_INVALID_HANDLE, ERROR_NO_SYSTEM_RESOURCES, HANDLE, INVALID_HANDLE_VALUE, NTSTATUS,
+    STATUS_CANCELLED, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_HANDLE, STATUS_NOT_FOUND,
+    STATUS_PENDING, STATUS_SUCCESS, WAIT_TIMEOUT,
+};
+use windows_sys::Win32::Networking::WinSock::{
+    LPWSAOVERLAPPED_COMPLETION_ROUTINE, SIO_BASE_HANDLE, SOCKET,
+};
+use windows_sys::Win32::System::Threading::INFINITE;
+use windows_sys::Win32::System::IO::{
+    IO_STATUS_BLOCK, OVERLAPPED, OVERLAPPED_ENTRY, PIO_APC_ROUTINE,
+};
+
+/// As the standard library has it on Windows.
+pub type RawSocket = u64;
+/// As above.
+pub type RawHandle = *mut c_void;
+
+const IOCTL_AFD_POLL: u32 = 0x0001_2024;
+const AFD_POLL_LOCAL_CLOSE: u32 = 1 << 5;
+
+/// What the status of a request says while its memory is the system's: an error.
+const OURS: NTSTATUS = 0xE000_0000_u32 as NTSTATUS;
+
+loom::lazy_static! {
+    static ref SYSTEM: System = System::default();
+}
+
+#[derive(Default)]
+struct System {
+    state: Mutex<State>,
+    /// Something was put into a port.
+    packets: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// What the handles lead to; the first one is 1.
+    objects: Vec<Object>,
+    /// Which sockets are ready, and for what.
+    ready: Vec<(RawSocket, u32)>,
+    closed: Vec<RawSocket>,
+    /// How many requests are not going to be accepted.
+    refusals: usize,
+    /// What was asked and not answered yet.
+    requests: Vec<Request>,
+}
+
+enum Object {
+    Closed,
+    Port(VecDeque<Packet>),
+    /// The device; where its packets go, and their key.
+    Device(Option<(HandleNumber, usize)>),
+}
+
+type HandleNumber = usize;
+
+struct Request {
+    device: HandleNumber,
+    memory: Memory,
+    socket: RawSocket,
+    events: u32,
+    context: usize,
+}
+
+/// Where a request's status and its question are.
+#[derive(Copy, Clone, PartialEq, Eq)]
+struct Memory {
+    status: usize,
+    info: usize,
+}
+
+struct Packet {
+    key: usize,
+    context: usize,
+    answer: Option<Answer>,
+}
+
+struct Answer {
+    memory: Memory,
+    status: NTSTATUS,
+    events: u32,
+}
+
+/// `AFD_POLL_INFO` with one `AFD_POLL_HANDLE_INFO`.
+#[repr(C)]
+struct PollInfo {
+    timeout: i64,
+    count: u32,
+    exclusive: u32,
+    socket: RawSocket,
+    events: u32,
+    status: NTSTATUS,
+}
+
+/// Makes `socket` ready for `flags`, and for nothing else.
+pub fn make_ready(socket: RawSocket, flags: u32) {
+    let mut state = lock();
+    state.ready.retain(|entry| entry.0 != socket);
+    state.ready.push((socket, flags));
+    state.complete_where(|request| (request.socket == socket).then_some(flags));
+}
+
+/// Has `socket` be ready for nothing any more.
+pub fn make_unready(socket: RawSocket) {
+    lock().ready.retain(|entry| entry.0 != socket);
+}
+
+/// Closes `socket` as a bare handle.
+pub fn close_socket(socket: RawSocket) {
+    let mut state = lock();
+    state.closed.push(socket);
+    state.complete_where(|request| (request.socket == socket).then_some(AFD_POLL_LOCAL_CLOSE));
+}
+
+/// Has the next `count` requests fail.
+pub fn refuse_requests(count: usize) {
+    lock().refusals = count;
+}
+
+fn lock() -> MutexGuard<'static, State> {
+    SYSTEM.state.lock().unwrap()
+}
+
+impl State {
+    fn open(&mut self, object: Object) -> HANDLE {
+        self.objects.push(object);
+        self.objects.len() as HANDLE
+    }
+
+    fn object(&mut self, handle: HANDLE) -> &mut Object {
+        &mut self.objects[handle as HandleNumber - 1]
+    }
+
+    fn port(&mut self, handle: HANDLE) -> &mut VecDeque<Packet> {
+        match self.object(handle) {
+            Object::Port(packets) => packets,
+            _ => panic!("not a port"),
+        }
+    }
+
+    fn post(&mut self, port: HANDLE, packet: Packet) {
+        self.port(port).push_back(packet);
+        SYSTEM.packets.notify_all();
+    }
+
+    /// What `socket` is ready for.
+    fn ready(&self, socket: RawSocket) -> u32 {
+        let entry = self.ready.iter().find(|entry| entry.0 == socket);
+        entry.map_or(0, |entry| entry.1)
+    }
+
+    /// Answers the requests that ask for some of what became true for them.
+    fn complete_where(&mut self, became: impl Fn(&Request) -> Option<u32>) {
+        while let Some(place) = self
+            .requests
+            .iter()
+            .position(|request| became(request).is_some_and(|flags| flags & request.events != 0))
+        {
+            let request = self.requests.remove(place);
+            let events = became(&request).map_or(0, |flags| flags & request.events);
+            self.complete(&request, STATUS_SUCCESS, events);
+        }
+    }
+
+    fn complete(&mut self, request: &Request, status: NTSTATUS, events: u32) {
+        let Object::Device(Some((port, key))) = self.objects[request.device - 1] else {
+            panic!("the device has no port");
+        };
+        let packet = Packet {
+            key,
+            context: request.context,
+            answer: Some(Answer {
+                memory: request.memory,
+                status,
+                events,
+            }),
+        };
+        self.post(port as HANDLE, packet);
+    }
+
+    /// Whether `memory` is that of a request whose packet has not been taken.
+    fn has(&self, memory: Memory) -> bool {
+        let queued = self.objects.iter().any(|object| match object {
+            Object::Port(packets) => packets
+                .iter()
+                .filter_map(|packet| packet.answer.as_ref())
+                .any(|answer| answer.memory == memory),
+            _ => false,
+        });
+        queued || self.requests.iter().any(|it| it.memory == memory)
+    }
+
+    fn close(&mut self, handle: HANDLE) {
+        let number = handle as HandleNumber;
+        match mem::replace(self.object(handle), Object::Closed) {
+            Object::Closed => panic!("closed twice"),
+            Object::Port(packets) => assert!(packets.is_empty(), "a packet was left in the port"),
+            Object::Device(_) => assert!(
+                self.requests.iter().all(|it| it.device != number),
+                "a request was left with the device"
+            ),
+        }
+    }
+}
+
+impl Answer {
+    fn write(&self) {
+        let status = self.memory.status as *mut IO_STATUS_BLOCK;
+        let info = self.memory.info as *mut PollInfo;
+        // SAFETY: who made the request promised that the memory would stay.
+        let (status, info) = unsafe { (&mut *status, &mut *info) };
+        // SAFETY: both members of the union are valid for any bits.
+        let before = unsafe { status.Anonymous.Status };
+        assert_eq!(before, OURS, "the memory of a request was written to");
+        status.Anonymous.Status = self.status;
+        info.count = u32::from(self.status == STATUS_SUCCESS);
+        info.events = self.events;
+    }
+}
+
+/// As the standard library's, of handles of this system.
+#[derive(Debug)]
+pub struct OwnedHandle(HANDLE);
+
+// SAFETY: it is a number.
+unsafe impl Send for OwnedHandle {}
+
+// SAFETY: as above.
+unsafe impl Sync for OwnedHandle {}
+
+/// As the standard library's.
+pub trait FromRawHandle {
+    /// # Safety
+    ///
+    /// Nobody else closes `handle`.
+    unsafe fn from_raw_handle(handle: RawHandle) -> Self;
+}
+
+/// As the standard library's.
+pub trait AsRawHandle {
+    fn as_raw_handle(&self) -> RawHandle;
+}
+
+impl FromRawHandle for OwnedHandle {
+    unsafe fn from_raw_handle(handle: RawHandle) -> OwnedHandle {
+        OwnedHandle(handle)
+    }
+}
+
+impl AsRawHandle for OwnedHandle {
+    fn as_raw_handle(&self) -> RawHandle {
+        self.0
+    }
+}
+
+impl Drop for OwnedHandle {
+    fn drop(&mut self) {
+        // A test that has failed leaves things as they are.
+        if !std::thread::panicking() {
+            lock().close(self.0);
+        }
+    }
+}
+
+#[no_mangle]
+extern "system" fn CreateIoCompletionPort(
+    handle: HANDLE,
+    port: HANDLE,
+    key: usize,
+    _threads: u32,
+) -> HANDLE {
+    let mut state = lock();
+    if handle == INVALID_HANDLE_VALUE {
+        return state.open(Object::Port(VecDeque::new()));
+    }
+    match state.object(handle) {
+        Object::Device(place @ None) => *place = Some((port as HandleNumber, key)),
+        _ => panic!("has a port already, or can have none"),
+    }
+    port
+}
+
+#[no_mangle]
+extern "system" fn PostQueuedCompletionStatus(
+    port: HANDLE,
+    _bytes: u32,
+    key: usize,
+    context: *const OVERLAPPED,
+) -> BOOL {
+    let packet = Packet {
+        key,
+        context: context as usize,
+        answer: None,
+    };
+    lock().post(port, packet);
+    1
+}
+
+/// A timeout that is not infinite has passed when nothing is there. One that is never
+/// passes: a thread that waits for nothing is what loom calls a deadlock, and a lost event.
+#[no_mangle]
+unsafe extern "system" fn GetQueuedCompletionStatusEx(
+    port: HANDLE,
+    room: *mut OVERLAPPED_ENTRY,
+    len: u32,
+    taken: *mut u32,
+    millis: u32,
+    _alertable: BOOL,
+) -> BOOL {
+    let mut state = lock();
+    while state.port(port).is_empty() {
+        if millis != INFINITE {
+            drop(state);
+            set_last_error(WAIT_TIMEOUT);
+            return 0;
+        }
+        state = SYSTEM.packets.wait(state).unwrap();
+    }
+    let packets = state.port(port);
+    let count = packets.len().min(len as usize);
+    for (place, packet) in packets.drain(..count).enumerate() {
+        if let Some(answer) = &packet.answer {
+            answer.write();
+        }
+        let entry = OVERLAPPED_ENTRY {
+            lpCompletionKey: packet.key,
+            lpOverlapped: packet.context as *mut OVERLAPPED,
+            ..Default::default()
+        };
+        // SAFETY: the caller has room for `len` entries.
+        unsafe { room.add(place).write(entry) };
+    }
+    // SAFETY: the caller wants to know.
+    unsafe { taken.write(count as u32) };
+    1
+}
+
+/// Opens the device: nothing else is opened here.
+#[no_mangle]
+unsafe extern "system" fn NtCreateFile(
+    handle: *mut HANDLE,
+    _access: u32,
+    _attributes: *const OBJECT_ATTRIBUTES,
+    _status: *mut IO_STATUS_BLOCK,
+    _allocation: *const i64,
+    _file_attributes: u32,
+    _share: u32,
+    _disposition: u32,
+    _options: u32,
+    _ea: *const c_void,
+    _ea_len: u32,
+) -> NTSTATUS {
+    let opened = lock().open(Object::Device(None));
+    // SAFETY: the caller wants to have it.
+    unsafe { handle.write(opened) };
+    STATUS_SUCCESS
+}
+
+/// A poll of the device: it ends in a packet at once if some of what is asked is true, and
+/// else when it becomes so.
+#[no_mangle]
+unsafe extern "system" fn NtDeviceIoControlFile(
+    device: HANDLE,
+    _event: HANDLE,
+    _apc: PIO_APC_ROUTINE,
+    context: *const c_void,
+    status: *mut IO_STATUS_BLOCK,
+    code: u32,
+    input: *const c_void,
+    input_len: u32,
+    output: *mut c_void,
+    _output_len: u32,
+) -> NTSTATUS {
+    assert_eq!(code, IOCTL_AFD_POLL);
+    assert_eq!(input_len as usize, mem::size_of::<PollInfo>());
+    assert_eq!(input, output.cast_const());
+    let memory = Memory {
+        status: status as usize,
+        info: output as usize,
+    };
+    let mut state = lock();
+    assert!(
+        !state.has(memory),
+        "the memory of a request was used for another"
+    );
+    // SAFETY: the caller has made the memory ours.
+    let (status, info) = unsafe { (&mut *status, &*output.cast::<PollInfo>()) };
+    let request = Request {
+        device: device as HandleNumber,
+        memory,
+        socket: info.socket,
+        events: info.events,
+        context: context as usize,
+    };
+    if state.closed.contains(&request.socket) {
+        return STATUS_INVALID_HANDLE;
+    }
+    if state.refusals > 0 {
+        state.refusals -= 1;
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    status.Anonymous.Status = OURS;
+    let events = state.ready(request.socket) & request.events;
+    if events != 0 {
+        state.complete(&request, STATUS_SUCCESS, events);
+        return STATUS_SUCCESS;
+    }
+    state.requests.push(request);
+    STATUS_PENDING
+}
+
+#[no_mangle]
+unsafe extern "system" fn NtCancelIoFileEx(
+    device: HANDLE,
+    request: *const IO_STATUS_BLOCK,
+    _status: *mut IO_STATUS_BLOCK,
+) -> NTSTATUS {
+    let mut state = lock();
+    let place = state
+        .requests
+        .iter()
+        .position(|it| it.device == device as HandleNumber && it.memory.status == request as usize);
+    let Some(place) = place else {
+        return STATUS_NOT_FOUND;
+    };
+    let request = state.requests.remove(place);
+    state.complete(&request, STATUS_CANCELLED, 0);
+    STATUS_SUCCESS
+}
+
+#[no_mangle]
+extern "system" fn RtlNtStatusToDosError(status: NTSTATUS) -> u32 {
+    match status {
+        STATUS_INVALID_HANDLE => ERROR_INVALID_HANDLE,
+        _ => ERROR_NO_SYSTEM_RESOURCES,
+    }
+}
+
+/// Asked for the system's own socket behind one; there are no others.
+#[no_mangle]
+unsafe extern "system" fn WSAIoctl(
+    socket: SOCKET,
+    code: u32,
+    _input: *const c_void,
+    _input_len: u32,
+    output: *mut c_void,
+    _output_len: u32,
+    _returned: *mut u32,
+    _overlapped: *mut OVERLAPPED,
+    _routine: LPWSAOVERLAPPED_COMPLETION_ROUTINE,
+) -> i32 {
+    assert_eq!(code, SIO_BASE_HANDLE);
+    // SAFETY: the caller wants to know.
+    unsafe { output.cast::<RawSocket>().write(socket as RawSocket) };
+    0
+}
+
+/// The last error of Windows is here where the standard library of this system looks.
+fn set_last_error(error: u32) {
+    // SAFETY: the place is this thread's own. No other of loom's runs before it is read.
+    unsafe { *libc::__errno_location() = error as i32 };
+}

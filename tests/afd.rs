@@ -136,6 +136,7 @@ fn every_type_converts_to_a_socket_and_back() {
         let number = source.as_raw_socket();
         assert_eq!(source.as_socket().as_raw_socket(), number);
         let shown = format!("{source:?}");
+        assert!(shown.contains(&number.to_string()), "{shown}");
 
         let owned: OwnedSocket = source.into();
         assert_eq!(owned.as_raw_socket(), number);

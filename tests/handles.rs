@@ -166,6 +166,7 @@ fn every_type_converts_to_a_descriptor_and_back() {
     {
         let fd = source.as_raw_fd();
         let shown = format!("{source:?}");
+        assert!(shown.contains(&fd.to_string()), "{shown}");
         assert_eq!(source.as_fd().as_raw_fd(), fd);
 
         let owned: OwnedFd = source.into();

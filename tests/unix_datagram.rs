@@ -226,6 +226,20 @@ fn a_peer_that_is_gone_refuses() {
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
 }
 
+/// Linux tells a sender that its peer threw away what it had sent, and turned to another.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_a_peer_threw_away_is_an_error_to_be_taken() {
+    let (one, fickle) = UnixDatagram::pair().unwrap();
+    let other = Bound::new("other");
+    one.send(b"lost").unwrap();
+    assert!(one.take_error().unwrap().is_none());
+    fickle.connect(&other.path).unwrap();
+    let error = one.take_error().unwrap().unwrap();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    assert!(one.take_error().unwrap().is_none());
+}
+
 /// Sends until the queue is full; the number of datagrams that found room.
 fn fill(send: impl Fn() -> io::Result<usize>) -> usize {
     let mut sent = 0;

@@ -55,6 +55,36 @@ fn a_port_cannot_be_taken_over() {
     }
 }
 
+/// A client that was there, and is gone by reset, is an error or a connection, never a panic.
+#[test]
+fn a_client_that_resets_before_it_is_accepted_breaks_nothing() {
+    let (mut poll, mut events) = poll_and_events();
+    let mut listener = TcpListener::bind(any_port()).unwrap();
+    register(&poll, &mut listener, R);
+    let address = listener.local_addr().unwrap();
+    for _ in 0..3 {
+        // What this leaves behind in memory looks like an address.
+        let client = net::TcpStream::connect(address).unwrap();
+        expect_readable(&mut poll, &mut events, SOURCE);
+        listener.accept().unwrap();
+        drop(client);
+        expect_would_block(listener.accept());
+
+        let client = net::TcpStream::connect(address).unwrap();
+        reset_on_close(&client);
+        drop(client);
+        expect_readable(&mut poll, &mut events, SOURCE);
+        match listener.accept() {
+            Ok((_, peer)) => assert_eq!(peer.ip(), address.ip()),
+            Err(error) => assert!(matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+            )),
+        }
+        expect_would_block(listener.accept());
+    }
+}
+
 /// Edge case 37: no child inherits a socket, whichever way it was made.
 #[test]
 fn sockets_are_not_inherited() {
@@ -605,6 +635,22 @@ fn registering_beside_a_poll_leaves_nothing_behind() {
         drop((poll, waker, registry));
         assert_eq!(open_fds(), before);
     });
+}
+
+#[test]
+fn a_wake_behind_packets_that_tell_nothing_is_heard() {
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(1);
+    let waker = Waker::new(poll.registry(), WAKER).unwrap();
+    let (_peer, mut stream) = tcp_pair();
+    register(&poll, &mut stream, R);
+    poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    // The request that runs is cancelled, and its packet takes all the room there is.
+    drop(stream);
+    waker.wake().unwrap();
+    poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    let told: Vec<Token> = events.iter().map(Event::token).collect();
+    assert_eq!(told, [WAKER]);
 }
 
 /// A waker that wakes a poll whose `Events` is full has one event to come, and not one for

@@ -121,8 +121,15 @@ const FAULTS: &[Fault] = &[
     Fault {
         name: "successor-not-awaited",
         file: "sys/iocp.rs",
-        right: "deadline.has_passed() && !self.shared.has_changes()",
-        wrong: "deadline.has_passed()",
+        right: "was_full || self.shared.has_changes();",
+        wrong: "was_full;",
+    },
+    // A wake behind packets that tell nothing has to wait for the next call.
+    Fault {
+        name: "room-lost-to-nothing",
+        file: "sys/iocp.rs",
+        right: "let was_full = events.len() == events.capacity();",
+        wrong: "let was_full = false;",
     },
     // The memory of a cancelled request is used before its packet was taken.
     Fault {

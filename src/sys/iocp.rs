@@ -93,8 +93,11 @@ impl seam::Selector for Selector {
             let taken = requested.and_then(|()| self.shared.take(events, deadline.left()));
             lock(&self.shared.changes).waiting = false;
             taken?;
+            // Packets that tell nothing may have taken the room of others.
+            let was_full = events.len() == events.capacity();
             self.shared.settle(events);
-            if !events.is_empty() || deadline.has_passed() && !self.shared.has_changes() {
+            let may_have_more = was_full || self.shared.has_changes();
+            if !events.is_empty() || deadline.has_passed() && !may_have_more {
                 return Ok(());
             }
         }

@@ -498,6 +498,20 @@ fn a_wake_that_found_no_room_is_heard_later() {
     });
 }
 
+/// The packet of a source that is gone takes all the room, and tells nothing.
+#[test]
+fn a_wake_behind_a_packet_that_tells_nothing_is_heard() {
+    check(|| {
+        let (mut poll, socket) = with_socket(READABLE);
+        let waker = Waker::new(poll.registry(), WAKE).unwrap();
+        look(&mut poll);
+        drop(socket);
+        waker.wake().unwrap();
+        let told = poll_for(&mut poll, 1, Some(Duration::ZERO));
+        assert_eq!(told, [(WAKE, true, false)]);
+    });
+}
+
 /// The packets of wakes do not pile up where the events have no room for them.
 #[test]
 fn one_packet_serves_all_wakes_until_it_is_taken() {

@@ -9,8 +9,8 @@ use std::{io, mem, ptr};
 
 use windows_sys::Win32::Foundation::{SetHandleInformation, HANDLE, HANDLE_FLAG_INHERIT};
 use windows_sys::Win32::Networking::WinSock::{
-    connect, getsockopt, ioctlsocket, WSAIoctl, WSASocketW, WSAStartup, AF_INET, AF_INET6, FIONBIO,
-    IN6_ADDR, IN6_ADDR_0, INVALID_SOCKET, IN_ADDR, IN_ADDR_0, IPPROTO_IPV6, IPV6_V6ONLY,
+    accept, connect, getsockopt, ioctlsocket, WSAIoctl, WSASocketW, WSAStartup, AF_INET, AF_INET6,
+    FIONBIO, IN6_ADDR, IN6_ADDR_0, INVALID_SOCKET, IN_ADDR, IN_ADDR_0, IPPROTO_IPV6, IPV6_V6ONLY,
     SIO_UDP_CONNRESET, SIO_UDP_NETRESET, SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_IN6_0, SOCK_STREAM,
     WSADATA, WSAEWOULDBLOCK, WSA_FLAG_NO_HANDLE_INHERIT, WSA_FLAG_OVERLAPPED,
 };
@@ -22,7 +22,25 @@ pub(crate) fn tcp_bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 pub(crate) fn tcp_accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-    let (stream, peer) = listener.accept()?;
+    // Wine tells no address of a client that has reset the connection meanwhile, and leaves the
+    // memory for it as it was. The standard library takes that for an address, or panics.
+    // SAFETY: all bits zero is a value of the type.
+    let mut peer: SOCKADDR_IN6 = unsafe { mem::zeroed() };
+    let mut len = mem::size_of::<SOCKADDR_IN6>() as i32;
+    // SAFETY: the pointers are those of local variables, and `len` the size of `peer`.
+    let accepted = unsafe {
+        accept(
+            raw(listener.as_raw_socket()),
+            ptr::addr_of_mut!(peer).cast(),
+            &mut len,
+        )
+    };
+    if accepted == INVALID_SOCKET {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the system just made `accepted` for us; nobody else knows of it.
+    let stream = unsafe { TcpStream::from_raw_socket(accepted as RawSocket) };
+    let peer = address_of(&peer).ok_or(io::ErrorKind::ConnectionAborted)?;
     stream.set_nonblocking(true)?;
     // Sockets that are made are not inherited from birth; one that is accepted is.
     // SAFETY: takes no pointer.
@@ -30,6 +48,28 @@ pub(crate) fn tcp_accept(listener: &TcpListener) -> io::Result<(TcpStream, Socke
         SetHandleInformation(stream.as_raw_socket() as HANDLE, HANDLE_FLAG_INHERIT, 0)
     })?;
     Ok((stream, peer))
+}
+
+/// The address of either family; `None` where none was filled in.
+fn address_of(address: &SOCKADDR_IN6) -> Option<SocketAddr> {
+    let port = u16::from_be(address.sin6_port);
+    match address.sin6_family {
+        AF_INET => {
+            // SAFETY: the larger one holds the bytes of the smaller one, at the same alignment.
+            let address = unsafe { &*(address as *const SOCKADDR_IN6).cast::<SOCKADDR_IN>() };
+            // SAFETY: all members of the union are valid for any bits.
+            let ip = unsafe { address.sin_addr.S_un.S_addr }.to_ne_bytes();
+            Some(SocketAddr::from((ip, port)))
+        }
+        AF_INET6 => {
+            // SAFETY: all members of the unions are valid for any bits.
+            let (ip, scope) =
+                unsafe { (address.sin6_addr.u.Byte, address.Anonymous.sin6_scope_id) };
+            let flow = address.sin6_flowinfo;
+            Some(std::net::SocketAddrV6::new(ip.into(), port, flow, scope).into())
+        }
+        _ => None,
+    }
 }
 
 pub(crate) fn tcp_connect(address: SocketAddr) -> io::Result<TcpStream> {

@@ -2,7 +2,7 @@
 //!
 //! * [`model`] is the definition: which events must, may and must not come.
 //! * [`script`] is what programs may do.
-//! * [`world`] makes sources, and asks poll(2) what is true of them.
+//! * [`world`] makes sources, and asks the system what is true of them.
 //! * [`run`] carries a script out, and compares.
 //! * [`search`] makes scripts, and shrinks those that diverge.
 //!

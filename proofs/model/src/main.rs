@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use model::run::BACKEND;
-use model::search::{search, seed};
+use model::search::{regressions, search, seed, try_seed};
 
 fn main() -> ExitCode {
     let operations = std::env::args()
@@ -18,7 +18,8 @@ fn main() -> ExitCode {
     };
     let (seed, start) = (seed(), Instant::now());
     println!("{BACKEND:?}\nMODEL_SEED={seed:#018x}");
-    match search(seed, operations, Duration::MAX) {
+    let known = (regressions().into_iter()).try_for_each(|seed| try_seed(seed).map(drop));
+    match known.and_then(|()| search(seed, operations, Duration::MAX)) {
         Ok(counts) => {
             println!("{counts}; divergences: 0; {:.1?}", start.elapsed());
             ExitCode::SUCCESS

@@ -1,7 +1,7 @@
 //! What the library promises about events, as a program that makes no system call.
 //!
 //! The [`Model`] is told of every operation and its result, and of the *level* of every
-//! source: what poll(2) says of its descriptor at that moment. From these it knows
+//! source: what poll(2), or `WSAPoll`, says of it at that moment. From these it knows
 //!
 //! * what a poll **must** report: [`Model::is_owed`],
 //! * what it **may** report: `Model::explains`,
@@ -30,6 +30,11 @@
 //! It may report a direction although not armed there, as events are hints; but only while
 //! it is ready, not without end while nothing happens to it, and not if it has fired as a
 //! one-shot.
+//!
+//! On a completion port ([`Backend::by_packets`]) the system answers when it comes to it. A poll
+//! that found something, or did not wait, leaves debts to a later one, while one that waits for
+//! what is owed does not come back empty; nor does any that was woken. And a packet tells what
+//! was true when it was made, which is since the source was told of last.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::time::Duration;
@@ -66,6 +71,16 @@ pub struct Backend {
     pub knows_registrations: bool,
     /// The same for a registration with another poll.
     pub knows_other_polls: bool,
+    /// Readiness comes in packets: some time after it is there, and it may be gone by then.
+    pub by_packets: bool,
+    /// The end of a stream is not to be seen before all data were read.
+    pub end_is_behind_data: bool,
+    /// Wine's doing, where Windows is told not to report it: a datagram that found no receiver
+    /// may be told as a connection that failed, of which nothing more is to be heard.
+    pub refusal_is_the_end: bool,
+    /// Wine's doing: it takes a whole write where there is room for a part of it, and loses
+    /// the rest with the socket that is closed.
+    pub bulk_dies_with_its_sender: bool,
 }
 
 impl Backend {
@@ -77,6 +92,10 @@ impl Backend {
         error_is_exact: true,
         knows_registrations: true,
         knows_other_polls: cfg!(debug_assertions),
+        by_packets: false,
+        end_is_behind_data: false,
+        refusal_is_the_end: false,
+        bulk_dies_with_its_sender: false,
     };
 
     pub const POLL: Backend = Backend {
@@ -94,6 +113,21 @@ impl Backend {
         knows_registrations: cfg!(debug_assertions),
         ..Backend::EPOLL
     };
+
+    /// Its edges are those of poll(2).
+    pub const AFD: Backend = Backend {
+        by_packets: true,
+        end_is_behind_data: true,
+        refusal_is_the_end: true,
+        bulk_dies_with_its_sender: true,
+        ..Backend::POLL
+    };
+
+    /// A poll that waits so long, and comes back empty, has nothing to tell.
+    pub fn long_enough(&self) -> Duration {
+        let millis = if self.by_packets { 2000 } else { 100 };
+        Duration::from_millis(millis)
+    }
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -166,7 +200,7 @@ impl Kind {
     }
 }
 
-/// What poll(2) says of a descriptor.
+/// What the system says of a source.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Level {
     pub readable: bool,
@@ -230,6 +264,8 @@ impl Told {
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Moved(usize),
+    /// As much of a datagram as there was room for, which is a failure on Windows.
+    Cut,
     WouldBlock,
     Failed,
 }
@@ -273,6 +309,8 @@ pub struct Model {
 struct Source {
     kind: Kind,
     level: Level,
+    /// All that was true since it was told of last.
+    was: Level,
     /// What has arrived and was not read: the bytes of a stream, the length of each
     /// datagram, one for each connection.
     unread: VecDeque<usize>,
@@ -286,6 +324,8 @@ struct Source {
     /// Which directions the peer has shut, all of them if it is gone.
     peer_has_shut: Directions,
     peer_is_gone: bool,
+    /// Whether [`Backend::refusal_is_the_end`] may have come true of it.
+    is_refused: bool,
     registration: Option<Registration>,
 }
 
@@ -346,6 +386,25 @@ enum Reporter {
     Waker,
 }
 
+/// Why a poll does not tell all that is owed.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Excuse {
+    None,
+    NoRoom,
+    /// Packets of sources take their time; a wake is one that is there at once.
+    UnderWay,
+}
+
+impl Excuse {
+    fn excuses(self, reporter: Reporter) -> bool {
+        match self {
+            Excuse::None => false,
+            Excuse::NoRoom => true,
+            Excuse::UnderWay => matches!(reporter, Reporter::Source(..)),
+        }
+    }
+}
+
 impl Model {
     pub fn new(backend: Backend) -> Model {
         Model {
@@ -362,12 +421,14 @@ impl Model {
             self.sources[end] = Some(Source {
                 kind,
                 level: Level::default(),
+                was: Level::default(),
                 unread: VecDeque::new(),
                 is_exact: true,
                 had_bulk: false,
                 has_shut: [false; 2],
                 peer_has_shut: [false; 2],
                 peer_is_gone: false,
+                is_refused: false,
                 registration: None,
             });
         }
@@ -396,7 +457,8 @@ impl Model {
             peer.peer_is_gone = true;
             // With unread data, closing a connection resets it.
             let breaks = is_reset || !closed.is_exact || !closed.unread.is_empty();
-            peer.is_exact &= !breaks && closed.kind != Kind::Listener;
+            let loses = self.backend.bulk_dies_with_its_sender && peer.had_bulk;
+            peer.is_exact &= !breaks && !loses && closed.kind != Kind::Listener;
         }
     }
 
@@ -434,6 +496,7 @@ impl Model {
             };
             let level = level.unwrap_or_default();
             let before = std::mem::replace(&mut source.level, level);
+            source.was = source.was.or(level);
             for (direction, watch) in source.watches() {
                 watch.is_unannounced &= level.is_ready(direction);
             }
@@ -464,7 +527,8 @@ impl Model {
             _ => None,
         };
         let is_connected = matches!(source.kind, Kind::Tcp | Kind::UnixStream | Kind::Pipe);
-        let ended = (is_connected && source.peer_is_gone && !bulk).then_some(true);
+        let is_hidden = self.backend.end_is_behind_data && !source.unread.is_empty();
+        let ended = (is_connected && source.peer_is_gone && !bulk && !is_hidden).then_some(true);
         (readable, ended)
     }
 
@@ -472,7 +536,10 @@ impl Model {
 
     /// Bytes are on their way. Call it before the levels are observed that they change.
     pub fn sent(&mut self, end: End, outcome: Outcome) {
+        let refusal_is_the_end = self.backend.refusal_is_the_end;
         if let Some(source) = &mut self.sources[end] {
+            let is_to_nobody = source.kind == Kind::Udp && source.peer_is_gone;
+            source.is_refused |= refusal_is_the_end && is_to_nobody;
             source.is_exact &= match source.kind {
                 // Linux has the socket forget what its peer sent, once it knows of its end.
                 Kind::UnixDatagram => outcome != Outcome::Failed,
@@ -531,7 +598,7 @@ impl Model {
                 }
                 source.unread.retain(|&left| left > 0);
             }
-            Outcome::Moved(_) if !is_peek => drop(source.unread.pop_front()),
+            Outcome::Moved(_) | Outcome::Cut if !is_peek => drop(source.unread.pop_front()),
             _ => {}
         }
         Ok(())
@@ -583,6 +650,7 @@ impl Model {
             Some(_) => return Verdict::Undefined,
         }
         source.registration = Some(Registration::new(poll, token, asked));
+        source.was = source.level;
         self.stir(end);
         Verdict::Succeeds
     }
@@ -661,7 +729,7 @@ impl Model {
         let tokens: BTreeSet<usize> = (told.iter().map(|it| it.token))
             .chain(reporters.iter().map(|&(token, _)| token))
             .collect();
-        let is_full = told.len() == polled.capacity;
+        let excuse = self.excuse(polled);
         let mut news = Vec::new();
         for token in tokens {
             let events: Vec<Told> = told
@@ -673,17 +741,55 @@ impl Model {
                 .filter(|it| it.0 == token)
                 .map(|it| it.1)
                 .collect();
-            self.judge(poll, &events, &group, is_full, after)?;
+            self.judge(poll, &events, &group, excuse, after)?;
             for &reporter in &group {
-                let how = self.how_told(poll, reporter, &events, &group, is_full, after);
+                let how = self.how_told(poll, reporter, &events, &group, excuse, after);
                 news.push((reporter, how));
             }
         }
         for (reporter, how) in news {
-            self.learn(poll, reporter, how, told.len(), 3 * reporters.len() + 4)?;
+            self.learn(poll, reporter, how, told.len(), self.patience(poll))?;
+            if let (Reporter::Source(end, _), true) = (reporter, how.contains(&Sure::Yes)) {
+                // What it tells next, it sees from now on.
+                self.sources[end].as_mut().unwrap().was = Level::default();
+            }
         }
         self.observe(after);
         Ok(())
+    }
+
+    fn excuse(&self, polled: &Polled) -> Excuse {
+        let by_packets = self.backend.by_packets;
+        let waited = (polled.timeout).is_none_or(|it| it >= self.backend.long_enough());
+        match polled.told.len() {
+            len if len == polled.capacity => Excuse::NoRoom,
+            // Packets that tell nothing may have taken what room there was.
+            1.. if by_packets => Excuse::NoRoom,
+            0 if by_packets && !waited => Excuse::UnderWay,
+            _ => Excuse::None,
+        }
+    }
+
+    /// How many events may come before one that is owed.
+    fn patience(&self, poll: usize) -> usize {
+        let each = if self.backend.by_packets { 6 } else { 3 };
+        each * self.reporters(poll).len() + 4
+    }
+
+    /// Whether something owed has been passed by so often that it should be under way, and
+    /// only time could be lacking.
+    pub fn is_overtaken(&self, poll: usize) -> bool {
+        let patience = self.patience(poll) / 2;
+        self.reporters(poll).iter().any(|&(_, it)| match it {
+            Reporter::Source(end, _) => {
+                let (_, registration) = self.registered(end);
+                registration
+                    .watches
+                    .iter()
+                    .any(|it| it.overtaken > patience)
+            }
+            Reporter::Waker => false,
+        })
     }
 
     /// All who may report something to a poll, with their tokens.
@@ -725,6 +831,7 @@ impl Model {
             && watch.armed == Sure::Yes
             && source.level.is_ready(direction)
             && !watch.is_unannounced
+            && !source.is_refused
     }
 
     fn is_due(&self, reporter: Reporter, poll: usize) -> bool {
@@ -768,7 +875,11 @@ impl Model {
             };
         };
         let (source, _) = self.registered(end);
-        let level = source.level.or(after[end].unwrap_or_default());
+        let mut level = source.level.or(after[end].unwrap_or_default());
+        if self.backend.by_packets {
+            level = level.or(source.was);
+        }
+        level.error |= source.is_refused;
         let failed = self.backend.failure_is_readiness && level.has_failed();
         let objections = [
             (event.other, "nobody asked for that"),
@@ -793,7 +904,7 @@ impl Model {
                 "there is no room to write",
             ),
             (
-                event.read_closed && !source.read_can_end(),
+                event.read_closed && !(source.read_can_end() || source.is_refused),
                 "reading has not ended",
             ),
             (
@@ -855,7 +966,7 @@ impl Model {
         poll: usize,
         events: &[Told],
         group: &[Reporter],
-        is_full: bool,
+        excuse: Excuse,
         after: &Levels,
     ) -> Result<(), Wrong> {
         let explains =
@@ -863,15 +974,16 @@ impl Model {
         if !can_assign(events.len(), group.len(), &explains, &|_| false) {
             return Err(self.why_not(poll, events, group, after));
         }
-        let is_due = |at: usize| !is_full && self.is_due(group[at], poll);
+        let is_due = |at: usize| !excuse.excuses(group[at]) && self.is_due(group[at], poll);
         let pays = |at: usize, event: usize| {
-            explains(at, event) && (is_full || self.pays(group[at], events[event]))
+            let need_not = excuse.excuses(group[at]);
+            explains(at, event) && (need_not || self.pays(group[at], events[event]))
         };
         if can_assign(events.len(), group.len(), &pays, &is_due) {
             return Ok(());
         }
         let due: Vec<String> = (group.iter())
-            .filter(|&&it| self.is_due(it, poll))
+            .filter(|&&it| !excuse.excuses(it) && self.is_due(it, poll))
             .map(|&it| self.describe(poll, it))
             .collect();
         Err(format!(
@@ -916,7 +1028,7 @@ impl Model {
         reporter: Reporter,
         events: &[Told],
         group: &[Reporter],
-        is_full: bool,
+        excuse: Excuse,
         after: &Levels,
     ) -> [Sure; 2] {
         let able = |it: Reporter| {
@@ -925,7 +1037,7 @@ impl Model {
                 .filter(|&event| self.explains(poll, it, event, after))
                 .collect::<Vec<Told>>()
         };
-        let is_due = !is_full && self.is_due(reporter, poll);
+        let is_due = !excuse.excuses(reporter) && self.is_due(reporter, poll);
         let mut own = able(reporter);
         if is_due {
             own.retain(|&event| self.pays(reporter, event));
@@ -1064,6 +1176,7 @@ impl Source {
             Outcome::Moved(0) => self.has_ended() && unread == 0,
             Outcome::Moved(len) if self.kind.is_immediate() => len == wanted.min(unread),
             Outcome::Moved(len) => len <= wanted.min(unread),
+            Outcome::Cut => self.kind == Kind::Udp && wanted < unread,
             Outcome::WouldBlock if self.kind.is_immediate() => unread == 0 && !self.has_ended(),
             Outcome::WouldBlock => true,
             Outcome::Failed => self.can_fail(),
@@ -1180,7 +1293,11 @@ mod tests {
     /// A model in which data have come for the first source of a pair, which is
     /// registered.
     fn with_data(mode: Mode) -> Model {
-        let mut model = Model::new(Backend::EPOLL);
+        with_data_on(Backend::EPOLL, mode)
+    }
+
+    fn with_data_on(backend: Backend, mode: Mode) -> Model {
+        let mut model = Model::new(backend);
         model.create(0, Kind::UnixStream);
         assert_eq!(model.register(0, 0, TOKEN, asked(mode)), Verdict::Succeeds);
         model.sent(1, Outcome::Moved(5));
@@ -1202,11 +1319,20 @@ mod tests {
 
     /// A poll that looks, and has room for `capacity`.
     fn look(model: &mut Model, capacity: usize, told: &[Told]) -> Result<(), Wrong> {
+        look_for(model, Duration::ZERO, capacity, told)
+    }
+
+    fn look_for(
+        model: &mut Model,
+        timeout: Duration,
+        capacity: usize,
+        told: &[Told],
+    ) -> Result<(), Wrong> {
         let now = model.sources[0].as_ref().unwrap().level;
         let polled = Polled {
             capacity,
-            timeout: Some(Duration::ZERO),
-            elapsed: Duration::ZERO,
+            timeout: Some(timeout),
+            elapsed: timeout,
             told: told.to_vec(),
         };
         model.polled(0, &polled, &levels(now))
@@ -1342,6 +1468,32 @@ mod tests {
         model.wake(0);
         let told = (0..20).map(|_| look(&mut model, 1, &[EVENT]));
         rejects(told.collect(), "starves");
+    }
+
+    #[test]
+    fn a_packet_is_owed_to_who_waits_for_it() {
+        let mut model = with_data_on(Backend::AFD, Mode::Edge);
+        look(&mut model, 4, &[]).unwrap();
+        assert!(model.is_owed(0));
+        let long = Backend::AFD.long_enough();
+        rejects(look_for(&mut model, long, 4, &[]), "not reported");
+        look_for(&mut model, long, 4, &[EVENT]).unwrap();
+        rejects(look(&mut model, 4, &[EVENT]), "was told before");
+        model.make_waker(0, 9);
+        model.wake(0);
+        rejects(look(&mut model, 4, &[]), "not reported");
+    }
+
+    #[test]
+    fn a_packet_may_tell_what_is_no_more_once() {
+        for (backend, is_late) in [(Backend::AFD, true), (Backend::POLL, false)] {
+            let mut model = with_data_on(backend, Mode::Level);
+            read(&mut model, 10, Outcome::Moved(5), Level::default());
+            if is_late {
+                look(&mut model, 4, &[EVENT]).unwrap();
+            }
+            rejects(look(&mut model, 4, &[EVENT]), "nothing to read");
+        }
     }
 
     #[test]

@@ -19,7 +19,9 @@ use crate::script::{At, Op, Script, Timeout, CLONES};
 use crate::world::{self, Object};
 
 /// The backend that the library was built with.
-pub const BACKEND: Backend = if cfg!(mio_unsupported_force_poll_poll) {
+pub const BACKEND: Backend = if cfg!(windows) {
+    Backend::AFD
+} else if cfg!(mio_unsupported_force_poll_poll) {
     Backend::POLL
 } else if cfg!(mio_test_kqueue_shim) {
     Backend::KQUEUE
@@ -32,6 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long the machine may take to bring what was written to the other end.
 const ARRIVAL: Duration = Duration::from_secs(10);
+
+/// How long the system may take to bring a packet of what is true already.
+const DELIVERY: Duration = Duration::from_millis(50);
 
 /// How much is unread at most, in datagrams or connections. A UDP socket throws away what
 /// does not fit.
@@ -458,21 +463,26 @@ impl Runner {
     }
 
     fn fill(&mut self, end: End) -> Result<bool, Wrong> {
-        let len = match self.model.kind_of(end) {
+        let kind = self.model.kind_of(end);
+        let (len, times) = match kind {
             Some(Kind::Listener) | None => return Ok(false),
-            Some(Kind::UnixDatagram) => 4 * 1024,
-            Some(Kind::Udp) => 512,
-            Some(_) => self.buf.len(),
+            Some(Kind::UnixDatagram) => (4 * 1024, 1024),
+            Some(Kind::Udp) => (512, MOST_UNREAD),
+            Some(_) => (self.buf.len(), 1024),
         };
         let mut any = false;
-        for _ in 0..1024 {
+        for _ in 0..times {
             match self.write_once(end, len)? {
                 Some(Outcome::Moved(moved)) if moved == len => any = true,
                 None => return Ok(any),
                 Some(_) => return Ok(true),
             }
         }
-        Err("there is no end of room".into())
+        match kind {
+            // Where no error comes of it, there is room for any number that nobody receives.
+            Some(Kind::Udp) => Ok(any),
+            _ => Err("there is no end of room".into()),
+        }
     }
 
     /// `None` if there is nothing to read from.
@@ -549,9 +559,12 @@ impl Runner {
             Timeout::Micros(micros) => Some(Duration::from_micros(micros)),
             Timeout::Forever if !self.model.is_owed(poll) => Some(Duration::ZERO),
             // Then what would have hung is a divergence like others, and can be shrunk.
-            Timeout::Forever if is_bounded() => Some(Duration::from_millis(100)),
+            Timeout::Forever if is_bounded() => Some(BACKEND.long_enough()),
             Timeout::Forever => None,
         };
+        if BACKEND.by_packets && self.model.is_overtaken(poll) {
+            thread::sleep(DELIVERY);
+        }
         let mut events = Events::with_capacity(capacity);
         let start = Instant::now();
         let result = self.polls[poll].poll(&mut events, timeout);
@@ -576,7 +589,12 @@ impl Runner {
     fn collect(&mut self, poll: usize, capacity: usize) -> Result<bool, Wrong> {
         // What is level-triggered is owed for ever; but the others have had their turns.
         for _ in 0..=4 * ENDS / capacity {
-            self.poll(poll, capacity, Timeout::Zero)?;
+            // Where it takes time until a debt can be paid, it is waited for.
+            let timeout = match BACKEND.by_packets {
+                true => Timeout::Forever,
+                false => Timeout::Zero,
+            };
+            self.poll(poll, capacity, timeout)?;
             if !self.model.is_owed(poll) {
                 break;
             }
@@ -640,6 +658,7 @@ fn outcome(result: io::Result<usize>) -> Option<Outcome> {
         Ok(moved) => Some(Outcome::Moved(moved)),
         Err(error) if error.kind() == ErrorKind::Unsupported => None,
         Err(error) if error.kind() == ErrorKind::WouldBlock => Some(Outcome::WouldBlock),
+        Err(error) if world::is_cut(&error) => Some(Outcome::Cut),
         Err(_) => Some(Outcome::Failed),
     }
 }

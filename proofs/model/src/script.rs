@@ -5,6 +5,7 @@ use std::fmt;
 use proptest::prelude::*;
 
 use crate::model::{name_of, Asked, End, Kind, Mode, ENDS, PAIRS, POLLS};
+use crate::world::KINDS;
 
 /// A registry: of one of the polls, its own or a clone of it.
 #[derive(Copy, Clone, Debug)]
@@ -155,14 +156,8 @@ fn token() -> impl Strategy<Value = usize> {
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
-    prop_oneof![
-        3 => Just(Kind::UnixStream),
-        3 => Just(Kind::Tcp),
-        2 => Just(Kind::Pipe),
-        2 => Just(Kind::Udp),
-        2 => Just(Kind::UnixDatagram),
-        1 => Just(Kind::Listener),
-    ]
+    let kinds = KINDS.iter().map(|&(weight, kind)| (weight, Just(kind)));
+    prop::strategy::Union::new_weighted(kinds.collect())
 }
 
 fn asked() -> impl Strategy<Value = Asked> {

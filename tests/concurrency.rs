@@ -377,6 +377,45 @@ fn a_running_poll_sees_what_changes() {
     }
 }
 
+/// Registrations meet a poll at each of its moments: before it waits, while it does, and while
+/// it returns.
+#[test]
+fn what_eight_threads_register_is_told_while_a_poll_runs() {
+    const THREADS: usize = 8;
+    const ROUNDS: usize = if AFD { 500 } else { 3_000 };
+    let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(4));
+    let waker = Waker::new(poll.registry(), WAKE).unwrap();
+    let seen: [Seen; THREADS] = Default::default();
+    let left = AtomicUsize::new(THREADS);
+    thread::scope(|scope| {
+        for (number, seen) in seen.iter().enumerate() {
+            let registry = poll.registry().try_clone().unwrap();
+            let (left, waker) = (&left, &waker);
+            scope.spawn(move || {
+                let (mut near, mut far) = stream_pair();
+                far.write_all(b"x").unwrap();
+                for round in 1..=ROUNDS {
+                    let token = Token(round * THREADS + number);
+                    registry.register(&mut near, token, R).unwrap();
+                    seen.wait_for(round);
+                    registry.deregister(&mut near).unwrap();
+                }
+                left.fetch_sub(1, Ordering::Relaxed);
+                waker.wake().unwrap();
+            });
+        }
+        while left.load(Ordering::Relaxed) > 0 {
+            util::poll(&mut poll, &mut events, Some(LONG));
+            assert!(!events.is_empty(), "a registration is lost");
+            for Token(token) in events.iter().map(|event| event.token()) {
+                if Token(token) != WAKE {
+                    seen[token % THREADS].report(token / THREADS);
+                }
+            }
+        }
+    });
+}
+
 const CHANGERS: usize = 3;
 /// Windows leaves the port of every connection alone for a while.
 const GENERATIONS: usize = if AFD { 600 } else { 6_000 };

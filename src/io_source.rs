@@ -221,7 +221,8 @@ macro_rules! impl_write {
     )+};
 }
 
-/// Implements `event::Source` for types whose field `inner` is an [`IoSource`].
+/// Implements `event::Source` for types whose field `inner` can be registered, as an [`IoSource`]
+/// can.
 macro_rules! impl_source {
     ($type:ty) => {
         impl crate::event::Source for $type {

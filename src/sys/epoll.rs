@@ -146,7 +146,10 @@ unsafe fn epoll_wait(
     room: libc::c_int,
     millis: libc::c_int,
 ) -> libc::c_int {
-    /// What the C library calls, and sandboxes know, where it exists.
+    // CPUs that came to Linux later have only the one with a signal mask; null is none.
+    #[allow(unused_variables)]
+    let call = libc::SYS_epoll_pwait;
+    // What the C library calls, and sandboxes know, where it exists.
     #[cfg(any(
         target_arch = "arm",
         target_arch = "powerpc",
@@ -155,21 +158,10 @@ unsafe fn epoll_wait(
         target_arch = "x86",
         target_arch = "x86_64"
     ))]
-    const CALL: libc::c_long = libc::SYS_epoll_wait;
-    /// CPUs that came to Linux later have only the one with a signal mask; null is none.
-    #[cfg(not(any(
-        target_arch = "arm",
-        target_arch = "powerpc",
-        target_arch = "powerpc64",
-        target_arch = "s390x",
-        target_arch = "x86",
-        target_arch = "x86_64"
-    )))]
-    const CALL: libc::c_long = libc::SYS_epoll_pwait;
-
+    let call = libc::SYS_epoll_wait;
     let mask = std::ptr::null::<libc::sigset_t>();
     // SAFETY: the caller's promise; a call without a mask does not look at the last two.
-    let ready = unsafe { libc::syscall(CALL, epoll, events, room, millis, mask, 0_usize) };
+    let ready = unsafe { libc::syscall(call, epoll, events, room, millis, mask, 0_usize) };
     ready as libc::c_int
 }
 

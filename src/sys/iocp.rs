@@ -96,8 +96,8 @@ impl seam::Selector for Selector {
             // Packets that tell nothing may have taken the room of others.
             let was_full = events.len() == events.capacity();
             self.shared.settle(events);
-            let may_have_more = was_full || self.shared.has_changes();
-            if !events.is_empty() || deadline.has_passed() && !may_have_more {
+            let may_have_more = || was_full || self.shared.has_changes();
+            if !events.is_empty() || deadline.has_passed() && !may_have_more() {
                 return Ok(());
             }
         }

@@ -16,9 +16,9 @@
 pub(crate) mod seam;
 
 mod event;
-// Said by the debug checks of sources, and by backends that keep books.
 #[cfg(feature = "os-poll")]
 mod fmt_flags;
+// Said by the debug checks of sources, and by backends that keep books.
 #[allow(dead_code)]
 pub(crate) mod misuse;
 

@@ -5,9 +5,7 @@ use std::os::windows::io::{
     AsHandle, AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle, RawHandle,
 };
 
-use crate::event::Source;
 use crate::sys::named_pipe::Pipe;
-use crate::{Interest, Registry, Token};
 
 /// Either end of a named pipe.
 ///
@@ -27,7 +25,7 @@ use crate::{Interest, Registry, Token};
 ///
 /// * The pipe has to be registered before it is read, written or connected, and the poll has
 ///   to be polled: with [`Poll::poll`] the results arrive. Registering with
-///   [`READABLE`](Interest::READABLE) begins to read.
+///   [`READABLE`](crate::Interest::READABLE) begins to read.
 /// * It belongs to the first poll that it was registered with. Deregistered, it can be
 ///   registered there again, and nowhere else.
 /// * What was read ahead is gone for others who use the same pipe by another handle.
@@ -235,32 +233,9 @@ impl NamedPipe {
     }
 }
 
+impl_source!(NamedPipe);
 impl_read!(NamedPipe, &NamedPipe);
 impl_write!(NamedPipe, &NamedPipe);
-
-impl Source for NamedPipe {
-    fn register(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()> {
-        self.inner.register(registry.selector(), token, interest)
-    }
-
-    fn reregister(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()> {
-        self.inner.reregister(registry.selector(), token, interest)
-    }
-
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.inner.deregister(registry.selector())
-    }
-}
 
 impl AsHandle for NamedPipe {
     fn as_handle(&self) -> BorrowedHandle<'_> {

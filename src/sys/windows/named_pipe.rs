@@ -45,8 +45,8 @@ use super::port::Key;
 use crate::sync::{lock, Arc, Mutex};
 use crate::sys::misuse::{already_registered, not_registered};
 use crate::sys::pipe_state::{self as state, Answer, Code, Failure, Link, PipeState, Told};
-use crate::sys::selector::{Selector, Shared};
-use crate::{Interest, Token};
+use crate::sys::selector::Shared;
+use crate::{Interest, Registry, Token};
 
 /// Reads ask for at least so much, unless the limit is lower.
 const LEAST_READ: usize = 4 << 10;
@@ -692,7 +692,7 @@ fn check_limit(limit: usize) -> io::Result<usize> {
 impl Pipe {
     pub(crate) fn register(
         &mut self,
-        selector: &Selector,
+        registry: &Registry,
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
@@ -703,11 +703,11 @@ impl Pipe {
         }
         match &self.home {
             None => {
-                let shared = selector.shared();
+                let shared = registry.selector().shared();
                 shared.port().attach(self.inner.handle, Key::Pipe)?;
                 self.home = Some(Arc::clone(shared));
             }
-            Some(home) if !Arc::ptr_eq(home, selector.shared()) => {
+            Some(home) if !Arc::ptr_eq(home, registry.selector().shared()) => {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidInput,
                     "a named pipe belongs to the poll that it was registered with first",
@@ -720,18 +720,18 @@ impl Pipe {
 
     pub(crate) fn reregister(
         &mut self,
-        selector: &Selector,
+        registry: &Registry,
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
         let mut locked = lock(&self.inner.locked);
-        self.check_registered_with(&locked, selector)?;
+        self.check_registered_with(&locked, registry)?;
         self.watch(&mut locked, token, interest)
     }
 
-    pub(crate) fn deregister(&mut self, selector: &Selector) -> io::Result<()> {
+    pub(crate) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         let mut locked = lock(&self.inner.locked);
-        if self.check_registered_with(&locked, selector).is_err() {
+        if self.check_registered_with(&locked, registry).is_err() {
             return Err(not_registered());
         }
         locked.state.unwatch();
@@ -754,10 +754,10 @@ impl Pipe {
         })
     }
 
-    fn check_registered_with(&self, locked: &Locked, selector: &Selector) -> io::Result<()> {
+    fn check_registered_with(&self, locked: &Locked, registry: &Registry) -> io::Result<()> {
         match &self.home {
             Some(home) if locked.state.is_watched() => {
-                if Arc::ptr_eq(home, selector.shared()) {
+                if Arc::ptr_eq(home, registry.selector().shared()) {
                     Ok(())
                 } else {
                     Err(already_registered())

@@ -11,8 +11,8 @@ use windows_sys::Win32::Foundation::{SetHandleInformation, HANDLE, HANDLE_FLAG_I
 use windows_sys::Win32::Networking::WinSock::{
     accept, connect, getsockopt, ioctlsocket, WSAIoctl, WSASocketW, WSAStartup, AF_INET, AF_INET6,
     FIONBIO, IN6_ADDR, IN6_ADDR_0, INVALID_SOCKET, IN_ADDR, IN_ADDR_0, IPPROTO_IPV6, IPV6_V6ONLY,
-    SIO_UDP_CONNRESET, SIO_UDP_NETRESET, SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_IN6_0, SOCK_STREAM,
-    WSADATA, WSAEWOULDBLOCK, WSA_FLAG_NO_HANDLE_INHERIT, WSA_FLAG_OVERLAPPED,
+    SIO_UDP_CONNRESET, SIO_UDP_NETRESET, SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_IN6_0, SOCKET,
+    SOCK_STREAM, WSADATA, WSAEWOULDBLOCK, WSA_FLAG_NO_HANDLE_INHERIT, WSA_FLAG_OVERLAPPED,
 };
 
 pub(crate) fn tcp_bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -35,11 +35,8 @@ pub(crate) fn tcp_accept(listener: &TcpListener) -> io::Result<(TcpStream, Socke
             &mut len,
         )
     };
-    if accepted == INVALID_SOCKET {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the system just made `accepted` for us; nobody else knows of it.
-    let stream = unsafe { TcpStream::from_raw_socket(accepted as RawSocket) };
+    // SAFETY: it is the answer of `accept`.
+    let stream = TcpStream::from(unsafe { own(accepted) }?);
     let peer = address_of(&peer).ok_or(io::ErrorKind::ConnectionAborted)?;
     stream.set_nonblocking(true)?;
     // Sockets that are made are not inherited from birth; one that is accepted is.
@@ -158,11 +155,21 @@ fn tcp_socket(address: SocketAddr) -> io::Result<OwnedSocket> {
             WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT,
         )
     };
-    if socket == INVALID_SOCKET {
+    // SAFETY: it is the answer of `WSASocketW`.
+    unsafe { own(socket) }
+}
+
+/// Takes over what a call that makes sockets has answered: a socket, or that there is none.
+///
+/// # Safety
+///
+/// It was just made, and nobody else knows of it.
+unsafe fn own(made: SOCKET) -> io::Result<OwnedSocket> {
+    if made == INVALID_SOCKET {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the system just made `socket` for us; nobody else knows of it.
-    Ok(unsafe { OwnedSocket::from_raw_socket(socket as RawSocket) })
+    // SAFETY: the caller's promise.
+    Ok(unsafe { OwnedSocket::from_raw_socket(made as RawSocket) })
 }
 
 /// Has the socket library start, which it does once for every time it is asked to. The
@@ -214,7 +221,7 @@ fn turn_off(socket: &UdpSocket, option: u32) -> io::Result<()> {
 }
 
 /// A socket as the system's calls take it; on 32 bits it is narrower there.
-fn raw(socket: RawSocket) -> windows_sys::Win32::Networking::WinSock::SOCKET {
+fn raw(socket: RawSocket) -> SOCKET {
     socket as _
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use crate::operation::MESSAGE;
+use crate::operation::{ACTIVE, MESSAGE};
 
 /// An eventfd: the cheapest thing that can be ready.
 pub struct Bell(File);
@@ -37,9 +37,11 @@ impl Bell {
     }
 }
 
-/// The indexes of `active` ones among `count`, evenly spread.
-pub fn spread(active: usize, count: usize) -> impl Iterator<Item = usize> {
-    (0..active).map(move |index| index * count / active)
+/// Rings [`ACTIVE`] of the bells, evenly spread.
+pub fn ring_some(bells: &[Bell]) {
+    for index in 0..ACTIVE {
+        bells[index * bells.len() / ACTIVE].ring();
+    }
 }
 
 /// The clients of an echo server: every one sends, then every one waits for its answer.

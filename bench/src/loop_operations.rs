@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::load::{self, Bell, Clients};
 use crate::loops::Loop;
-use crate::operation::{Operation, Run, ACTIVE, BATCH, MESSAGE};
+use crate::operation::{self, repeat, Operation, Run, ACTIVE, BATCH, MESSAGE};
 
 pub fn make<L: Loop>(operation: Operation) -> Option<Run> {
     Some(match operation {
@@ -24,17 +24,6 @@ pub fn make<L: Loop>(operation: Operation) -> Option<Run> {
         Operation::Timeout(micros) => timeout::<L>(Duration::from_micros(micros)),
         Operation::Registered(count) => registered::<L>(count),
         _ => return None,
-    })
-}
-
-/// Times a loop.
-fn repeat(mut body: impl FnMut() + 'static) -> Run {
-    Box::new(move |count| {
-        let start = Instant::now();
-        for _ in 0..count {
-            body();
-        }
-        start.elapsed()
     })
 }
 
@@ -135,18 +124,10 @@ fn registered<L: Loop>(count: usize) -> Run {
     for (key, bell) in bells.iter().enumerate() {
         event_loop.add(bell.fd(), key, true);
     }
-    Box::new(move |count| {
-        let mut elapsed = Duration::ZERO;
-        for _ in 0..count {
-            for index in load::spread(ACTIVE, bells.len()) {
-                bells[index].ring();
-            }
-            let start = Instant::now();
-            turn_until(&mut event_loop, ACTIVE);
-            elapsed += start.elapsed();
-        }
-        elapsed
-    })
+    operation::repeat_after(
+        move || load::ring_some(&bells),
+        move || turn_until(&mut event_loop, ACTIVE),
+    )
 }
 
 pub fn heap_per_source<L: Loop>() -> f64 {

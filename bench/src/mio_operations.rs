@@ -13,7 +13,7 @@ use super::mio::{Events, Interest, Poll, Token, Waker};
 use super::mio_sockets;
 use crate::load::{self, Bell};
 use crate::loops::bare;
-use crate::operation::{Operation, Run, ACTIVE, BATCH, PRODUCERS, WAKES};
+use crate::operation::{self, repeat, Operation, Run, ACTIVE, BATCH, PRODUCERS, WAKES};
 
 pub fn make(operation: Operation) -> Run {
     match operation {
@@ -32,17 +32,6 @@ pub fn make(operation: Operation) -> Run {
         Operation::Timeout(micros) => timeout(Duration::from_micros(micros)),
         Operation::Registered(count) => registered(count),
     }
-}
-
-/// Times a loop.
-pub fn repeat(mut body: impl FnMut() + 'static) -> Run {
-    Box::new(move |count| {
-        let start = Instant::now();
-        for _ in 0..count {
-            body();
-        }
-        start.elapsed()
-    })
 }
 
 pub fn poll_and_events() -> (Poll, Events) {
@@ -204,20 +193,13 @@ fn registered(count: usize) -> Run {
     let (mut poll, mut events) = poll_and_events();
     let bells: Vec<Bell> = (0..count).map(|_| Bell::new()).collect();
     register_all(&poll, &bells);
-    Box::new(move |count| {
-        let mut elapsed = Duration::ZERO;
-        for _ in 0..count {
-            for index in load::spread(ACTIVE, bells.len()) {
-                bells[index].ring();
-            }
-            let start = Instant::now();
+    operation::repeat_after(
+        move || load::ring_some(&bells),
+        move || {
             poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
-            let readable = count_readable(&events);
-            elapsed += start.elapsed();
-            assert_eq!(readable, ACTIVE);
-        }
-        elapsed
-    })
+            assert_eq!(count_readable(&events), ACTIVE);
+        },
+    )
 }
 
 fn register_all(poll: &Poll, bells: &[Bell]) {

@@ -5,9 +5,9 @@ use std::io::{self, ErrorKind, Read, Write};
 use super::mio::event::Source;
 use super::mio::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
 use super::mio::{Interest, Token};
-use super::mio_operations::{poll_and_events, repeat};
+use super::mio_operations::poll_and_events;
 use crate::load::{self, Clients};
-use crate::operation::{Run, MEBIBYTE, MESSAGE};
+use crate::operation::{repeat, Run, MEBIBYTE, MESSAGE};
 
 pub fn echo(connections: usize) -> Run {
     let (mut poll, mut events) = poll_and_events();

@@ -1,11 +1,36 @@
 //! What is measured.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Performs an operation so many times, and says how long that took. What has to be done
 /// between two operations is not in it where it says so.
 pub type Run = Box<dyn FnMut(u64) -> Duration>;
+
+/// Times a loop.
+pub fn repeat(mut body: impl FnMut() + 'static) -> Run {
+    Box::new(move |count| {
+        let start = Instant::now();
+        for _ in 0..count {
+            body();
+        }
+        start.elapsed()
+    })
+}
+
+/// Times `body` only, not what prepares it each time.
+pub fn repeat_after(prepare: impl Fn() + 'static, mut body: impl FnMut() + 'static) -> Run {
+    Box::new(move |count| {
+        let mut elapsed = Duration::ZERO;
+        for _ in 0..count {
+            prepare();
+            let start = Instant::now();
+            body();
+            elapsed += start.elapsed();
+        }
+        elapsed
+    })
+}
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Operation {

@@ -10,7 +10,7 @@ use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::sync::Arc;
 use loom::thread;
 
-use schedules::{BareWaker, Events, Interest, Poll, Socket, Token, Waker};
+use schedules::{BareWaker, Events, Interest, Poll, Registry, Socket, Token, Waker};
 
 const SOCKET: RawSocket = 10;
 const OTHER: RawSocket = 11;
@@ -52,6 +52,15 @@ fn with_socket(interest: Interest) -> (Poll, Socket) {
     (poll, socket)
 }
 
+/// Runs `change` in another thread, with a clone of the registry.
+fn beside<T: 'static>(
+    poll: &Poll,
+    change: impl FnOnce(&Registry) -> T + 'static,
+) -> thread::JoinHandle<T> {
+    let registry = poll.registry().try_clone().unwrap();
+    thread::spawn(move || change(&registry))
+}
+
 /// Waits for at least one event. They are the tokens with what they are ready for.
 fn wait(poll: &mut Poll, room: usize) -> Vec<(Token, bool, bool)> {
     let told = poll_for(poll, room, None);
@@ -80,10 +89,9 @@ fn poll_for(poll: &mut Poll, room: usize, timeout: Option<Duration>) -> Vec<(Tok
 fn what_is_registered_while_a_poll_waits_takes_part() {
     check(|| {
         let mut poll = Poll::new().unwrap();
-        let registry = poll.registry().try_clone().unwrap();
-        let thread = thread::spawn(move || {
+        let thread = beside(&poll, |registry| {
             let mut socket = Socket::new(SOCKET);
-            socket.register(&registry, ONE, READABLE);
+            socket.register(registry, ONE, READABLE);
             system::make_ready(SOCKET, RECEIVE);
             socket
         });
@@ -97,10 +105,9 @@ fn what_is_ready_when_it_is_registered_takes_part() {
     check(|| {
         let mut poll = Poll::new().unwrap();
         system::make_ready(SOCKET, RECEIVE);
-        let registry = poll.registry().try_clone().unwrap();
-        let thread = thread::spawn(move || {
+        let thread = beside(&poll, |registry| {
             let mut socket = Socket::new(SOCKET);
-            socket.register(&registry, ONE, READABLE);
+            socket.register(registry, ONE, READABLE);
             socket
         });
         assert_eq!(wait(&mut poll, 4), [(ONE, true, false)]);
@@ -156,10 +163,9 @@ fn a_direction_that_is_armed_beside_another_is_reported() {
 fn a_change_while_a_request_runs_is_told_as_it_is() {
     check(|| {
         let (mut poll, mut socket) = with_socket(READABLE);
-        let registry = poll.registry().try_clone().unwrap();
-        let thread = thread::spawn(move || {
+        let thread = beside(&poll, |registry| {
             system::make_ready(SOCKET, RECEIVE | SEND);
-            socket.reregister(&registry, TWO, WRITABLE);
+            socket.reregister(registry, TWO, WRITABLE);
             socket
         });
         let mut told = wait(&mut poll, 4);
@@ -178,9 +184,8 @@ fn what_replaces_a_request_is_answered_to_the_call_that_waits() {
     check(|| {
         let (mut poll, mut socket) = with_socket(READABLE);
         system::make_ready(SOCKET, SEND);
-        let registry = poll.registry().try_clone().unwrap();
-        let thread = thread::spawn(move || {
-            socket.reregister(&registry, TWO, WRITABLE);
+        let thread = beside(&poll, |registry| {
+            socket.reregister(registry, TWO, WRITABLE);
             socket
         });
         assert_eq!(wait(&mut poll, 4), [(TWO, false, true)]);
@@ -195,10 +200,9 @@ fn a_change_upon_a_change_is_told_as_it_is() {
     check(|| {
         let (mut poll, mut socket) = with_socket(READABLE);
         system::make_ready(SOCKET, SEND);
-        let registry = poll.registry().try_clone().unwrap();
-        let thread = thread::spawn(move || {
-            socket.reregister(&registry, TWO, WRITABLE);
-            socket.reregister(&registry, THREE, READABLE | WRITABLE);
+        let thread = beside(&poll, |registry| {
+            socket.reregister(registry, TWO, WRITABLE);
+            socket.reregister(registry, THREE, READABLE | WRITABLE);
             socket
         });
         let mut told = wait(&mut poll, 4);
@@ -343,11 +347,10 @@ fn an_answer_and_a_drop_at_once() {
 fn a_source_that_comes_back_is_told_by_its_new_token_only() {
     check(|| {
         let (mut poll, mut socket) = with_socket(READABLE);
-        let registry = poll.registry().try_clone().unwrap();
-        let thread = thread::spawn(move || {
-            socket.deregister(&registry);
+        let thread = beside(&poll, |registry| {
+            socket.deregister(registry);
             system::make_ready(SOCKET, RECEIVE);
-            socket.register(&registry, TWO, READABLE);
+            socket.register(registry, TWO, READABLE);
             socket
         });
         assert_eq!(wait(&mut poll, 4), [(TWO, true, false)]);
@@ -385,9 +388,8 @@ fn a_request_that_fails_is_made_again() {
         system::make_ready(SOCKET, RECEIVE);
         system::make_ready(OTHER, RECEIVE);
         system::refuse_requests(2);
-        let registry = poll.registry().try_clone().unwrap();
-        let thread = thread::spawn(move || {
-            socket.deregister(&registry);
+        let thread = beside(&poll, |registry| {
+            socket.deregister(registry);
             socket
         });
         let mut events = Events::with_capacity(4);
@@ -435,12 +437,11 @@ fn a_change_after_a_refusal_is_reported() {
         let (mut poll, mut socket) = with_socket(READABLE);
         system::make_ready(SOCKET, RECEIVE);
         assert_eq!(wait(&mut poll, 4), [(ONE, true, false)]);
-        let registry = poll.registry().try_clone().unwrap();
-        let thread = thread::spawn(move || {
+        let thread = beside(&poll, |registry| {
             system::refuse_requests(1);
             socket.would_block(READABLE);
             system::refuse_requests(0);
-            socket.reregister(&registry, TWO, READABLE);
+            socket.reregister(registry, TWO, READABLE);
             socket
         });
         let mut events = Events::with_capacity(4);
@@ -556,11 +557,10 @@ fn a_waker_that_is_gone_is_not_heard() {
     check(|| {
         let mut poll = Poll::new().unwrap();
         let waker = Waker::new(poll.registry(), WAKE).unwrap();
-        let registry = poll.registry().try_clone().unwrap();
-        let thread = thread::spawn(move || {
+        let thread = beside(&poll, |registry| {
             waker.wake().unwrap();
             drop(waker);
-            Waker::new(&registry, TWO).unwrap()
+            Waker::new(registry, TWO).unwrap()
         });
         let early = look(&mut poll);
         assert!(early.is_empty() || early == [(WAKE, true, false)]);

@@ -15,7 +15,7 @@
 //!   or by ourselves; of the writing one likewise. With it may come an error in `fflags`.
 //! * Whether a descriptor is registered cannot be asked: adding what is there, and
 //!   deleting what is not, are no errors of ours.
-//! * Timeouts are in nanoseconds.
+//! * Timeouts are in nanoseconds. XNU refuses long ones.
 //! * Closing a descriptor deletes its filters. A child does not inherit the queue.
 //! * The fields of `kevent` have other types on every system: they are inferred.
 
@@ -79,26 +79,37 @@ impl seam::Selector for Selector {
     }
 
     fn select(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
-        let timeout = timeout.map(timeout::timespec);
         let room = events.capacity().min(libc::c_int::MAX as usize);
-        // SAFETY: `events` has room for `room` entries of the kernel's layout, which a
-        // transparent `Event` has. The timeout outlives the call.
-        let ready = check(unsafe {
-            os::kevent(
-                self.kqueue.as_raw_fd(),
-                ptr::null(),
-                0,
-                events.as_mut_ptr().cast(),
-                room as _,
-                timeout.as_ref().map_or(ptr::null(), |it| it as *const _),
-            )
-        })?;
-        // SAFETY: the kernel has initialised the first `ready` entries, and it was given
-        // no more room than the capacity of `events`.
-        unsafe { events.set_len(ready as usize) };
-        Ok(())
+        let mut left = timeout;
+        loop {
+            let part = left.map(|left| left.min(LONGEST));
+            let timeout = part.map(timeout::timespec);
+            // SAFETY: `events` has room for `room` entries of the kernel's layout, which a
+            // transparent `Event` has. The timeout outlives the call.
+            let ready = check(unsafe {
+                os::kevent(
+                    self.kqueue.as_raw_fd(),
+                    ptr::null(),
+                    0,
+                    events.as_mut_ptr().cast(),
+                    room as _,
+                    timeout.as_ref().map_or(ptr::null(), |it| it as *const _),
+                )
+            })?;
+            left = left.zip(part).map(|(left, part)| left - part);
+            if ready > 0 || left == Some(Duration::ZERO) {
+                // SAFETY: the kernel has initialised the first `ready` entries, and it was
+                // given no more room than the capacity of `events`.
+                unsafe { events.set_len(ready as usize) };
+                return Ok(());
+            }
+        }
     }
 }
+
+/// The longest timeout that every kernel takes, three years: macOS before 10.15 refused
+/// more, later versions more seconds than an `int` holds.
+const LONGEST: Duration = Duration::from_secs(100_000_000);
 
 impl FdSelector for Selector {
     fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {

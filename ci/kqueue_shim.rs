@@ -12,7 +12,7 @@
 //!   `kcmp(2)` tells which queue a descriptor is, whatever number it has by now.
 //! * Every note is edge-triggered for the kernel. One without `EV_CLEAR` is armed anew
 //!   after each event, which looks at the descriptor again and is how kqueue does it.
-//! * `EVFILT_USER` is an eventfd.
+//! * `EVFILT_USER` is an eventfd, `EVFILT_TIMER` a timerfd.
 //! * What Linux reports is not all told: see [`Note::judge`].
 //! * Hidden descriptors have numbers from [`HIDDEN`] on, even if that is beyond the
 //!   process's own limit, as long as the hard limit allows. So they neither take part in
@@ -21,10 +21,22 @@
 //!
 //! # Which kqueue
 //!
-//! That of FreeBSD, by its numbers and layout. `EVFILT_USER` with `NOTE_TRIGGER` in the
-//! very change that adds the note does not fire; with `MIO_TEST_KQUEUE_LIKE=macos` in the
-//! environment it does. With that, adding the writing filter to a pipe whose reader is gone
-//! fails with `EPIPE`, as it did on macOS 10.10; without, it succeeds, and fires.
+//! That of FreeBSD, by its numbers and layout. Where systems differ, the environment
+//! chooses: `MIO_TEST_KQUEUE_LIKE` is `macos`, `freebsd` or `netbsd`.
+//!
+//! | | unset | `macos` | `freebsd` | `netbsd` |
+//! |---|---|---|---|---|
+//! | adding `EVFILT_WRITE` to a pipe whose reader is gone | fires | fires | `EPIPE` | `EBADF` |
+//! | `NOTE_TRIGGER` in the change that adds an `EVFILT_USER` | waits | fires | waits | waits |
+//!
+//! The first row is each kernel's `pipe_kqfilter`: DragonFly and OpenBSD do as FreeBSD, and
+//! so did macOS before 10.15. A filter that is there already fires on all of them.
+//!
+//! A timeout of more seconds than an `int` holds is refused with `EINVAL`, as by XNU.
+//!
+//! For tests, `MIO_TEST_KQUEUE_REFUSES`, which is `read` or `write`, has the addition of
+//! that filter fail with `ENOMEM`; `MIO_TEST_KQUEUE_MONTHS=pass` has timeouts of months pass
+//! at once, but for their fractions of a second.
 //!
 //! # Where it is not like the real one
 //!
@@ -66,6 +78,7 @@ pub(crate) struct kevent {
 
 pub(crate) const EVFILT_READ: i16 = -1;
 pub(crate) const EVFILT_WRITE: i16 = -2;
+pub(crate) const EVFILT_TIMER: i16 = -7;
 pub(crate) const EVFILT_USER: i16 = -11;
 
 pub(crate) const EV_ADD: u16 = 0x0001;
@@ -200,6 +213,9 @@ unsafe fn exchange(
     Ok(list.len as c_int)
 }
 
+/// What no test waits for, in seconds.
+const MONTHS: u64 = 10_000_000;
+
 /// When the wait ends; `None` if never, or later than a clock can say.
 fn deadline_of(timeout: Option<&libc::timespec>) -> io::Result<Option<Instant>> {
     let Some(timeout) = timeout else {
@@ -208,8 +224,12 @@ fn deadline_of(timeout: Option<&libc::timespec>) -> io::Result<Option<Instant>> 
     let seconds = u64::try_from(timeout.tv_sec);
     let nanoseconds = u32::try_from(timeout.tv_nsec);
     match (seconds, nanoseconds) {
-        (Ok(seconds), Ok(nanoseconds)) if nanoseconds < 1_000_000_000 => {
-            Ok(Instant::now().checked_add(Duration::new(seconds, nanoseconds)))
+        (Ok(seconds), Ok(nanoseconds))
+            if nanoseconds < 1_000_000_000 && seconds <= i32::MAX as u64 =>
+        {
+            let months_pass = seconds >= MONTHS && is_set("MIO_TEST_KQUEUE_MONTHS", "pass");
+            let wait = Duration::new(if months_pass { 0 } else { seconds }, nanoseconds);
+            Ok(Instant::now().checked_add(wait))
         }
         _ => Err(failure(libc::EINVAL)),
     }
@@ -237,9 +257,14 @@ fn is_ready_before(outer: RawFd, deadline: Option<Instant>) -> io::Result<bool> 
     Ok(ready > 0)
 }
 
+/// Whether the environment sets `name` to `value`.
+fn is_set(name: &str, value: &str) -> bool {
+    env::var_os(name).is_some_and(|it| it == value)
+}
+
 /// Which of the systems is asked for, where they differ.
-fn is_macos() -> bool {
-    env::var_os("MIO_TEST_KQUEUE_LIKE").is_some_and(|it| it == "macos")
+fn is_like(system: &str) -> bool {
+    is_set("MIO_TEST_KQUEUE_LIKE", system)
 }
 
 // The queues.
@@ -410,6 +435,30 @@ fn beyond_the_limit<T>(body: impl FnOnce() -> T) -> T {
     }
 }
 
+/// Starts a timer of as many milliseconds as `change` says, once or again and again.
+fn timer(change: &kevent) -> io::Result<OwnedFd> {
+    if change.data <= 0 {
+        return Err(failure(libc::EINVAL));
+    }
+    let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
+    // SAFETY: takes no pointer.
+    let timer = hidden(|| unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, flags) })?;
+    let first = libc::timespec {
+        tv_sec: (change.data / 1000) as _,
+        tv_nsec: (change.data % 1000 * 1_000_000) as _,
+    };
+    // SAFETY: made of integers, of which each may be zero.
+    let never = unsafe { mem::zeroed() };
+    let is_single = change.flags & EV_ONESHOT != 0;
+    let setting = libc::itimerspec {
+        it_interval: if is_single { never } else { first },
+        it_value: first,
+    };
+    // SAFETY: the setting outlives the call. The former one is not asked for.
+    check(unsafe { libc::timerfd_settime(timer.as_raw_fd(), 0, &setting, ptr::null_mut()) })?;
+    Ok(timer)
+}
+
 fn control(epoll: RawFd, operation: c_int, fd: RawFd, events: c_int, data: u64) -> io::Result<()> {
     let mut event = libc::epoll_event {
         events: events as u32,
@@ -454,8 +503,11 @@ struct Notes {
     again: Vec<(usize, RawFd, u64)>,
 }
 
+/// A note about no descriptor: an event of the user's own or a timer.
 struct User {
     ident: usize,
+    filter: i16,
+    /// An eventfd or a timerfd.
     bell: File,
     note: Note,
 }
@@ -500,7 +552,7 @@ impl Notes {
         let filter = match change.filter {
             EVFILT_READ => READ,
             EVFILT_WRITE => WRITE,
-            EVFILT_USER => return self.change_user(change),
+            EVFILT_USER | EVFILT_TIMER => return self.change_user(change),
             _ => return Err(failure(libc::EINVAL)),
         };
         let fd = RawFd::try_from(change.ident).map_err(|_| failure(libc::EBADF))?;
@@ -542,9 +594,16 @@ impl Notes {
         if filter == WRITE && kind == Kind::Other && find(fd).is_ok() {
             return Err(failure(libc::EPERM));
         }
-        let is_broken = || is_ready(fd, libc::POLLERR);
-        if filter == WRITE && kind == Kind::Pipe && is_macos() && is_broken() {
-            return Err(failure(libc::EPIPE));
+        if filter == WRITE && kind == Kind::Pipe && is_ready(fd, libc::POLLERR) {
+            // The reader is gone.
+            if is_like("freebsd") {
+                return Err(failure(libc::EPIPE));
+            } else if is_like("netbsd") {
+                return Err(failure(libc::EBADF));
+            }
+        }
+        if is_set("MIO_TEST_KQUEUE_REFUSES", ["read", "write"][filter]) {
+            return Err(failure(libc::ENOMEM));
         }
         let note = self.new_note(change, kind, kind == Kind::Tcp && is_connected(fd));
         let epoll = self.inner[filter].as_raw_fd();
@@ -577,13 +636,13 @@ impl Notes {
     }
 
     fn change_user(&mut self, change: &kevent) -> io::Result<()> {
-        let is_wanted = |user: &User| user.ident == change.ident;
+        let is_wanted = |user: &User| (user.ident, user.filter) == (change.ident, change.filter);
         let mut found = self.users.iter().position(is_wanted);
         let mut triggers = change.fflags & NOTE_TRIGGER != 0;
         if found.is_none() && change.flags & EV_ADD != 0 {
             self.add_user(change)?;
             found = Some(self.users.len() - 1);
-            triggers &= is_macos();
+            triggers &= is_like("macos");
         }
         let found = found.ok_or_else(|| failure(libc::ENOENT))?;
         if change.flags & EV_DELETE != 0 {
@@ -600,9 +659,15 @@ impl Notes {
     }
 
     fn add_user(&mut self, change: &kevent) -> io::Result<()> {
-        // SAFETY: takes no pointer.
-        let bell = hidden(|| unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
-        let note = self.new_note(change, Kind::Other, false);
+        let (bell, automatic) = if change.filter == EVFILT_TIMER {
+            (timer(change)?, EV_CLEAR)
+        } else {
+            let flags = libc::EFD_CLOEXEC | libc::EFD_NONBLOCK;
+            // SAFETY: takes no pointer.
+            (hidden(|| unsafe { libc::eventfd(0, flags) })?, 0)
+        };
+        let mut note = self.new_note(change, Kind::Other, false);
+        note.flags |= automatic;
         let data = note.data(bell.as_raw_fd() as u32 | IS_USER);
         let epoll = self.inner[READ].as_raw_fd();
         control(
@@ -614,6 +679,7 @@ impl Notes {
         )?;
         self.users.push(User {
             ident: change.ident,
+            filter: change.filter,
             bell: bell.into(),
             note,
         });
@@ -690,7 +756,7 @@ impl Notes {
         let user = &self.users[found];
         let event = kevent {
             ident: user.ident,
-            filter: EVFILT_USER,
+            filter: user.filter,
             flags: user.note.flags,
             fflags: 0,
             data: 0,

@@ -428,8 +428,9 @@
 //!   correctness. Somewhere from 64 to 1024 is usual.
 //! * A [`Registry`] may be used by any thread while the poll is waiting; what is
 //!   registered takes part in the call that is running.
-//! * Regular files and directories cannot be waited for. Read them in another thread,
-//!   and [wake](#waking-the-loop).
+//! * Regular files and directories cannot be waited for: registering one fails, or on
+//!   kqueue reports it as ready. Read them in another thread, and
+//!   [wake](#waking-the-loop).
 //! * A poll is not for both sides of a `fork`. The child makes its own.
 //!
 //! [`Poll`]: crate::Poll

@@ -52,7 +52,9 @@ impl Registry {
     ///
     /// * [`AlreadyExists`]: the source is registered already.
     /// * [`PermissionDenied`] (`EPERM`): a [`SourceFd`] is of a kind that cannot be
-    ///   polled, such as a regular file or a directory.
+    ///   polled, such as a regular file or a directory. kqueue accepts files.
+    /// * `BrokenPipe`: on NetBSD, OpenBSD, FreeBSD and DragonFly, the reader of a pipe
+    ///   is gone and `interest` is level-triggered.
     /// * `EBADF`: a [`SourceFd`] is not an open descriptor.
     /// * `ENOSPC`, `ENOMEM`: the system's limit on registrations is reached.
     ///
@@ -91,7 +93,8 @@ impl Registry {
     ///
     /// [`NotFound`](io::ErrorKind::NotFound) if the source is not registered; in debug
     /// builds [`AlreadyExists`](io::ErrorKind::AlreadyExists) if it is with another poll;
-    /// otherwise as for [`Registry::register`].
+    /// otherwise as for [`Registry::register`]. After an error the source is registered as
+    /// before, except that a `SourceFd` no longer is on kqueue.
     ///
     /// # Portability
     ///

@@ -700,6 +700,102 @@ fn a_timer_fires_once_or_again_and_again() {
     assert_eq!(kqueue.take(8, Duration::from_millis(5)).len(), 0);
 }
 
+// What our code makes of it.
+
+/// C14: what an error came of is not registered by half.
+#[test]
+#[cfg(all(feature = "net", not(mio_unsupported_force_poll_poll)))]
+fn a_registration_that_half_fails_leaves_nothing() {
+    use mio::{Interest, Token};
+
+    in_own_process("a_registration_that_half_fails_leaves_nothing", || {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        for (refused, modes) in [
+            ("read", both),
+            ("write", both.level()),
+            ("write", both.oneshot()),
+        ] {
+            let (mut poll, mut events) = util::poll_and_events();
+            let (mut near, mut far) = util::tcp_pair();
+            far.write_all(b"x").unwrap();
+            std::env::set_var("MIO_TEST_KQUEUE_REFUSES", refused);
+            let result = poll.registry().register(&mut near, Token(1), modes);
+            assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::ENOMEM));
+            std::env::remove_var("MIO_TEST_KQUEUE_REFUSES");
+            util::settle(&mut poll, &mut events);
+            util::expect_silence(&mut poll, &mut events);
+
+            poll.registry().register(&mut near, Token(2), both).unwrap();
+            util::expect_readable(&mut poll, &mut events, Token(2));
+        }
+    });
+}
+
+/// C14: a refused change changes nothing, as with epoll.
+#[test]
+#[cfg(all(feature = "net", not(mio_unsupported_force_poll_poll)))]
+fn a_reregistration_that_half_fails_leaves_the_former_one() {
+    use mio::{Interest, Token};
+
+    in_own_process(
+        "a_reregistration_that_half_fails_leaves_the_former_one",
+        || {
+            let read = Interest::READABLE;
+            let both = read | Interest::WRITABLE;
+            for (before, after) in [(read, both), (read, both.level()), (read.level(), both)] {
+                let (mut poll, mut events) = util::poll_and_events();
+                let (mut near, mut far) = util::tcp_pair();
+                let registry = poll.registry();
+                registry.register(&mut near, Token(1), before).unwrap();
+                std::env::set_var("MIO_TEST_KQUEUE_REFUSES", "write");
+                let result = registry.reregister(&mut near, Token(2), after);
+                assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::ENOMEM));
+                std::env::remove_var("MIO_TEST_KQUEUE_REFUSES");
+                util::expect_silence(&mut poll, &mut events);
+
+                far.write_all(b"x").unwrap();
+                util::expect_readable(&mut poll, &mut events, Token(1));
+                util::poll(&mut poll, &mut events, Some(Duration::ZERO));
+                assert_eq!(!events.is_empty(), before.is_level());
+                assert!(!events.iter().any(|event| event.is_writable()));
+            }
+        },
+    );
+}
+
+/// C15: XNU refuses more seconds than an `int` holds.
+#[test]
+#[cfg(not(mio_unsupported_force_poll_poll))]
+fn the_longest_timeouts_are_waited_for_in_parts() {
+    use mio::{Token, Waker};
+
+    in_own_process("the_longest_timeouts_are_waited_for_in_parts", || {
+        let kqueue = Kqueue::new();
+        let refused = kqueue.call(&[], 1, Some(timespec(1 << 31, 0)));
+        assert_eq!(refused.unwrap_err().raw_os_error(), Some(libc::EINVAL));
+
+        let (mut poll, mut events) = util::poll_and_events();
+        let waker = Waker::new(poll.registry(), Token(1)).unwrap();
+        for timeout in [1 << 31, u64::MAX] {
+            waker.wake().unwrap();
+            let timeout = Some(Duration::from_secs(timeout));
+            poll.poll(&mut events, timeout).unwrap();
+            assert_eq!(events.iter().count(), 1);
+        }
+
+        // The months pass at once. What is left of the time has to pass, too.
+        std::env::set_var("MIO_TEST_KQUEUE_MONTHS", "pass");
+        for parts in 1..4 {
+            let rest = Duration::from_millis(20);
+            let timeout = Duration::from_secs(100_000_000 * parts) + rest;
+            let start = Instant::now();
+            poll.poll(&mut events, Some(timeout)).unwrap();
+            assert!(events.is_empty());
+            assert!(start.elapsed() >= rest, "{parts}");
+        }
+    });
+}
+
 // What the shim could get wrong.
 
 /// A duplicate whose number is always the same, and nobody else's.

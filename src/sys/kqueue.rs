@@ -8,6 +8,8 @@
 //! * Edges are the kernel's (`EV_CLEAR`). Adding a filter that is there looks at the
 //!   descriptor anew and fires if it is ready, but does *not* change whether the filter
 //!   is edge, level or one-shot: that takes deleting and adding.
+//! * Some kernels refuse to add the writing filter to a pipe whose reader is gone, though
+//!   they report the hang-up through a filter that was there before.
 //! * Changes are submitted as a list. With `EV_RECEIPT` each is answered by an entry with
 //!   `EV_ERROR` and, in `data`, zero or the reason of its failure. NetBSD sets the
 //!   answer's flags to exactly that, others add to them: the bit is to be tested.
@@ -37,7 +39,6 @@ use libc as os;
 mod os;
 
 mod queue_fd;
-mod stateless;
 
 // The kernel's own bell, where there is one: OpenBSD has none, NetBSD since version 10.
 #[cfg_attr(
@@ -59,7 +60,7 @@ pub(crate) struct Selector {
 
 impl seam::Selector for Selector {
     type RawEvent = RawEvent;
-    type Registration = stateless::Registration;
+    type Registration = Registration;
 
     fn new() -> io::Result<Selector> {
         // SAFETY: takes no pointer.
@@ -122,24 +123,91 @@ impl FdSelector for Selector {
         changes.submit(self.as_fd())
     }
 
-    /// Every filter is deleted first: those that stay might be of another mode.
+    /// Of a bare descriptor nothing is known: its filters may be of any mode.
     fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
+        self.replace(fd, token, interest, false)
+    }
+
+    fn remove(&self, fd: RawFd) -> io::Result<()> {
         let mut changes = Changes::new();
+        changes.push(stand_in_for(fd), os::EVFILT_TIMER, os::EV_DELETE, Token(0));
+        changes.push(fd, os::EVFILT_READ, os::EV_DELETE, Token(0));
+        changes.push(fd, os::EVFILT_WRITE, os::EV_DELETE, Token(0));
+        changes.submit(self.as_fd())
+    }
+}
+
+impl Selector {
+    /// Replaces what is registered. A filter that changes its mode is deleted first.
+    fn replace(
+        &self,
+        fd: RawFd,
+        token: Token,
+        interest: Interest,
+        keeps_mode: bool,
+    ) -> io::Result<()> {
+        let mut changes = Changes::new();
+        changes.push(stand_in_for(fd), os::EVFILT_TIMER, os::EV_DELETE, token);
         for (filter, wanted) in filters_of(interest) {
-            changes.push(fd, filter, os::EV_DELETE, token);
+            if !wanted || !keeps_mode {
+                changes.push(fd, filter, os::EV_DELETE, token);
+            }
             if wanted {
                 changes.push(fd, filter, flags_of(interest), token);
             }
         }
         changes.submit(self.as_fd())
     }
+}
 
-    fn remove(&self, fd: RawFd) -> io::Result<()> {
-        let mut changes = Changes::new();
-        changes.push(fd, os::EVFILT_READ, os::EV_DELETE, Token(0));
-        changes.push(fd, os::EVFILT_WRITE, os::EV_DELETE, Token(0));
-        changes.submit(self.as_fd())
+/// What a source remembers, since the kernel does not reveal the mode of a filter.
+#[derive(Default)]
+pub(crate) struct Registration {
+    current: Option<(Token, Interest)>,
+}
+
+impl seam::Registration<Selector> for Registration {
+    fn register(
+        &mut self,
+        selector: &Selector,
+        fd: RawFd,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        selector.add(fd, token, interest)?;
+        self.current = Some((token, interest));
+        Ok(())
     }
+
+    /// In the same mode nothing is deleted, so that a filter keeps what it has not yet
+    /// reported. After an error the former registration holds.
+    fn reregister(
+        &mut self,
+        selector: &Selector,
+        fd: RawFd,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let former = self.current;
+        let keeps_mode = former.map(|(_, it)| flags_of(it)) == Some(flags_of(interest));
+        let result = selector.replace(fd, token, interest, keeps_mode);
+        match former {
+            Some((token, interest)) if result.is_err() => {
+                // The error that is returned is the one that the caller can act on.
+                let _ = selector.modify(fd, token, interest);
+            }
+            _ => self.current = Some((token, interest)),
+        }
+        result
+    }
+
+    fn deregister(&mut self, selector: &Selector, fd: RawFd) -> io::Result<()> {
+        self.current = None;
+        selector.remove(fd)
+    }
+
+    #[inline]
+    fn rearm(&self, _: Interest) {}
 }
 
 impl AsFd for Selector {
@@ -178,10 +246,16 @@ fn flags_of(interest: Interest) -> Flags {
     os::EV_ADD | edge | oneshot
 }
 
-/// A list of changes, each of which is answered. At most two filters are deleted and
-/// added.
+/// The name of the timer that reports the hang-up of the pipe `fd` in place of the writing
+/// filter that the kernel refuses. No descriptor and no waker has a negative one.
+fn stand_in_for(fd: RawFd) -> RawFd {
+    !fd
+}
+
+/// A list of changes, each of which is answered. At most a stand-in is deleted, and two
+/// filters are deleted and added.
 struct Changes {
-    list: [os::kevent; 4],
+    list: [os::kevent; 5],
     len: usize,
 }
 
@@ -213,40 +287,96 @@ impl Changes {
         change
     }
 
-    /// Makes the changes and reads the receipts. All changes are tried; the first
-    /// failure is returned.
+    /// Makes the changes and reads all receipts. All changes are tried; the first failure
+    /// is returned, and then none of the filters that were to be added is left.
     ///
-    /// These are none: a filter to be deleted that is not there (`ENOENT`), for it was
-    /// never added or has fired once; a pipe whose reader is gone (`EPIPE`, of old macOS),
-    /// for writing tells that; a signal (`EINTR`), for the changes were made.
-    fn submit(mut self, kqueue: BorrowedFd<'_>) -> io::Result<()> {
-        let list = self.list.as_mut_ptr();
-        // SAFETY: the list has `len` initialised entries, and room for a receipt of each.
-        // The kernel reads a change before it writes that change's receipt.
+    /// These are no failures: a filter to be deleted that is not there (`ENOENT`), for it
+    /// was never added or has fired once; a pipe whose reader is gone, which is an event;
+    /// a signal (`EINTR`), for the changes were made.
+    fn submit(&self, kqueue: BorrowedFd<'_>) -> io::Result<()> {
+        let mut receipts = self.list;
+        // SAFETY: the list has `len` initialised entries, and there is room for a receipt
+        // of each.
         let answered = check(unsafe {
             os::kevent(
                 kqueue.as_raw_fd(),
-                list,
+                self.list.as_ptr(),
                 self.len as _,
-                list,
+                receipts.as_mut_ptr(),
                 self.len as _,
                 ptr::null(),
             )
         });
         let receipts = match answered {
-            Ok(answered) => &self.list[..answered as usize],
+            Ok(answered) => &receipts[..answered as usize],
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             Err(error) => return Err(error),
         };
-        for receipt in receipts {
-            let reason = receipt.data as i32;
+        let mut result = Ok(());
+        for (change, receipt) in self.list.iter().zip(receipts) {
             let is_error = receipt.flags & os::EV_ERROR != 0;
-            if is_error && !matches!(reason, 0 | libc::ENOENT | libc::EPIPE) {
-                return Err(io::Error::from_raw_os_error(reason));
+            let reason = if is_error { receipt.data as i32 } else { 0 };
+            let outcome = match reason {
+                0 => Ok(()),
+                libc::ENOENT if change.flags & os::EV_DELETE != 0 => Ok(()),
+                _ if lacks_reader(change, reason) => report_hang_up(change, kqueue),
+                _ => Err(io::Error::from_raw_os_error(reason)),
+            };
+            result = result.and(outcome);
+        }
+        if result.is_err() {
+            self.take_back(kqueue);
+        }
+        result
+    }
+
+    /// Deletes what the list adds, whether or not it was added.
+    #[cold]
+    fn take_back(&self, kqueue: BorrowedFd<'_>) {
+        let mut changes = Changes::new();
+        for change in self.list.iter().filter(|it| it.flags & os::EV_ADD != 0) {
+            let (fd, token) = (change.ident as RawFd, Token(change.udata as usize));
+            changes.push(fd, change.filter, os::EV_DELETE, token);
+            if change.filter == os::EVFILT_WRITE {
+                let stand_in = stand_in_for(fd);
+                changes.push(stand_in, os::EVFILT_TIMER, os::EV_DELETE, token);
             }
         }
-        Ok(())
+        // There is an error to be returned already.
+        let _ = changes.submit(kqueue);
     }
+}
+
+/// Whether `reason` refuses to add the writing filter to a pipe because its reader is gone:
+/// `EPIPE` on FreeBSD, DragonFly, OpenBSD and macOS before 10.15, `EBADF` on NetBSD.
+#[cold]
+fn lacks_reader(change: &os::kevent, reason: i32) -> bool {
+    // SAFETY: takes no pointer.
+    let is_open = || unsafe { libc::fcntl(change.ident as RawFd, libc::F_GETFD) } != -1;
+    change.filter == os::EVFILT_WRITE
+        && change.flags & os::EV_ADD != 0
+        && (reason == libc::EPIPE || reason == libc::EBADF && is_open())
+}
+
+/// Has a timer report what the refused `change` would have: that the pipe hangs up.
+///
+/// A reader that is gone is no mistake of the program's, such as of one that registers
+/// the pipe to a child that is quick to end; and on other systems it is an event.
+///
+/// The timer fires once. It does not end when the descriptor is closed, so it must not
+/// go on as a level-triggered filter would: there the error is returned.
+#[cold]
+fn report_hang_up(change: &os::kevent, kqueue: BorrowedFd<'_>) -> io::Result<()> {
+    if change.flags & (os::EV_CLEAR | os::EV_ONESHOT) == 0 {
+        return Err(io::Error::from_raw_os_error(libc::EPIPE));
+    }
+    let ident = stand_in_for(change.ident as RawFd);
+    let token = Token(change.udata as usize);
+    let flags = os::EV_ADD | os::EV_ONESHOT;
+    let mut changes = Changes::new();
+    // The shortest time that every kernel takes: a millisecond.
+    changes.push(ident, os::EVFILT_TIMER, flags, token).data = 1;
+    changes.submit(kqueue)
 }
 
 /// An event as the kernel wrote it.
@@ -273,6 +403,9 @@ impl seam::RawEvent for RawEvent {
         let about = match self.0.filter {
             os::EVFILT_READ => Readiness::READABLE | Readiness::READ_CLOSED.when(ended),
             os::EVFILT_WRITE => Readiness::WRITABLE | Readiness::WRITE_CLOSED.when(ended),
+            os::EVFILT_TIMER if (self.0.ident as isize) < 0 => {
+                Readiness::WRITABLE | Readiness::WRITE_CLOSED
+            }
             other => readiness_of(other),
         };
         about | Readiness::ERROR.when(failed)
@@ -282,6 +415,7 @@ impl seam::RawEvent for RawEvent {
         match self.0.filter {
             os::EVFILT_READ => f.write_str("EVFILT_READ: ")?,
             os::EVFILT_WRITE => f.write_str("EVFILT_WRITE: ")?,
+            os::EVFILT_TIMER => f.write_str("EVFILT_TIMER: ")?,
             other => write!(f, "filter {other}: ")?,
         }
         fmt_flags(

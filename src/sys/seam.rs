@@ -8,10 +8,11 @@
 //!
 //! Backends come in two kinds, and [`Registration`] is where they differ:
 //!
-//! * The kernel remembers (epoll, kqueue). What a source keeps is nothing, an
-//!   operation that would block needs no follow-up, and dropping a source
-//!   unregisters it because closing the descriptor does. `stateless.rs` is
-//!   that kind's `Registration`.
+//! * The kernel remembers (epoll, kqueue). An operation that would block needs no
+//!   follow-up, and dropping a source unregisters it because closing the
+//!   descriptor does. On epoll the source keeps nothing: `stateless.rs`. On
+//!   kqueue it keeps its token and interest, since a change of mode is
+//!   submitted in another way.
 //! * We remember (poll(2), event ports, AFD). The system is asked anew for every
 //!   wait and answers with levels, or once; we make edges of them. Then the source
 //!   must say when an edge is used up: `rearm`. `rearming.rs` is that

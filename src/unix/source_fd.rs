@@ -21,7 +21,9 @@ use crate::{Interest, Registry, Token};
 /// # Errors
 ///
 /// Registering answers `EBADF` for what is not an open descriptor, and
-/// `PermissionDenied` (`EPERM`) for what cannot be polled, such as regular files.
+/// `PermissionDenied` (`EPERM`) for what cannot be polled, such as regular files. kqueue
+/// accepts regular files: they are readable while the offset is not at their end, and
+/// always writable. A portable program does not register them.
 ///
 /// # Examples
 ///

@@ -40,16 +40,27 @@
 //!
 //! # Where it is not like the real one
 //!
-//! * Writing to a pipe or a socket does not fire one's own writing filter again; the real
-//!   one fires it whenever room is made, or the peer confirms data.
+//! * Whatever is written to a pipe or read from it, an `accept` that leaves connections and
+//!   one's own shutdown of a Unix stream fire the real one, and epoll is not woken. The shim
+//!   looks for it at each call of `kevent`: it does not end a call that is waiting, and what
+//!   is undone before the next call goes unnoticed. Of Unix listeners it does not know how
+//!   many connections wait.
+//! * Writing to a socket does not fire one's own writing filter again; the real one fires it
+//!   whenever the peer confirms data.
+//! * Reading the end of a stream fires nothing; NetBSD fires the reading filter once more.
 //! * The writing filter of a Unix stream fires once more when the peer shuts a direction
-//!   down: Linux does not tell why it woke the writer. One's own shutdown of a Unix
-//!   stream fires nothing.
+//!   down: Linux does not tell why it woke the writer. If it was reading, with `EV_EOF`.
 //! * A Unix stream that is not connected fires its writing filter when it is added, and
 //!   not when it becomes connected.
 //! * The error in `fflags` is a guess, since asking for the true one would take it away.
 //!   `data` of the writing filter is one, not the room that there is.
-//! * Adding any filter to a regular file fails with `EPERM`.
+//! * A regular file fires when its filter is added, and without `EV_CLEAR` from then on as
+//!   long as it is ready; the real one also when it grows.
+//! * A filter that does not fit the end of a pipe is watched all the same. FreeBSD never fires
+//!   one, and macOS only when the pipe ends.
+//! * What is not the selector's: sockets and pipes are Linux'. A full Unix datagram receiver
+//!   is `EAGAIN` here and `ENOBUFS` there, reading from a TCP socket that is not connected
+//!   `ENOTCONN` there, and urgent data are not marked.
 //! * A descriptor that is closed and made anew as a duplicate of the same file keeps its
 //!   notes.
 //! * A queue is inherited by forked children; nesting goes two deep.
@@ -300,6 +311,7 @@ impl Queue {
                 generation: 0,
                 first: READ,
                 again: Vec::with_capacity(1024),
+                counted: Vec::with_capacity(1024),
             }),
             seen: Mutex::new(Vec::with_capacity(16)),
         };
@@ -435,6 +447,12 @@ fn beyond_the_limit<T>(body: impl FnOnce() -> T) -> T {
     }
 }
 
+fn new_eventfd(count: u32) -> io::Result<OwnedFd> {
+    let flags = libc::EFD_CLOEXEC | libc::EFD_NONBLOCK;
+    // SAFETY: takes no pointer.
+    hidden(|| unsafe { libc::eventfd(count, flags) })
+}
+
 /// Starts a timer of as many milliseconds as `change` says, once or again and again.
 fn timer(change: &kevent) -> io::Result<OwnedFd> {
     if change.data <= 0 {
@@ -501,6 +519,9 @@ struct Notes {
     first: usize,
     /// The notes without `EV_CLEAR` that have just fired.
     again: Vec<(usize, RawFd, u64)>,
+    /// The notes with `EV_CLEAR` that have a [`Note::count`]; by filter, descriptor,
+    /// generation.
+    counted: Vec<(usize, RawFd, u32)>,
 }
 
 /// A note about no descriptor: an event of the user's own or a timer.
@@ -522,14 +543,21 @@ struct Note {
     /// What the latest event said, if a repetition would be no news.
     told: Option<Told>,
     was_connected: bool,
+    /// What [`Kind::count`] was when it was last looked at.
+    count: u64,
+    /// An eventfd that epoll watches in place of a file that it refuses.
+    stand_in: Option<OwnedFd>,
 }
 
 #[derive(Copy, Clone, PartialEq)]
 enum Kind {
     Tcp,
+    TcpListener,
     /// Other sockets that are to be connected.
     Stream,
     Pipe,
+    /// A regular file or a directory, which epoll refuses.
+    File,
     Other,
 }
 
@@ -568,7 +596,8 @@ impl Notes {
                 libc::EPOLL_CTL_MOD
             };
             let note = slot.as_mut().unwrap();
-            match control(epoll, operation, fd, ASKED[filter], note.data(fd as u32)) {
+            let (target, data) = (note.target(fd), note.data(fd as u32));
+            match control(epoll, operation, target, ASKED[filter], data) {
                 Ok(()) if deletes => *slot = None,
                 Ok(()) => {
                     note.udata = change.udata as usize;
@@ -605,15 +634,25 @@ impl Notes {
         if is_set("MIO_TEST_KQUEUE_REFUSES", ["read", "write"][filter]) {
             return Err(failure(libc::ENOMEM));
         }
-        let note = self.new_note(change, kind, kind == Kind::Tcp && is_connected(fd));
+        let mut note = self.new_note(change, kind, kind == Kind::Tcp && is_connected(fd));
+        if kind == Kind::File {
+            note.stand_in = Some(new_eventfd(1)?);
+        }
         let epoll = self.inner[filter].as_raw_fd();
-        let (asked, data) = (ASKED[filter], note.data(fd as u32));
-        match control(epoll, libc::EPOLL_CTL_ADD, fd, asked, data) {
+        let (target, asked, data) = (note.target(fd), ASKED[filter], note.data(fd as u32));
+        match control(epoll, libc::EPOLL_CTL_ADD, target, asked, data) {
             // What is left of a note of a descriptor that was closed, as the file lives on.
             Err(error) if errno_of(&error) == libc::EEXIST => {
-                control(epoll, libc::EPOLL_CTL_MOD, fd, asked, data)?;
+                control(epoll, libc::EPOLL_CTL_MOD, target, asked, data)?;
             }
             other => other?,
+        }
+        if let Some(count) = kind
+            .count(filter, fd)
+            .filter(|_| note.flags & EV_CLEAR != 0)
+        {
+            note.count = count;
+            self.counted.push((filter, fd, note.generation));
         }
         let notes = &mut self.files[filter];
         if notes.len() <= fd as usize {
@@ -632,6 +671,8 @@ impl Notes {
             kind,
             told: None,
             was_connected,
+            count: 0,
+            stand_in: None,
         }
     }
 
@@ -662,9 +703,7 @@ impl Notes {
         let (bell, automatic) = if change.filter == EVFILT_TIMER {
             (timer(change)?, EV_CLEAR)
         } else {
-            let flags = libc::EFD_CLOEXEC | libc::EFD_NONBLOCK;
-            // SAFETY: takes no pointer.
-            (hidden(|| unsafe { libc::eventfd(0, flags) })?, 0)
+            (new_eventfd(0)?, 0)
         };
         let mut note = self.new_note(change, Kind::Other, false);
         note.flags |= automatic;
@@ -686,8 +725,29 @@ impl Notes {
         Ok(())
     }
 
+    /// Looks at what the real one is woken for and epoll is not, and arms the notes concerned
+    /// anew, so that they fire if they are ready.
+    fn look_again(&mut self) {
+        let (inner, files) = (&self.inner, &mut self.files);
+        self.counted.retain(|&(filter, fd, generation)| {
+            let note = files[filter].get_mut(fd as usize).and_then(Option::as_mut);
+            let Some(note) = note.filter(|it| it.generation == generation) else {
+                return false;
+            };
+            let before = note.count;
+            note.count = note.kind.count(filter, fd).unwrap_or(before);
+            if note.kind.is_woken(filter, before, note.count) {
+                let (epoll, data) = (inner[filter].as_raw_fd(), note.data(fd as u32));
+                // One that was closed meanwhile is gone.
+                let _ = control(epoll, libc::EPOLL_CTL_MOD, fd, ASKED[filter], data);
+            }
+            true
+        });
+    }
+
     /// Takes what has fired, as much as there is room for.
     fn harvest(&mut self, list: &mut List) {
+        self.look_again();
         self.first = 1 - self.first;
         for filter in [self.first, 1 - self.first] {
             let mut records = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
@@ -710,8 +770,10 @@ impl Notes {
         }
         for (filter, fd, data) in self.again.drain(..) {
             let epoll = self.inner[filter].as_raw_fd();
+            let note = self.files[filter].get(fd as usize).and_then(Option::as_ref);
+            let target = note.map_or(fd, |note| note.target(fd));
             // One that was closed meanwhile is gone.
-            let _ = control(epoll, libc::EPOLL_CTL_MOD, fd, ASKED[filter], data);
+            let _ = control(epoll, libc::EPOLL_CTL_MOD, target, ASKED[filter], data);
         }
     }
 
@@ -741,7 +803,7 @@ impl Notes {
             udata: note.udata as *mut c_void,
         };
         if note.flags & EV_ONESHOT != 0 {
-            let _ = control(epoll, libc::EPOLL_CTL_DEL, fd, 0, 0);
+            let _ = control(epoll, libc::EPOLL_CTL_DEL, note.target(fd), 0, 0);
             *slot = None;
         } else if note.flags & EV_CLEAR == 0 {
             self.again.push((filter, fd, data));
@@ -785,7 +847,40 @@ fn is_registered(epoll: RawFd, fd: RawFd) -> bool {
     }
 }
 
+impl Kind {
+    /// What tells that something happened of which epoll says nothing; `None` if there is
+    /// nothing of the kind.
+    fn count(self, filter: usize, fd: RawFd) -> Option<u64> {
+        match (self, filter) {
+            // The bytes in it, at either end.
+            (Kind::Pipe, _) => Some(count(fd, libc::FIONREAD, 0) as u64),
+            (Kind::TcpListener, READ) => Some(TcpInfo::of(fd).backlog().into()),
+            (Kind::Stream, WRITE) => Some(has_shut_writing(fd).into()),
+            _ => None,
+        }
+    }
+
+    /// Whether the real one looks at its notes when the count changes like this.
+    ///
+    /// * A pipe wakes both ends whenever bytes were written or read. That bytes came epoll tells
+    ///   the reader itself; of a read that left some it says nothing.
+    /// * An `accept` that leaves connections wakes the listener.
+    /// * One's own shutdown wakes the writer.
+    fn is_woken(self, filter: usize, before: u64, now: u64) -> bool {
+        match (self, filter) {
+            (Kind::Pipe, WRITE) => now != before,
+            (Kind::Stream, _) => now > before,
+            _ => now < before && now > 0,
+        }
+    }
+}
+
 impl Note {
+    /// What epoll watches for the descriptor `fd`.
+    fn target(&self, fd: RawFd) -> RawFd {
+        self.stand_in.as_ref().map_or(fd, AsRawFd::as_raw_fd)
+    }
+
     fn data(&self, number: u32) -> u64 {
         u64::from(self.generation) << 32 | u64::from(number)
     }
@@ -810,13 +905,20 @@ impl Note {
             data: if filter == READ { unread(fd) } else { 1 },
         };
         match self.kind {
-            Kind::Tcp => return self.judge_tcp(filter, fd, unconnected, failed, report),
+            Kind::Tcp | Kind::TcpListener => {
+                return self.judge_tcp(filter, fd, unconnected, failed, report);
+            }
+            Kind::File if filter == READ => {
+                report.data = beyond_the_offset(fd);
+                return (report.data > 0).then_some(report);
+            }
             Kind::Stream if unconnected && filter == READ => return None,
             // Linux does not tell the writer of the connection: better now than never.
             Kind::Stream if unconnected => report.eof = false,
             Kind::Stream if failed => report.errno = libc::ECONNRESET,
+            Kind::Stream => report.eof |= filter == WRITE && has_shut_writing(fd),
             Kind::Pipe => report.eof |= failed && filter == WRITE,
-            Kind::Stream | Kind::Other => {}
+            Kind::File | Kind::Other => {}
         }
         Some(report)
     }
@@ -881,7 +983,13 @@ fn kind_of(fd: RawFd) -> io::Result<Kind> {
     check(unsafe { libc::fstat(fd, &mut stat) })?;
     let kind = match stat.st_mode & libc::S_IFMT {
         libc::S_IFIFO => Kind::Pipe,
-        libc::S_IFSOCK if option(fd, libc::SO_PROTOCOL) == libc::IPPROTO_TCP => Kind::Tcp,
+        libc::S_IFREG | libc::S_IFDIR => Kind::File,
+        libc::S_IFSOCK if option(fd, libc::SO_PROTOCOL) == libc::IPPROTO_TCP => {
+            match option(fd, libc::SO_ACCEPTCONN) {
+                1 => Kind::TcpListener,
+                _ => Kind::Tcp,
+            }
+        }
         libc::S_IFSOCK => match option(fd, libc::SO_TYPE) {
             libc::SOCK_STREAM | libc::SOCK_SEQPACKET => Kind::Stream,
             _ => Kind::Other,
@@ -907,6 +1015,31 @@ fn count(fd: RawFd, request: libc::Ioctl, otherwise: c_int) -> c_int {
     // SAFETY: those requests that are made here write an `int`.
     unsafe { libc::ioctl(fd, request, &mut count) };
     count
+}
+
+/// How many bytes of a file are behind its offset.
+fn beyond_the_offset(fd: RawFd) -> i64 {
+    // SAFETY: made of integers, of which each may be zero.
+    let mut stat: libc::stat = unsafe { mem::zeroed() };
+    // SAFETY: `stat` is there to be written; the other call takes no pointer.
+    let offset = unsafe {
+        libc::fstat(fd, &mut stat);
+        libc::lseek(fd, 0, libc::SEEK_CUR)
+    };
+    stat.st_size - offset
+}
+
+/// Whether a Unix stream cannot be written to, as this side has shut writing down, or the
+/// peer reading. Sending no bytes fails then, and does nothing else.
+fn has_shut_writing(fd: RawFd) -> bool {
+    let is_unix = option(fd, libc::SO_DOMAIN) == libc::AF_UNIX;
+    if !is_unix || option(fd, libc::SO_TYPE) != libc::SOCK_STREAM {
+        return false;
+    }
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: nothing is read of the buffer, which has no length.
+    let sent = unsafe { libc::send(fd, ptr::null(), 0, flags) };
+    sent == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::EPIPE)
 }
 
 fn unread(fd: RawFd) -> i64 {

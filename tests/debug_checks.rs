@@ -117,6 +117,10 @@ mod debug {
     fn a_source_that_could_not_be_registered_is_not_taken_for_registered() {
         use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
 
+        if crate::util::KQUEUE {
+            // It refuses no open descriptor to begin with.
+            return;
+        }
         let poll = Poll::new().unwrap();
         let path = crate::util::temporary_path("regular");
         let file = std::fs::File::create(&path).unwrap();

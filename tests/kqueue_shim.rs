@@ -7,9 +7,9 @@ mod util;
 #[path = "../ci/kqueue_shim.rs"]
 mod shim;
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::mem;
-use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::thread;
@@ -233,16 +233,20 @@ fn tcp_socket() -> TcpStream {
 
 /// Begins to connect, without waiting.
 fn connect(socket: &TcpStream, port: u16) {
+    let (address, len) = ipv4(port);
+    let address = (&address as *const libc::sockaddr_in).cast();
     // SAFETY: the address has the type that its family and length say.
-    unsafe {
-        let mut address: libc::sockaddr_in = mem::zeroed();
-        address.sin_family = libc::AF_INET as _;
-        address.sin_port = port.to_be();
-        address.sin_addr.s_addr = u32::from(std::net::Ipv4Addr::LOCALHOST).to_be();
-        let len = mem::size_of_val(&address) as libc::socklen_t;
-        let address = (&address as *const libc::sockaddr_in).cast();
-        libc::connect(socket.as_raw_fd(), address, len);
-    }
+    unsafe { libc::connect(socket.as_raw_fd(), address, len) };
+}
+
+/// A port of this machine, and the length of that address.
+fn ipv4(port: u16) -> (libc::sockaddr_in, libc::socklen_t) {
+    // SAFETY: made of integers, of which each may be zero.
+    let mut address: libc::sockaddr_in = unsafe { mem::zeroed() };
+    address.sin_family = libc::AF_INET as _;
+    address.sin_port = port.to_be();
+    address.sin_addr.s_addr = u32::from(std::net::Ipv4Addr::LOCALHOST).to_be();
+    (address, mem::size_of_val(&address) as libc::socklen_t)
 }
 
 fn reset(stream: TcpStream) {
@@ -287,6 +291,15 @@ fn fill(mut stream: impl Write) -> u64 {
             written => all += written.unwrap() as u64,
         }
     }
+}
+
+/// How many bytes there are to be read.
+fn unread(fd: &impl AsRawFd) -> i64 {
+    let mut count = -1;
+    // SAFETY: the request writes an `int`.
+    let done = unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONREAD, &mut count) };
+    assert_eq!(done, 0);
+    count.into()
 }
 
 // What was measured on NetBSD.
@@ -363,16 +376,16 @@ fn a_reset_concerns_both_and_leaves_the_error_to_be_fetched() {
 #[test]
 fn a_refused_connection_concerns_both_and_leaves_the_error_to_be_fetched() {
     let kqueue = Kqueue::new();
-    // A port at which nobody listens, and nobody else can.
+    // A port that is taken, and at which nothing listens.
     let bound = tcp_socket();
-    let vacant = UdpSocket::bind(any_port()).unwrap();
-    let port = {
-        let listener = listener();
-        listener.local_addr().unwrap().port()
-    };
-    drop((bound, vacant));
+    // SAFETY: the address has the type that its family and length say.
+    unsafe {
+        let (address, len) = ipv4(0);
+        let address = (&address as *const libc::sockaddr_in).cast();
+        assert_eq!(libc::bind(bound.as_raw_fd(), address, len), 0);
+    }
     let near = tcp_socket();
-    connect(&near, port);
+    connect(&near, bound.local_addr().unwrap().port());
     kqueue.add_both(&near, 1);
     let errno = libc::ECONNREFUSED;
     kqueue.expect_at_least([read(1, 0).errno(errno), write(1).errno(errno)]);
@@ -414,6 +427,48 @@ fn a_listener_fires_per_connection_and_never_for_writing() {
     kqueue.expect([read(1, 1)]);
     let _other = TcpStream::connect(address).unwrap();
     kqueue.expect([read(1, 2)]);
+    listener.accept().unwrap();
+    kqueue.expect([read(1, 1)]);
+    listener.accept().unwrap();
+    kqueue.expect([]);
+}
+
+#[test]
+fn ones_own_end_of_a_unix_stream_concerns_the_writer() {
+    let kqueue = Kqueue::new();
+    let (near, _far) = UnixStream::pair().unwrap();
+    kqueue.add_both(&near, 1);
+    kqueue.expect([write(1)]);
+    near.shutdown(Shutdown::Write).unwrap();
+    kqueue.expect([write(1).eof()]);
+    kqueue.add(&near, EVFILT_WRITE, EDGE, 2);
+    kqueue.expect([write(2).eof()]);
+}
+
+/// The manual: reading fires unless the offset is at the end.
+#[test]
+fn a_file_fires_until_it_has_been_read() {
+    let path = util::temporary_path("file");
+    std::fs::write(&path, b"data").unwrap();
+    let mut file = std::fs::File::open(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    for (mode, repeats) in [(EV_CLEAR, 0), (EV_ONESHOT, 0), (0, 1)] {
+        let kqueue = Kqueue::new();
+        file.rewind().unwrap();
+        kqueue.add(&file, EVFILT_READ, EV_ADD | mode, 1);
+        kqueue.expect_at_least([read(1, 4)]);
+        assert_eq!(kqueue.take(8, Duration::ZERO).len(), repeats);
+        file.read_exact(&mut [0; 3]).unwrap();
+        kqueue.add(&file, EVFILT_READ, EV_ADD | mode, 2);
+        kqueue.expect_at_least([read(2, 1)]);
+        file.read_exact(&mut [0]).unwrap();
+        kqueue.expect([]);
+        kqueue.add(&file, EVFILT_READ, EV_ADD | mode, 3);
+        kqueue.expect([]);
+        assert_eq!(kqueue.set(&file, EVFILT_READ, EV_DELETE, 0), 0);
+        kqueue.add(&file, EVFILT_WRITE, EV_ADD | mode, 4);
+        kqueue.expect_at_least([write(4)]);
+    }
 }
 
 #[test]
@@ -423,10 +478,20 @@ fn a_pipe_ends_for_either_side_when_the_other_is_closed() {
     kqueue.add(&receiver, EVFILT_READ, EDGE, 1);
     kqueue.add(&sender, EVFILT_WRITE, EDGE, 2);
     kqueue.expect([write(2)]);
-    sender.write_all(b"x").unwrap();
-    kqueue.expect([read(1, 1)]);
+    // Whatever is written or read concerns both ends.
+    sender.write_all(b"xyz").unwrap();
+    kqueue.expect([read(1, 3), write(2)]);
+    (&receiver).read_exact(&mut [0; 2]).unwrap();
+    kqueue.expect([read(1, 1), write(2)]);
+    (&receiver).read_exact(&mut [0]).unwrap();
+    kqueue.expect([write(2)]);
+    // But not, if there is no room.
+    fill(&sender);
+    kqueue.expect([read(1, unread(&receiver))]);
+    (&receiver).read_exact(&mut [0]).unwrap();
+    kqueue.expect([read(1, unread(&receiver))]);
     drop(sender);
-    kqueue.expect([read(1, 1).eof()]);
+    kqueue.expect([read(1, unread(&receiver)).eof()]);
 
     let (receiver, sender) = pipe();
     kqueue.add(&sender, EVFILT_WRITE, EDGE, 2);

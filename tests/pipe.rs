@@ -55,6 +55,11 @@ fn bytes_travel_from_end_to_end() {
     (&sender).flush().unwrap();
     expect_readable(&mut poll, &mut events, RECEIVER);
     assert_eq!(drain(&mut &receiver), b"borrowed");
+    if KQUEUE {
+        // What is written to a pipe or read from it is news to both ends.
+        expect_writable(&mut poll, &mut events, SENDER);
+        assert!(events.iter().all(|event| event.token() == SENDER));
+    }
     expect_silence(&mut poll, &mut events);
 }
 
@@ -182,6 +187,11 @@ fn a_full_pipe_is_writable_when_a_page_of_it_has_been_read() {
         settle(&mut poll, &mut events);
 
         receiver.read_exact(&mut vec![0; page - 1]).unwrap();
+        if KQUEUE {
+            // What a read has left is news.
+            expect_readable(&mut poll, &mut events, RECEIVER);
+            assert!(events.iter().all(|event| event.token() == RECEIVER));
+        }
         expect_silence(&mut poll, &mut events);
         expect_would_block(sender.write(&chunk));
         receiver.read_exact(&mut [0]).unwrap();

@@ -221,6 +221,10 @@ fn after_a_read_that_fills_the_buffer_the_next_one_counts() {
 
             lane.send(b"12345678abc", &mut poll, &mut events);
             assert_eq!(lane.read(8).unwrap(), 8);
+            if KQUEUE && lane.name == "pipe" {
+                // What a read has left in a pipe is news.
+                expect_readable(&mut poll, &mut events, RECEIVER);
+            }
             expect_silence(&mut poll, &mut events);
             assert_eq!(lane.read(8).unwrap(), 3);
             expect_silence(&mut poll, &mut events);
@@ -677,7 +681,8 @@ fn a_short_datagram_arms_nothing() {
     }
 }
 
-/// Edge case 48: nor a connection that is accepted while another one waits.
+/// Edge case 48: nor a connection that is accepted while another one waits. On kqueue the
+/// one that waits is news by itself.
 #[test]
 fn an_accepted_connection_arms_nothing() {
     let (mut poll, mut events) = poll_and_events();
@@ -689,10 +694,15 @@ fn an_accepted_connection_arms_nothing() {
         .unwrap();
     expect_readable(&mut poll, &mut events, RECEIVER);
     listener.accept().unwrap();
+    if KQUEUE {
+        expect_readable(&mut poll, &mut events, RECEIVER);
+        listener.accept().unwrap();
+    }
     expect_silence(&mut poll, &mut events);
 }
 
-/// Edge case 48: the end of a stream, which can be read again and again, arms nothing.
+/// Edge case 48: the end of a stream, which can be read again and again, arms nothing. NetBSD
+/// reports it once more when it was read.
 #[test]
 fn the_end_arms_nothing() {
     for mut lane in streams() {
@@ -703,6 +713,9 @@ fn the_end_arms_nothing() {
         settle(&mut poll, &mut events);
         for _ in 0..5 {
             assert_eq!(lane.read(64).unwrap(), 0);
+            if cfg!(target_os = "netbsd") {
+                settle(&mut poll, &mut events);
+            }
             expect_silence(&mut poll, &mut events);
         }
     }

@@ -486,7 +486,8 @@ mod bare {
         }
     }
 
-    /// Edge case 46: poll(2) would take a regular file, and report it for ever.
+    /// Edge case 46: poll(2) would take a regular file, and report it for ever. kqueue
+    /// watches how far it has been read.
     #[test]
     fn what_is_always_ready_is_refused() {
         let (mut poll, mut events) = poll_and_events();
@@ -498,7 +499,12 @@ mod bare {
             let result = poll
                 .registry()
                 .register(&mut SourceFd(&fd), SOURCE, Interest::READABLE);
-            assert_eq!(errno(result), Some(libc::EPERM));
+            if util::KQUEUE {
+                result.unwrap();
+                poll.registry().deregister(&mut SourceFd(&fd)).unwrap();
+            } else {
+                assert_eq!(errno(result), Some(libc::EPERM));
+            }
         }
         expect_silence(&mut poll, &mut events);
     }

@@ -332,6 +332,10 @@ fn edge_reports_readable_once_until_it_is_drained() {
             if !AFD || link.name != "UDP" {
                 assert_eq!(link.receiver.receive(&mut [0; 5]).unwrap(), 5);
             }
+            if KQUEUE && link.name == "pipe" {
+                // What a read has left in a pipe is news.
+                expect_event(&mut poll, &mut events, Event::is_readable);
+            }
             expect_silence(&mut poll, &mut events);
             link.receiver.drain();
             expect_silence(&mut poll, &mut events);

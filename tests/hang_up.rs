@@ -177,6 +177,26 @@ fn a_pipe_without_a_reader_is_silent_once_it_is_deregistered() {
     }
 }
 
+/// Nor does it outlive the interest in writing.
+#[test]
+fn a_pipe_without_a_reader_is_not_writable_to_whom_writing_is_of_no_interest() {
+    if !util::KQUEUE {
+        // There an error is reported unasked.
+        return;
+    }
+    let (mut poll, mut events) = poll_and_events();
+    let (mut sender, receiver) = pipe::new().unwrap();
+    drop(receiver);
+    let registry = poll.registry();
+    let (before, after) = (Interest::WRITABLE, Interest::READABLE);
+    registry.register(&mut sender, BEFORE, before).unwrap();
+    registry.reregister(&mut sender, AFTER, after).unwrap();
+    for _ in 0..5 {
+        util::poll(&mut poll, &mut events, Some(Duration::from_millis(1)));
+        assert!(!events.iter().any(|it| it.is_writable()), "{events:?}");
+    }
+}
+
 /// Sockets are refused by no system.
 #[test]
 fn a_pending_hang_up_of_a_socket_survives_a_reregistration() {

@@ -149,6 +149,25 @@ fn a_pipe_without_a_reader_is_reported_when_it_is_registered() {
     }
 }
 
+/// As [`mio::Registry::register`] has it, unless a timer has to stand in for what the kernel
+/// refuses.
+#[test]
+fn a_pipe_without_a_reader_is_reported_by_the_next_poll() {
+    if cfg!(any(target_os = "netbsd", target_os = "openbsd")) || util::KQUEUE && util::PIPE_WAKER {
+        return;
+    }
+    let (mut poll, mut events) = poll_and_events();
+    let (mut sender, receiver) = pipe::new().unwrap();
+    drop(receiver);
+    for interest in [Interest::WRITABLE, Interest::WRITABLE.oneshot()] {
+        let registry = poll.registry();
+        registry.register(&mut sender, AFTER, interest).unwrap();
+        util::poll(&mut poll, &mut events, Some(Duration::ZERO));
+        assert!(events.iter().any(|it| it.is_write_closed()), "{interest:?}");
+        poll.registry().deregister(&mut sender).unwrap();
+    }
+}
+
 /// Whatever reports the hang-up ends with the registration.
 #[test]
 fn a_pipe_without_a_reader_is_silent_once_it_is_deregistered() {

@@ -130,7 +130,7 @@ impl FdSelector for Selector {
 
     fn remove(&self, fd: RawFd) -> io::Result<()> {
         let mut changes = Changes::new();
-        changes.push(stand_in_for(fd), os::EVFILT_TIMER, os::EV_DELETE, Token(0));
+        changes.push(stand_in_for(fd), STAND_IN, os::EV_DELETE, Token(0));
         changes.push(fd, os::EVFILT_READ, os::EV_DELETE, Token(0));
         changes.push(fd, os::EVFILT_WRITE, os::EV_DELETE, Token(0));
         changes.submit(self.as_fd())
@@ -147,7 +147,7 @@ impl Selector {
         keeps_mode: bool,
     ) -> io::Result<()> {
         let mut changes = Changes::new();
-        changes.push(stand_in_for(fd), os::EVFILT_TIMER, os::EV_DELETE, token);
+        changes.push(stand_in_for(fd), STAND_IN, os::EV_DELETE, token);
         for (filter, wanted) in filters_of(interest) {
             if !wanted || !keeps_mode {
                 changes.push(fd, filter, os::EV_DELETE, token);
@@ -246,8 +246,22 @@ fn flags_of(interest: Interest) -> Flags {
     os::EV_ADD | edge | oneshot
 }
 
-/// The name of the timer that reports the hang-up of the pipe `fd` in place of the writing
-/// filter that the kernel refuses. No descriptor and no waker has a negative one.
+/// Whether the program can trigger events of its own. The waker is chosen alike.
+const HAS_USER_EVENTS: bool = !cfg!(any(
+    target_os = "netbsd",
+    target_os = "openbsd",
+    mio_unsupported_force_waker_pipe
+));
+
+/// The filter that reports the hang-up of a pipe in place of a writing filter that the
+/// kernel refuses. A timer needs a millisecond for it, and is everywhere.
+const STAND_IN: Filter = if HAS_USER_EVENTS {
+    os::EVFILT_USER
+} else {
+    os::EVFILT_TIMER
+};
+
+/// The name of the stand-in for `fd`. No descriptor and no waker has a negative one.
 fn stand_in_for(fd: RawFd) -> RawFd {
     !fd
 }
@@ -339,7 +353,7 @@ impl Changes {
             changes.push(fd, change.filter, os::EV_DELETE, token);
             if change.filter == os::EVFILT_WRITE {
                 let stand_in = stand_in_for(fd);
-                changes.push(stand_in, os::EVFILT_TIMER, os::EV_DELETE, token);
+                changes.push(stand_in, STAND_IN, os::EV_DELETE, token);
             }
         }
         // There is an error to be returned already.
@@ -358,12 +372,12 @@ fn lacks_reader(change: &os::kevent, reason: i32) -> bool {
         && (reason == libc::EPIPE || reason == libc::EBADF && is_open())
 }
 
-/// Has a timer report what the refused `change` would have: that the pipe hangs up.
+/// Has a stand-in report what the refused `change` would have: that the pipe hangs up.
 ///
 /// A reader that is gone is no mistake of the program's, such as of one that registers
 /// the pipe to a child that is quick to end; and on other systems it is an event.
 ///
-/// The timer fires once. It does not end when the descriptor is closed, so it must not
+/// The stand-in fires once. It does not end when the descriptor is closed, so it must not
 /// go on as a level-triggered filter would: there the error is returned.
 #[cold]
 fn report_hang_up(change: &os::kevent, kqueue: BorrowedFd<'_>) -> io::Result<()> {
@@ -372,10 +386,16 @@ fn report_hang_up(change: &os::kevent, kqueue: BorrowedFd<'_>) -> io::Result<()>
     }
     let ident = stand_in_for(change.ident as RawFd);
     let token = Token(change.udata as usize);
-    let flags = os::EV_ADD | os::EV_ONESHOT;
     let mut changes = Changes::new();
-    // The shortest time that every kernel takes: a millisecond.
-    changes.push(ident, os::EVFILT_TIMER, flags, token).data = 1;
+    let stand_in = changes.push(ident, STAND_IN, os::EV_ADD | os::EV_ONESHOT, token);
+    if HAS_USER_EVENTS {
+        // Not every system triggers in the change that adds.
+        let trigger = changes.push(ident, STAND_IN, os::EV_ENABLE, token);
+        trigger.fflags = os::NOTE_TRIGGER;
+    } else {
+        // The shortest time that every kernel takes, in milliseconds.
+        stand_in.data = 1;
+    }
     changes.submit(kqueue)
 }
 
@@ -403,7 +423,7 @@ impl seam::RawEvent for RawEvent {
         let about = match self.0.filter {
             os::EVFILT_READ => Readiness::READABLE | Readiness::READ_CLOSED.when(ended),
             os::EVFILT_WRITE => Readiness::WRITABLE | Readiness::WRITE_CLOSED.when(ended),
-            os::EVFILT_TIMER if (self.0.ident as isize) < 0 => {
+            STAND_IN if (self.0.ident as isize) < 0 => {
                 Readiness::WRITABLE | Readiness::WRITE_CLOSED
             }
             other => readiness_of(other),
@@ -415,7 +435,6 @@ impl seam::RawEvent for RawEvent {
         match self.0.filter {
             os::EVFILT_READ => f.write_str("EVFILT_READ: ")?,
             os::EVFILT_WRITE => f.write_str("EVFILT_WRITE: ")?,
-            os::EVFILT_TIMER => f.write_str("EVFILT_TIMER: ")?,
             other => write!(f, "filter {other}: ")?,
         }
         fmt_flags(

@@ -17,6 +17,9 @@ pub(super) union Storage {
     pub(super) any: libc::sockaddr_storage,
     v4: libc::sockaddr_in,
     v6: libc::sockaddr_in6,
+    /// Larger than `sockaddr_storage` on ESP-IDF and Horizon.
+    #[cfg(unix)]
+    pub(super) unix: libc::sockaddr_un,
 }
 
 impl OsAddr {

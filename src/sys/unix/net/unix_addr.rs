@@ -10,14 +10,13 @@ use super::addr::OsAddr;
 
 impl OsAddr {
     fn as_unix(&self) -> &libc::sockaddr_un {
-        // SAFETY: the storage has room for, and the alignment of, every kind of address. All
-        // of it is initialised, and every bit pattern is a value.
-        unsafe { &*ptr::addr_of!(self.storage).cast() }
+        // SAFETY: all of the storage is initialised, and every bit pattern is a value.
+        unsafe { &self.storage.unix }
     }
 
     fn as_unix_mut(&mut self) -> &mut libc::sockaddr_un {
         // SAFETY: as above.
-        unsafe { &mut *ptr::addr_of_mut!(self.storage).cast() }
+        unsafe { &mut self.storage.unix }
     }
 
     /// The address of a Unix domain socket.

@@ -24,10 +24,11 @@ pub(super) fn is_lossy(timeout: Duration) -> bool {
 #[cfg(unix)]
 #[allow(deprecated)] // On musl, for a width that libc is going to change.
 pub(super) fn timespec(timeout: Duration) -> libc::timespec {
-    libc::timespec {
-        tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_nsec: timeout.subsec_nanos() as _,
-    }
+    // SAFETY: made of integers, for which zero is a value. Some systems have private padding.
+    let mut timespec: libc::timespec = unsafe { std::mem::zeroed() };
+    timespec.tv_sec = libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX);
+    timespec.tv_nsec = timeout.subsec_nanos() as _;
+    timespec
 }
 
 const NANOS_PER_MILLI: u32 = 1_000_000;

@@ -138,6 +138,11 @@ impl<T: fmt::Debug> fmt::Debug for IoSource<T> {
     }
 }
 
+/// The length of a list of buffers. Those of a write may overlap, so that their sum need not fit.
+fn total(lengths: impl Iterator<Item = usize>) -> usize {
+    lengths.fold(0, usize::saturating_add)
+}
+
 /// Byte streams: the operations that can be short.
 impl<T> Read for &IoSource<T>
 where
@@ -150,7 +155,7 @@ where
 
     #[inline]
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let wanted = bufs.iter().map(|buf| buf.len()).sum();
+        let wanted = total(bufs.iter().map(|buf| buf.len()));
         self.transfer(Interest::READABLE, wanted, |mut io| io.read_vectored(bufs))
     }
 }
@@ -166,7 +171,7 @@ where
 
     #[inline]
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        let wanted = bufs.iter().map(|buf| buf.len()).sum();
+        let wanted = total(bufs.iter().map(|buf| buf.len()));
         self.transfer(Interest::WRITABLE, wanted, |mut io| io.write_vectored(bufs))
     }
 

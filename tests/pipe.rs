@@ -415,3 +415,40 @@ fn the_ends_of_a_foreign_pipe_are_taken_over() {
     expect_readable(&mut poll, &mut events, RECEIVER);
     assert_eq!(drain(&mut receiver), b"hello");
 }
+
+/// The slices of a vectored write may overlap, so that their lengths need not have a sum that
+/// fits: 2^18 times 64 TiB, or on 32 bits four times 1 GiB, of one mapping.
+#[cfg(target_os = "linux")]
+#[test]
+fn slices_whose_lengths_overflow_are_written() {
+    use std::io::{IoSlice, Write};
+
+    let (len, count) = if usize::BITS == 64 {
+        (1 << (usize::BITS - 18), 1 << 18)
+    } else {
+        (1 << (usize::BITS - 2), 4)
+    };
+    // SAFETY: a new mapping at a place of the kernel's choice.
+    let zeroes = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            len,
+            libc::PROT_READ,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+            -1,
+            0,
+        )
+    };
+    assert_ne!(
+        zeroes,
+        libc::MAP_FAILED,
+        "{}",
+        std::io::Error::last_os_error()
+    );
+    // SAFETY: the mapping has `len` readable bytes, and stays until the process ends.
+    let zeroes: &[u8] = unsafe { std::slice::from_raw_parts(zeroes.cast(), len) };
+    let slices = vec![IoSlice::new(zeroes); count];
+
+    let (mut sender, _receiver) = mio::unix::pipe::new().unwrap();
+    assert!(sender.write_vectored(&slices).unwrap() > 0);
+}

@@ -266,7 +266,7 @@ mod owner {
     use std::io;
 
     use crate::registry::PollId;
-    use crate::sys::misuse::{already_registered, not_registered};
+    use crate::sys::misuse::{already_registered, not_registered, registered_elsewhere};
 
     /// The poll that a source is registered with.
     #[derive(Default)]
@@ -283,7 +283,7 @@ mod owner {
         pub(super) fn check_for_change(&self, poll: PollId) -> io::Result<()> {
             match self.0 {
                 Some(owner) if owner == poll => Ok(()),
-                Some(_) => Err(already_registered()),
+                Some(_) => Err(registered_elsewhere()),
                 None => Err(not_registered()),
             }
         }

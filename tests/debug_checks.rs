@@ -86,6 +86,11 @@ mod debug {
             register(one, &mut source).unwrap();
             expect_kind(register(two, &mut source), io::ErrorKind::AlreadyExists);
             expect_kind(reregister(two, &mut source), io::ErrorKind::AlreadyExists);
+            let elsewhere = reregister(two, &mut source).unwrap_err().to_string();
+            assert_eq!(
+                elsewhere,
+                "I/O source already registered with a different `Registry`"
+            );
             expect_kind(two.deregister(&mut source), io::ErrorKind::NotFound);
 
             // It still belongs to the first, which can give it up to the second.

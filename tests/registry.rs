@@ -150,6 +150,11 @@ fn a_source_cannot_be_registered_twice() {
         .registry()
         .register(&mut near, OTHER, Interest::WRITABLE);
     assert_eq!(kind(again), io::ErrorKind::AlreadyExists);
+    let again = registry.register(&mut near, OTHER, Interest::WRITABLE);
+    assert_eq!(
+        again.unwrap_err().to_string(),
+        "I/O source already registered with a `Registry`"
+    );
 
     // The registration is what it was before.
     expect_silence(&mut poll, &mut events);
@@ -170,6 +175,10 @@ fn a_source_that_is_not_registered_is_not_found() {
     let change = registry.reregister(&mut near, SOURCE, Interest::READABLE);
     assert_eq!(kind(change), not_found);
     assert_eq!(kind(registry.deregister(&mut near)), not_found);
+    assert_eq!(
+        registry.deregister(&mut near).unwrap_err().to_string(),
+        "I/O source not registered with `Registry`"
+    );
 
     registry
         .register(&mut near, SOURCE, Interest::READABLE)

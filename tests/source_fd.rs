@@ -354,6 +354,11 @@ fn registering_twice_is_an_error_and_changes_nothing() {
         .register(&mut SourceFd(&fd), AGAIN, Interest::WRITABLE)
         .unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    // Programs search for these words, which are the same for every source.
+    assert_eq!(
+        error.to_string(),
+        "I/O source already registered with a `Registry`"
+    );
     add(&eventfd, 1);
     let event = expect_readable(&mut poll, &mut events, TOKEN);
     assert!(!event.is_writable());
@@ -368,7 +373,14 @@ fn what_is_not_registered_is_not_found() {
     let (poll, _) = poll_and_events();
     let eventfd = eventfd(0);
     let fd = eventfd.as_raw_fd();
-    let kind = |result: io::Result<()>| result.unwrap_err().kind();
+    let kind = |result: io::Result<()>| {
+        let error = result.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "I/O source not registered with `Registry`"
+        );
+        error.kind()
+    };
     let not_found = io::ErrorKind::NotFound;
     let registry = poll.registry();
     assert_eq!(kind(deregister(registry, fd)), not_found);

@@ -18,7 +18,7 @@ use std::{fmt, io, mem};
 use super::family::{check, FdSelector};
 use super::fmt_flags::fmt_flags;
 use super::seam;
-use super::{timeout, Event};
+use super::{misuse, timeout, Event};
 use crate::readiness::Readiness;
 use crate::{Interest, Token};
 
@@ -172,14 +172,17 @@ use libc::epoll_wait;
 impl FdSelector for Selector {
     fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_ADD, fd, Some((token, interest)))
+            .map_err(misuse::of)
     }
 
     fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_MOD, fd, Some((token, interest)))
+            .map_err(misuse::of)
     }
 
     fn remove(&self, fd: RawFd) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_DEL, fd, None)
+            .map_err(misuse::of)
     }
 }
 

@@ -18,7 +18,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 use std::{fmt, io, ptr};
 
-use super::family::{check, check_pollable, not_found, set_cloexec};
+use super::family::{check, check_pollable, set_cloexec};
+use super::misuse::{already_registered, not_registered};
 use super::timeout::{self, Deadline};
 use super::{seam, Event};
 use crate::readiness::Readiness;
@@ -186,7 +187,7 @@ impl Shared {
         check_pollable(fd)?;
         let mut books = lock(&self.books);
         if books.records.contains_key(&fd) {
-            return Err(io::Error::from_raw_os_error(libc::EEXIST));
+            return Err(already_registered());
         }
         books.newest += 1;
         let record = Record {
@@ -201,7 +202,7 @@ impl Shared {
 
     fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
         let mut books = lock(&self.books);
-        let record = books.records.get_mut(&fd).ok_or_else(not_found)?;
+        let record = books.records.get_mut(&fd).ok_or_else(not_registered)?;
         record.token = token;
         record.arming = Arming::new(interest);
         self.associate(fd, record)
@@ -209,7 +210,7 @@ impl Shared {
 
     fn remove(&self, fd: RawFd) -> io::Result<()> {
         let mut books = lock(&self.books);
-        books.records.remove(&fd).ok_or_else(not_found)?;
+        books.records.remove(&fd).ok_or_else(not_registered)?;
         // SAFETY: takes no pointer.
         let gone = check(unsafe {
             libc::port_dissociate(self.port.as_raw_fd(), libc::PORT_SOURCE_FD, fd as usize)

@@ -24,7 +24,8 @@ use std::time::Duration;
 use std::{fmt, io, mem};
 
 use super::bell::Bell;
-use super::family::{check, check_pollable, not_found};
+use super::family::{check, check_pollable};
+use super::misuse::{already_registered, not_registered};
 use super::seam;
 use super::timeout::{self, Deadline};
 use super::Event;
@@ -196,7 +197,7 @@ impl Shared {
         check_pollable(fd)?;
         let mut books = lock(&self.books);
         if matches!(books.records.get(&fd), Some(record) if !record.closed) {
-            return Err(io::Error::from_raw_os_error(libc::EEXIST));
+            return Err(already_registered());
         }
         self.interrupt(&mut books)?;
         let record = Record {
@@ -214,7 +215,7 @@ impl Shared {
         check_pollable(fd)?;
         let mut books = lock(&self.books);
         if !books.records.contains_key(&fd) {
-            return Err(not_found());
+            return Err(not_registered());
         }
         self.interrupt(&mut books)?;
         if let Some(record) = books.records.get_mut(&fd) {
@@ -227,7 +228,7 @@ impl Shared {
 
     fn remove(&self, fd: RawFd) -> io::Result<()> {
         let mut books = lock(&self.books);
-        books.records.remove(&fd).ok_or_else(not_found)?;
+        books.records.remove(&fd).ok_or_else(not_registered)?;
         self.interrupt(&mut books)
     }
 

@@ -19,10 +19,6 @@ pub(crate) fn check(result: i32) -> io::Result<i32> {
     Ok(result)
 }
 
-pub(crate) fn not_found() -> io::Error {
-    io::ErrorKind::NotFound.into()
-}
-
 pub(crate) fn check_pollable(_: RawFd) -> io::Result<()> {
     Ok(())
 }

@@ -31,11 +31,11 @@ impl<T: AsRawFd> AsHandle for T {
 /// A selector that knows its sources by descriptor, so that a bare one can be
 /// registered.
 pub(crate) trait FdSelector: Selector {
-    /// `EEXIST` if `fd` is there, `EPERM` if it cannot be polled, `EBADF`.
+    /// `AlreadyExists` if `fd` is there, `EPERM` if it cannot be polled, `EBADF`.
     fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()>;
-    /// `ENOENT` if `fd` is not there.
+    /// `NotFound` if `fd` is not there.
     fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()>;
-    /// `ENOENT` if `fd` is not there.
+    /// `NotFound` if `fd` is not there.
     fn remove(&self, fd: RawFd) -> io::Result<()>;
 }
 
@@ -48,15 +48,9 @@ pub(crate) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     Ok(result)
 }
 
-/// What is asked about is not registered.
-#[allow(dead_code)] // Asked by selectors that keep books themselves.
-pub(crate) fn not_found() -> io::Error {
-    io::Error::from_raw_os_error(libc::ENOENT)
-}
-
 /// Answers as epoll does: `EBADF` for what is not open, `EPERM` for what poll(2) takes
 /// but is always ready.
-#[allow(dead_code)] // As above.
+#[allow(dead_code)] // Called by selectors that keep books themselves.
 pub(crate) fn check_pollable(fd: RawFd) -> io::Result<()> {
     let mut stat = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: `stat` has room for what the call writes.

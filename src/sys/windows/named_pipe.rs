@@ -43,7 +43,7 @@ use super::afd::{AFD_POLL_DISCONNECT, AFD_POLL_RECEIVE, AFD_POLL_SEND};
 use super::check;
 use super::port::Key;
 use crate::sync::{lock, Arc, Mutex};
-use crate::sys::misuse::{already_registered, not_registered};
+use crate::sys::misuse::{already_registered, not_registered, registered_elsewhere};
 use crate::sys::pipe_state::{self as state, Answer, Code, Failure, Link, PipeState, Told};
 use crate::sys::selector::Shared;
 use crate::{Interest, Registry, Token};
@@ -760,7 +760,7 @@ impl Pipe {
                 if Arc::ptr_eq(home, registry.selector().shared()) {
                     Ok(())
                 } else {
-                    Err(already_registered())
+                    Err(registered_elsewhere())
                 }
             }
             _ => Err(not_registered()),

@@ -126,7 +126,8 @@ impl Selector {
         }
         // SAFETY: `event` lives through the call, which only reads it. A bad `fd` is
         // an error, not undefined.
-        check(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd, &mut event) })?;
+        check(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd, &mut event) })
+            .map_err(misuse::of)?;
         Ok(())
     }
 }
@@ -172,17 +173,14 @@ use libc::epoll_wait;
 impl FdSelector for Selector {
     fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_ADD, fd, Some((token, interest)))
-            .map_err(misuse::of)
     }
 
     fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_MOD, fd, Some((token, interest)))
-            .map_err(misuse::of)
     }
 
     fn remove(&self, fd: RawFd) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_DEL, fd, None)
-            .map_err(misuse::of)
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) fn not_registered() -> io::Error {
 
 /// Replaces the kernel's error for either mistake.
 #[cfg(unix)]
+#[cold]
 pub(crate) fn of(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(libc::EEXIST) => already_registered(),

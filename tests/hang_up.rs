@@ -52,7 +52,7 @@ fn expect_hang_up(
     }
 }
 
-/// C13: same mode, and nothing is lost.
+/// Same mode, and nothing is lost.
 #[test]
 fn a_pending_hang_up_of_a_pipe_survives_a_reregistration_in_the_same_mode() {
     for interest in modes() {

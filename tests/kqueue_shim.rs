@@ -767,7 +767,7 @@ fn a_timer_fires_once_or_again_and_again() {
 
 // What our code makes of it.
 
-/// C14: what an error came of is not registered by half.
+/// What an error came of is not registered by half.
 #[test]
 #[cfg(all(feature = "net", not(mio_unsupported_force_poll_poll)))]
 fn a_registration_that_half_fails_leaves_nothing() {
@@ -796,7 +796,7 @@ fn a_registration_that_half_fails_leaves_nothing() {
     });
 }
 
-/// C14: a refused change changes nothing, as with epoll.
+/// A refused change changes nothing, as with epoll.
 #[test]
 #[cfg(all(feature = "net", not(mio_unsupported_force_poll_poll)))]
 fn a_reregistration_that_half_fails_leaves_the_former_one() {
@@ -828,7 +828,7 @@ fn a_reregistration_that_half_fails_leaves_the_former_one() {
     );
 }
 
-/// C15: XNU refuses more seconds than an `int` holds.
+/// XNU refuses more seconds than an `int` holds.
 #[test]
 #[cfg(not(mio_unsupported_force_poll_poll))]
 fn the_longest_timeouts_are_waited_for_in_parts() {

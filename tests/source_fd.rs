@@ -289,7 +289,7 @@ fn a_descriptor_that_is_not_open_is_an_error() {
     }
 }
 
-/// C17: as the documentation says of kqueue.
+/// As the documentation says of kqueue.
 #[test]
 fn kqueue_watches_how_far_a_file_has_been_read() {
     if !KQUEUE {

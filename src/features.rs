@@ -31,9 +31,10 @@
 //! # `log`
 //!
 //! On by default. Writes a line of level `trace` through the [`log`] crate whenever
-//! a source is registered, reregistered or deregistered. With
-//! `default-features = false` the crate has no dependency but the bindings to the
-//! system (`libc`, or `windows-sys`).
+//! a source is registered, reregistered or deregistered. In debug builds on Unix it
+//! also writes a line of level `warn` when a socket or pipe of this crate is registered in blocking
+//! mode, in which it can stall the event loop. With `default-features = false` the crate has no
+//! dependency but the bindings to the system (`libc`, or `windows-sys`).
 //!
 //! [`log`]: https://docs.rs/log
 //! [`Token`]: crate::Token

@@ -106,6 +106,12 @@ impl<T: AsHandle> IoSource<T> {
             .register(registry.selector(), self.io.as_handle(), token, interest)?;
         #[cfg(debug_assertions)]
         self.owner.set(Some(registry.id()));
+        // Not an error: programs that got away with it go on working.
+        debug_warn!(
+            self.io.is_blocking(),
+            "the source registered with {token:?} blocks, and can stall the event loop: \
+             call `set_nonblocking(true)` on it, before `from_std` if it is the standard library's"
+        );
         Ok(())
     }
 

@@ -143,6 +143,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[macro_use]
+#[allow(unused_macros)] // Some are used by optional modules only.
 mod trace;
 
 mod interest;

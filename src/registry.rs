@@ -48,6 +48,9 @@ impl Registry {
     ///
     /// A source that is ready already is reported by the next poll.
     ///
+    /// A source in blocking mode is accepted, and then its I/O can stall the event loop. On Unix,
+    /// debug builds with the feature `log` warn of it if it is a socket or pipe of this crate.
+    ///
     /// # Errors
     ///
     /// * [`AlreadyExists`]: the source is registered already.

@@ -19,6 +19,11 @@ pub(crate) type Handle = RawFd;
 /// Sources that have a handle.
 pub(crate) trait AsHandle {
     fn as_handle(&self) -> Handle;
+
+    /// Whether operations wait where they should return `WouldBlock`.
+    fn is_blocking(&self) -> bool {
+        matches!(status_flags(self.as_handle()), Ok(flags) if flags & libc::O_NONBLOCK == 0)
+    }
 }
 
 impl<T: AsRawFd> AsHandle for T {
@@ -89,8 +94,7 @@ pub(crate) fn set_cloexec(fd: BorrowedFd<'_>) -> io::Result<()> {
 
 /// Sets whether operations on `fd` answer `WouldBlock` instead of blocking.
 pub(crate) fn set_nonblocking(fd: RawFd, nonblocking: bool) -> io::Result<()> {
-    // SAFETY: takes no pointer.
-    let before = check(unsafe { libc::fcntl(fd, libc::F_GETFL, 0) })?;
+    let before = status_flags(fd)?;
     let after = if nonblocking {
         before | libc::O_NONBLOCK
     } else {
@@ -101,4 +105,9 @@ pub(crate) fn set_nonblocking(fd: RawFd, nonblocking: bool) -> io::Result<()> {
         check(unsafe { libc::fcntl(fd, libc::F_SETFL, after) })?;
     }
     Ok(())
+}
+
+fn status_flags(fd: RawFd) -> io::Result<libc::c_int> {
+    // SAFETY: takes no pointer.
+    check(unsafe { libc::fcntl(fd, libc::F_GETFL, 0) })
 }

@@ -32,6 +32,11 @@ pub(crate) type Handle = RawSocket;
 /// Sources that have a handle.
 pub(crate) trait AsHandle {
     fn as_handle(&self) -> Handle;
+
+    /// Winsock does not say whether a socket blocks.
+    fn is_blocking(&self) -> bool {
+        false
+    }
 }
 
 impl<T: AsRawSocket> AsHandle for T {

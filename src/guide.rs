@@ -7,8 +7,9 @@
 //!
 //! A turn of the loop waits, hands each event to the source whose token it carries,
 //! and then does what was put off until all events were handled: the [crate's
-//! page](crate#example) has one in full. A poll that answers [`Interrupted`] was
-//! disturbed by a signal handler; look at what the handler left, and poll again.
+//! page](crate#example) has one in full. A poll that returns [`Interrupted`] was
+//! interrupted by a signal. Look at what the program's handlers left, if it has any, and poll
+//! again: on Linux, stopping and continuing the process does this to a program without handlers.
 //!
 //! An event is a *hint* that an operation is worth trying. Somebody else may have been
 //! faster, or the data turned out to be damaged: every operation can answer
@@ -90,11 +91,21 @@
 //! backends that emulate edges learn how it ended.
 //!
 //! **Short reads.** A read from a *stream* that returns less than the buffer holds has
-//! usually emptied it, and can serve in place of the `WouldBlock`, which saves a
-//! system call. It is not enough if the event was [`is_read_closed`] or [`is_error`]:
-//! the end, still to be read, may have no event of its own. Nor on datagram sockets,
-//! where every receive is short; nor where a peer sends TCP's urgent data, at which
-//! reads stop. When in doubt, drain.
+//! usually emptied it, and can then serve in place of the `WouldBlock`, which saves a
+//! system call. A short read does *not* mean that the stream is empty
+//!
+//! * if the event was [`is_read_closed`] or [`is_error`]: the end, still to be read, may
+//!   have no event of its own;
+//! * on a TCP connection whose peer sends urgent data (`MSG_OOB`): a read stops in front of it;
+//! * on a Unix socket whose peer passes descriptors (`SCM_RIGHTS`): a read stops behind the data
+//!   that they came with;
+//! * on a pipe in packet mode (`O_DIRECT`), where a read returns one packet, and on a terminal,
+//!   where it returns one line;
+//! * on a datagram socket, where every receive is short.
+//!
+//! In these cases more can be there, and on epoll no event announces it. Sockets may be in the
+//! second and third case at the peer's will, so that a program that does not trust its peers has
+//! to drain.
 //!
 //! **Accepting with no descriptor left** (`EMFILE`) leaves the connection waiting. On
 //! epoll it is not announced again; on poll(2) it is, by every poll. Deregister the
@@ -207,6 +218,12 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! **Unix datagrams to a full receiver** cannot be waited for with a sender that is not connected.
+//! It is reported writable while its *own* buffer has room, and on Linux each `send_to` that
+//! returns [`WouldBlock`] raises another writable event at once: a loop that waits for that event
+//! spins. Connect the sender, which is then writable when the receiver has room, or try again
+//! after a pause.
 //!
 //! Register a TCP stream for both directions from the start, and leave it so: under edge
 //! triggering a writable event costs nothing until there is room *again*. Datagram

@@ -60,8 +60,8 @@ impl<T> IoSource<T> {
     }
 
     /// Runs an operation of a byte stream on `wanted` bytes. A short one ends
-    /// an edge too: who wanted more has, with some bytes moved, emptied or
-    /// filled the kernel's buffer, and programs take that for a `WouldBlock`.
+    /// an edge too: it has usually emptied or filled the kernel's buffer, and programs take it
+    /// for a `WouldBlock`.
     #[inline]
     pub(crate) fn transfer(
         &self,

@@ -61,10 +61,10 @@ use crate::{Events, Registry};
 ///
 /// Registrations are edge-triggered unless their [`Interest`] says otherwise:
 /// after an event, the next one in that direction is certain only once an
-/// operation has answered [`WouldBlock`], or a stream's read or write was shorter
-/// than it might have been and the event was not
-/// [read-closed](crate::event::Event::is_read_closed). Until then the source has to
-/// be assumed ready. The [guide](crate::guide) shows the loops that follow from this.
+/// operation has returned [`WouldBlock`]. Until then the source has to be assumed ready. A short
+/// read or write of a byte stream can take the place of the `WouldBlock`, but not of every stream:
+/// the [guide](crate::guide#reading-drain) lists the exceptions, and shows the loops that follow
+/// from this.
 ///
 /// # Deregistering
 ///
@@ -72,6 +72,10 @@ use crate::{Events, Registry};
 /// nobody else holds the same open file: after [`try_clone`]-like duplication, or
 /// in a child process that inherited the descriptor, the system goes on
 /// reporting events for it. [`Registry::deregister`] first, then drop.
+///
+/// On poll(2), event ports and Windows a registered source shares ownership of the poll's
+/// descriptors: after the `Poll` was dropped they stay open until its sources are deregistered or
+/// dropped as well.
 ///
 /// # Implementation
 ///
@@ -144,9 +148,11 @@ impl Poll {
     ///
     /// # Errors
     ///
-    /// * [`Interrupted`]: a signal handler ran. The call is not repeated, so that
-    ///   the program can look at what its handler left; nothing is lost by
-    ///   calling again.
+    /// * [`Interrupted`]: a signal interrupted the call. It is not repeated, so that
+    ///   the program can look at what its signal handler left; nothing is lost by
+    ///   calling again. No handler need have run: on Linux `epoll_wait` also returns `EINTR` when
+    ///   the process was stopped and continued (`SIGSTOP`, a terminal's Ctrl-Z, a debugger). See
+    ///   [`signal(7)`](https://man7.org/linux/man-pages/man7/signal.7.html).
     /// * [`InvalidInput`]: `events` has a capacity of zero. No system call is made.
     /// * Others as the system gives them; none is to be expected from a poll
     ///   whose descriptor nobody closed.

@@ -347,6 +347,47 @@ mod signals {
             expect_readable(&mut poll, &mut events, SOURCE);
         }
     }
+
+    /// `epoll_wait` ends also when its process is stopped and continued, for which there is no
+    /// handler. `poll` goes on.
+    #[test]
+    #[cfg(not(any(mio_unsupported_force_poll_poll, mio_test_kqueue_shim)))]
+    fn a_stop_interrupts_a_poll_without_a_handler() {
+        use std::env;
+        use std::process::Command;
+
+        // Set in the program that is stopped: this one.
+        const STOPPED: &str = "MIO_TEST_IS_STOPPED";
+
+        if env::var_os(STOPPED).is_some() {
+            let (mut poll, mut events) = poll_and_events();
+            let error = poll.poll(&mut events, Some(LONG)).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::Interrupted);
+            return;
+        }
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args([
+                "signals::a_stop_interrupts_a_poll_without_a_handler",
+                "--exact",
+            ])
+            .env(STOPPED, "")
+            .spawn()
+            .unwrap();
+        let process = child.id() as libc::pid_t;
+        // Again and again, for the first ones may come before the call has begun.
+        let status = loop {
+            for signal in [libc::SIGSTOP, libc::SIGCONT] {
+                // SAFETY: takes no pointer. Nobody has waited for the child's end, so the number
+                // is still its own.
+                assert_eq!(unsafe { libc::kill(process, signal) }, 0);
+                thread::yield_now();
+            }
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+        };
+        assert!(status.success(), "{status}");
+    }
 }
 
 // Threads.

@@ -748,6 +748,86 @@ fn after_a_short_read_the_end_is_an_event() {
     }
 }
 
+/// What a read can stop short of, on Linux.
+#[cfg(target_os = "linux")]
+mod boundaries {
+    use std::os::fd::{AsRawFd, FromRawFd};
+
+    use super::*;
+
+    /// Reads from a `receiver` that holds two messages. epoll has made one event of both, and
+    /// makes none after the short read; kqueue may.
+    fn expect_a_short_read_and_more(mut receiver: impl Source + Read) {
+        let (mut poll, mut events) = poll_and_events();
+        poll.registry()
+            .register(&mut receiver, RECEIVER, Interest::READABLE)
+            .unwrap();
+        expect_readable(&mut poll, &mut events, RECEIVER);
+        let mut buf = [0; 16];
+        assert_eq!(receiver.read(&mut buf).unwrap(), 3);
+        if EMULATED_EDGES {
+            expect_readable(&mut poll, &mut events, RECEIVER);
+        } else if !KQUEUE {
+            expect_silence(&mut poll, &mut events);
+        }
+        assert_eq!(receiver.read(&mut buf).unwrap(), 5);
+        expect_would_block(receiver.read(&mut buf));
+    }
+
+    #[test]
+    fn a_read_ends_with_the_packet_of_a_pipe() {
+        let mut fds = [-1; 2];
+        // SAFETY: `fds` has room for the two descriptors.
+        let made = unsafe { libc::pipe2(fds.as_mut_ptr(), libc::O_DIRECT | libc::O_NONBLOCK) };
+        assert_eq!(made, 0);
+        // SAFETY: both were just made, for nobody else.
+        let (receiver, mut sender) = unsafe {
+            (
+                pipe::Receiver::from_raw_fd(fds[0]),
+                pipe::Sender::from_raw_fd(fds[1]),
+            )
+        };
+        sender.write_all(b"one").unwrap();
+        sender.write_all(b"three").unwrap();
+        expect_a_short_read_and_more(receiver);
+    }
+
+    /// Sends `bytes` and a duplicate of the socket itself.
+    fn send_with_descriptor(socket: &UnixStream, bytes: &[u8]) {
+        let fd = socket.as_raw_fd();
+        let mut slice = IoSlice::new(bytes);
+        // As long as a record with one descriptor, and aligned as one.
+        let mut control = [0_u64; 3];
+        // SAFETY: integers and pointers, for which zero is a value.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_iov = (&mut slice as *mut IoSlice<'_>).cast();
+        message.msg_iovlen = 1;
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = std::mem::size_of_val(&control) as _;
+        // SAFETY: `control` has room for the record that is written, and all that `message` points
+        // at outlives the call.
+        let sent = unsafe {
+            let record = libc::CMSG_FIRSTHDR(&message);
+            (*record).cmsg_level = libc::SOL_SOCKET;
+            (*record).cmsg_type = libc::SCM_RIGHTS;
+            (*record).cmsg_len = libc::CMSG_LEN(std::mem::size_of_val(&fd) as _) as _;
+            libc::CMSG_DATA(record)
+                .cast::<libc::c_int>()
+                .write_unaligned(fd);
+            libc::sendmsg(fd, &message, 0)
+        };
+        assert_eq!(sent, bytes.len() as isize);
+    }
+
+    #[test]
+    fn a_read_ends_behind_passed_descriptors() {
+        let (receiver, mut sender) = UnixStream::pair().unwrap();
+        send_with_descriptor(&sender, b"one");
+        sender.write_all(b"three").unwrap();
+        expect_a_short_read_and_more(receiver);
+    }
+}
+
 /// Edge case 46: a hang-up is reported although what came before was never read.
 #[test]
 #[cfg(unix)]

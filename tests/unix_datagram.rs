@@ -326,6 +326,26 @@ fn a_sender_that_is_not_connected_is_writable_once_its_datagrams_are_read() {
     assert_eq!(sender.send_to(b"datagram", &receiver.path).unwrap(), 8);
 }
 
+/// On Linux the attempt takes space from the sender's own buffer and gives it back, which makes
+/// the sender writable. Waiting for room in this way is a loop that never sleeps.
+#[test]
+#[cfg(target_os = "linux")]
+fn every_attempt_in_vain_makes_a_sender_that_is_not_connected_writable() {
+    let (mut poll, mut events) = poll_and_events();
+    let receiver = Bound::new("full-for-good");
+    let mut sender = UnixDatagram::unbound().unwrap();
+    poll.registry()
+        .register(&mut sender, SENDER, Interest::WRITABLE)
+        .unwrap();
+    let send = || sender.send_to(b"datagram", &receiver.path);
+    assert!(fill(send) > 0);
+    for _ in 0..100 {
+        expect_writable(&mut poll, &mut events, SENDER);
+        expect_silence(&mut poll, &mut events);
+        expect_would_block(send());
+    }
+}
+
 #[test]
 fn an_idle_socket_is_writable_and_not_readable() {
     let (mut poll, mut events, receiver) = receiver("idle", BOTH);

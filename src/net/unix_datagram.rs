@@ -132,8 +132,10 @@ impl UnixDatagram {
     ///
     /// # Errors
     ///
-    /// * `WouldBlock`: the receiver's queue is full. Linux announces room in it to
-    ///   connected senders only: connect, or try again later.
+    /// * `WouldBlock`: the receiver's queue is full. Linux reports room in it to
+    ///   connected senders only. A sender that is not connected is reported writable again after
+    ///   every such attempt, so that a loop that waits for this event spins: connect the
+    ///   socket and use [`send`](UnixDatagram::send), or try again after a pause.
     /// * `NotFound`, `ConnectionRefused`: there is no socket.
     ///
     /// # Portability

@@ -27,6 +27,13 @@ fn fill(poll: &mut Poll, events: &mut Events, count: usize) -> Vec<(Stream, Stre
     pairs
 }
 
+/// The other panic that is documented is that of a second waker.
+#[test]
+#[should_panic(expected = "capacity overflow")]
+fn a_capacity_that_no_memory_can_have_panics() {
+    let _ = Events::with_capacity(isize::MAX as usize);
+}
+
 #[test]
 fn new_events_are_empty_and_have_the_capacity_asked_for() {
     for capacity in [0, 1, 2, 3, 100, 1024] {

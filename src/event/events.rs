@@ -34,6 +34,10 @@ impl Events {
     /// More than that may be ready; the rest is reported by the following calls. A
     /// capacity of zero can be made, but [`Poll::poll`](crate::Poll::poll)
     /// refuses it.
+    ///
+    /// # Panics
+    ///
+    /// If the buffer would be larger than `isize::MAX` bytes.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Events {
         Events {

@@ -10,6 +10,15 @@ use crate::{sys, Interest};
 /// Reading and writing go through [`Read`](io::Read) and [`Write`](io::Write), which `&TcpStream`
 /// implements as well.
 ///
+/// # `SIGPIPE`
+///
+/// On Unix, a write to a connection that the peer has closed can raise the signal `SIGPIPE`, which
+/// ends the process by default. Rust's `main` ignores the signal at start-up, so that such a write
+/// only fails with `BrokenPipe`. In a program whose `main` is written in another language, `write`
+/// does not raise it either where the standard library sends with `MSG_NOSIGNAL` (Linux, Android
+/// and the BSDs among others), but `write_vectored` does, for `writev` takes no flags. Such a
+/// program has to ignore the signal itself.
+///
 /// # Connecting
 ///
 /// [`TcpStream::connect`] only starts to connect. The connection stands, or has

@@ -12,6 +12,11 @@ use crate::sys;
 /// Reading and writing go through [`Read`](io::Read) and [`Write`](io::Write), which `&UnixStream`
 /// implements as well.
 ///
+/// Writing to a connection that the peer has closed fails with `BrokenPipe`. In a program whose
+/// `main` is not Rust's, `write_vectored` also raises `SIGPIPE`, as it does for
+/// [`TcpStream`](crate::net::TcpStream#sigpipe); and so does `write` if the program was compiled
+/// with a Rust older than 1.90.
+///
 /// # Examples
 ///
 /// ```

@@ -86,6 +86,10 @@ pub fn new() -> io::Result<(Sender, Receiver)> {
 /// It becomes writable when there is room. When the receiving end is gone, it
 /// [is write-closed](crate::event::Event::is_write_closed) and writing answers
 /// `BrokenPipe`.
+///
+/// Writing to such a pipe also raises the signal `SIGPIPE`. Rust's `main` ignores it at start-up; a
+/// program whose `main` is written in another language is ended by it, unless it ignores the
+/// signal itself (`signal(SIGPIPE, SIG_IGN)`). A write to a pipe has no flag against it.
 pub struct Sender {
     pub(crate) inner: IoSource<File>,
 }

@@ -149,7 +149,8 @@ impl Interest {
         self.has(WRITABLE)
     }
 
-    /// Whether POSIX AIO completions are asked for (FreeBSD; `false` elsewhere).
+    /// Whether POSIX AIO completions are asked for (Apple's systems, DragonFly BSD and FreeBSD;
+    /// `false` elsewhere).
     #[must_use]
     pub const fn is_aio(self) -> bool {
         self.has(AIO)

@@ -133,7 +133,8 @@
 //!
 //! * `mio_unsupported_force_poll_poll` uses poll(2) in place of epoll. `Poll` and
 //!   `Registry` then have no descriptor to offer (`AsFd`, `AsRawFd`).
-//! * `mio_unsupported_force_waker_pipe` makes wakers of a pipe in place of an eventfd.
+//! * `mio_unsupported_force_waker_pipe` makes wakers of a pipe in place of an eventfd or a user
+//!   event of kqueue. It has no effect on Solaris and Windows.
 //! * `mio_unsupported_no_pwait2` does not try `epoll_pwait2`: timeouts are rounded up to
 //!   whole milliseconds.
 //!

@@ -35,7 +35,10 @@ use crate::{Registry, Token};
 /// | macOS and its kin, FreeBSD, DragonFly | a user event, `EVFILT_USER` |
 /// | Solaris | an event that is sent to the port, `port_send(3C)` |
 /// | Windows | a packet that is posted to the completion port |
-/// | all others | a pipe, as on any Unix under `--cfg mio_unsupported_force_waker_pipe` |
+/// | all others | a pipe |
+///
+/// `--cfg mio_unsupported_force_waker_pipe` selects the pipe on every Unix with epoll, kqueue or
+/// poll(2); the event ports of Solaris have no other waker.
 ///
 /// There is none on WASI, where nobody could wake.
 ///

@@ -140,7 +140,7 @@ impl Event {
     ///
     /// # Portability
     ///
-    /// FreeBSD. Always `false` elsewhere.
+    /// Apple's systems, DragonFly BSD and FreeBSD. Always `false` elsewhere.
     #[inline]
     #[must_use]
     pub fn is_aio(&self) -> bool {

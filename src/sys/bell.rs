@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 
-use super::family::pipe;
+use super::pipe;
 
 #[derive(Debug)]
 pub(crate) struct Bell {

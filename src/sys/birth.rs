@@ -1,4 +1,4 @@
-//! New descriptors on systems that cannot mark them at birth. Between two calls another
+//! New sockets on systems that cannot mark them at birth. Between two calls another
 //! thread's fork may copy them: there is nothing that can be done about it.
 
 use std::io;
@@ -6,12 +6,17 @@ use std::os::fd::{FromRawFd, OwnedFd};
 
 use super::family::{check, mark};
 
-#[cfg(feature = "net")]
 pub(super) use super::family::net::accept_and_mark as accept;
+
+/// QNX can close on exec at birth.
+#[cfg(target_os = "nto")]
+const MARKS: libc::c_int = libc::SOCK_CLOEXEC;
+#[cfg(not(target_os = "nto"))]
+const MARKS: libc::c_int = 0;
 
 pub(super) fn socket(family: libc::c_int, kind: libc::c_int) -> io::Result<OwnedFd> {
     // SAFETY: takes no pointer.
-    let fd = check(unsafe { libc::socket(family, kind, 0) })?;
+    let fd = check(unsafe { libc::socket(family, kind | MARKS, 0) })?;
     // SAFETY: the kernel just made `fd` for us; nobody else knows of it.
     mark(unsafe { OwnedFd::from_raw_fd(fd) })
 }
@@ -21,21 +26,8 @@ pub(super) fn socket(family: libc::c_int, kind: libc::c_int) -> io::Result<Owned
 pub(super) fn socket_pair(kind: libc::c_int) -> io::Result<(OwnedFd, OwnedFd)> {
     let mut fds = [-1; 2];
     // SAFETY: `fds` has room for the two descriptors that the call writes.
-    check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, fds.as_mut_ptr()) })?;
+    check(unsafe { libc::socketpair(libc::AF_UNIX, kind | MARKS, 0, fds.as_mut_ptr()) })?;
     // SAFETY: the kernel just made both for us; nobody else knows of them.
-    let fds = unsafe { fds.map(|fd| OwnedFd::from_raw_fd(fd)) };
-    let [one, other] = fds;
+    let [one, other] = unsafe { fds.map(|fd| OwnedFd::from_raw_fd(fd)) };
     Ok((mark(one)?, mark(other)?))
-}
-
-/// The sending end and the receiving end of a pipe.
-#[cfg(unix)]
-pub(super) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let mut fds = [-1; 2];
-    // SAFETY: `fds` has room for the two descriptors that the call writes.
-    check(unsafe { libc::pipe(fds.as_mut_ptr()) })?;
-    // SAFETY: the kernel just made both for us; nobody else knows of them.
-    let fds = unsafe { fds.map(|fd| OwnedFd::from_raw_fd(fd)) };
-    let [receiver, sender] = fds;
-    Ok((mark(sender)?, mark(receiver)?))
 }

@@ -107,20 +107,45 @@ mod selector;
 #[allow(dead_code)] // kqueue may have a bell of its own.
 mod bell;
 
-// How new descriptors become non-blocking and closed on exec. Without a row: by fcntl.
+// How new sockets become non-blocking and closed on exec. Without a row: by fcntl.
 #[cfg_attr(
     any(
         target_os = "linux",
         target_os = "android",
+        target_os = "cygwin",
+        target_os = "dragonfly",
         target_os = "freebsd",
+        target_os = "hurd",
+        target_os = "illumos",
         target_os = "netbsd",
         target_os = "openbsd",
-        target_os = "dragonfly"
+        target_os = "solaris"
     ),
     path = "birth_by_flags.rs"
 )]
-#[cfg(not(any(windows, all(target_os = "wasi", target_env = "p1"))))]
+#[cfg(all(
+    feature = "net",
+    not(any(windows, all(target_os = "wasi", target_env = "p1")))
+))]
 mod birth;
+
+// How new pipes do. Without a row: by fcntl.
+#[cfg_attr(
+    not(any(
+        target_vendor = "apple",
+        target_os = "aix",
+        target_os = "emscripten",
+        target_os = "espidf",
+        target_os = "fuchsia",
+        target_os = "haiku",
+        target_os = "horizon",
+        target_os = "nto",
+        target_os = "nuttx"
+    )),
+    path = "pipe2.rs"
+)]
+#[cfg(unix)]
+mod pipe;
 
 // What sockets and pipes need of the family of systems.
 #[cfg_attr(not(windows), path = "unix/mod.rs")]
@@ -149,6 +174,8 @@ mod pipe_state;
 mod timeout;
 
 pub(crate) use family::*;
+#[cfg(unix)]
+pub(crate) use pipe::pipe;
 pub(crate) use selector::{Selector, Waker};
 
 /// What the backend's event looks like.

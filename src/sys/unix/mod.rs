@@ -69,15 +69,7 @@ pub(crate) fn check_pollable(fd: RawFd) -> io::Result<()> {
     }
 }
 
-/// Makes a pipe whose both ends are non-blocking and closed on exec: the sending end
-/// and the receiving one.
-#[cfg(unix)]
-pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    super::birth::pipe()
-}
-
 /// Marks a new descriptor: closed on exec, and non-blocking.
-#[allow(dead_code)] // Where descriptors are marked at birth, nobody calls this.
 pub(crate) fn mark(fd: OwnedFd) -> io::Result<OwnedFd> {
     set_cloexec(fd.as_fd())?;
     set_nonblocking(fd.as_raw_fd(), true)?;
@@ -85,8 +77,15 @@ pub(crate) fn mark(fd: OwnedFd) -> io::Result<OwnedFd> {
 }
 
 /// Has `fd` closed on exec.
-#[allow(dead_code)] // As above.
 pub(crate) fn set_cloexec(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // Nothing is executed there, and `F_SETFD` may be refused.
+    if cfg!(any(
+        target_os = "espidf",
+        target_os = "horizon",
+        target_os = "vita"
+    )) {
+        return Ok(());
+    }
     // SAFETY: takes no pointer.
     check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
     Ok(())

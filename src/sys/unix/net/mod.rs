@@ -14,7 +14,6 @@ pub(crate) mod uds;
 mod unix_addr;
 
 pub(crate) use addr::OsAddr;
-#[allow(unused_imports)] // Only where `accept` is all there is.
 pub(crate) use socket::accept_and_mark;
 
 /// The standard library's backlog.

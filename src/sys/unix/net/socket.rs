@@ -40,7 +40,6 @@ pub(super) fn accept(listener: RawFd) -> io::Result<(OwnedFd, OsAddr)> {
 }
 
 /// Accepts where that does not mark the descriptor.
-#[allow(dead_code)] // Where it does, nobody calls this.
 pub(crate) fn accept_and_mark(listener: RawFd, peer: &mut OsAddr) -> io::Result<OwnedFd> {
     let (address, len) = peer.as_mut_ptrs();
     // SAFETY: the call writes at most `len` bytes to `address`, and then the length.

@@ -4,8 +4,6 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 
-use crate::sys::birth;
-
 mod addr;
 mod socket;
 #[cfg(unix)]
@@ -27,7 +25,7 @@ fn family_of(address: SocketAddr) -> libc::c_int {
 }
 
 pub(crate) fn tcp_bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = birth::socket(family_of(address), libc::SOCK_STREAM)?;
+    let listener = socket::new(family_of(address), libc::SOCK_STREAM)?;
     // On Unix this lets a restarted server bind while connections of its predecessor
     // are in TIME_WAIT, and does not let two servers share a port.
     socket::set_option(&listener, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
@@ -37,7 +35,7 @@ pub(crate) fn tcp_bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 pub(crate) fn tcp_connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let stream = birth::socket(family_of(address), libc::SOCK_STREAM)?;
+    let stream = socket::new(family_of(address), libc::SOCK_STREAM)?;
     socket::connect(&stream, &OsAddr::from(address))?;
     Ok(stream.into())
 }
@@ -48,7 +46,7 @@ pub(crate) fn tcp_accept(listener: &TcpListener) -> io::Result<(TcpStream, Socke
 }
 
 pub(crate) fn udp_bind(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = birth::socket(family_of(address), libc::SOCK_DGRAM)?;
+    let socket = socket::new(family_of(address), libc::SOCK_DGRAM)?;
     socket::bind(&socket, &address.into())?;
     Ok(socket.into())
 }

@@ -7,6 +7,36 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use super::addr::OsAddr;
 use crate::sys::{birth, check, mark};
 
+/// A new socket, marked.
+pub(super) fn new(family: libc::c_int, kind: libc::c_int) -> io::Result<OwnedFd> {
+    let socket = birth::socket(family, kind)?;
+    no_sigpipe(&socket)?;
+    Ok(socket)
+}
+
+/// Two Unix sockets that are connected with one another, marked.
+#[cfg(unix)]
+pub(super) fn pair(kind: libc::c_int) -> io::Result<(OwnedFd, OwnedFd)> {
+    let (one, other) = birth::socket_pair(kind)?;
+    no_sigpipe(&one)?;
+    no_sigpipe(&other)?;
+    Ok((one, other))
+}
+
+/// Has a peer that is gone be the error of a write, where a socket can be told so once
+/// and for all. On Apple's systems the standard library relies on it; elsewhere its
+/// writes say so, each for itself, but for vectored ones.
+fn no_sigpipe(_socket: &OwnedFd) -> io::Result<()> {
+    #[cfg(any(
+        target_vendor = "apple",
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "netbsd"
+    ))]
+    set_option(_socket, libc::SOL_SOCKET, libc::SO_NOSIGPIPE, 1)?;
+    Ok(())
+}
+
 pub(super) fn bind(socket: &OwnedFd, address: &OsAddr) -> io::Result<()> {
     // SAFETY: `address` is initialised up to its length.
     check(unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr(), address.len()) })?;
@@ -36,6 +66,8 @@ pub(super) fn connect(socket: &OwnedFd, address: &OsAddr) -> io::Result<()> {
 pub(super) fn accept(listener: RawFd) -> io::Result<(OwnedFd, OsAddr)> {
     let mut peer = OsAddr::empty();
     let socket = birth::accept(listener, &mut peer)?;
+    // Of listeners of ours it is inherited. macOS refuses it if the peer is gone already.
+    let _ = no_sigpipe(&socket);
     Ok((socket, peer))
 }
 

@@ -5,7 +5,6 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 
 use super::socket;
-use crate::sys::birth;
 
 /// The standard library's backlog, which on some systems is as much as they allow.
 const BACKLOG: libc::c_int = if cfg!(any(
@@ -20,14 +19,14 @@ const BACKLOG: libc::c_int = if cfg!(any(
 };
 
 pub(crate) fn listen(address: &SocketAddr) -> io::Result<UnixListener> {
-    let listener = birth::socket(libc::AF_UNIX, libc::SOCK_STREAM)?;
+    let listener = socket::new(libc::AF_UNIX, libc::SOCK_STREAM)?;
     socket::bind(&listener, &address.into())?;
     socket::listen(&listener, BACKLOG)?;
     Ok(listener.into())
 }
 
 pub(crate) fn connect(address: &SocketAddr) -> io::Result<UnixStream> {
-    let stream = birth::socket(libc::AF_UNIX, libc::SOCK_STREAM)?;
+    let stream = socket::new(libc::AF_UNIX, libc::SOCK_STREAM)?;
     socket::connect(&stream, &address.into())?;
     Ok(stream.into())
 }
@@ -42,21 +41,21 @@ pub(crate) fn accept(listener: &UnixListener) -> io::Result<(UnixStream, SocketA
 }
 
 pub(crate) fn stream_pair() -> io::Result<(UnixStream, UnixStream)> {
-    let (one, other) = birth::socket_pair(libc::SOCK_STREAM)?;
+    let (one, other) = socket::pair(libc::SOCK_STREAM)?;
     Ok((one.into(), other.into()))
 }
 
 pub(crate) fn datagram_bind(address: &SocketAddr) -> io::Result<UnixDatagram> {
-    let socket = birth::socket(libc::AF_UNIX, libc::SOCK_DGRAM)?;
+    let socket = socket::new(libc::AF_UNIX, libc::SOCK_DGRAM)?;
     socket::bind(&socket, &address.into())?;
     Ok(socket.into())
 }
 
 pub(crate) fn datagram_unbound() -> io::Result<UnixDatagram> {
-    Ok(birth::socket(libc::AF_UNIX, libc::SOCK_DGRAM)?.into())
+    Ok(socket::new(libc::AF_UNIX, libc::SOCK_DGRAM)?.into())
 }
 
 pub(crate) fn datagram_pair() -> io::Result<(UnixDatagram, UnixDatagram)> {
-    let (one, other) = birth::socket_pair(libc::SOCK_DGRAM)?;
+    let (one, other) = socket::pair(libc::SOCK_DGRAM)?;
     Ok((one.into(), other.into()))
 }

@@ -140,7 +140,11 @@
 //!
 //! [features]: crate::features
 #![deny(missing_docs)]
-#![cfg_attr(target_os = "wasi", allow(rustdoc::broken_intra_doc_links))] // There is no `Waker`.
+// There is no `Waker`.
+#![cfg_attr(
+    any(target_os = "wasi", target_os = "horizon"),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[macro_use]
@@ -154,9 +158,9 @@ mod registry;
 mod sync;
 mod sys;
 mod token;
-#[cfg_attr(target_os = "wasi", allow(dead_code))] // There is no other thread to wake it.
+#[cfg_attr(any(target_os = "wasi", target_os = "horizon"), allow(dead_code))] // As above.
 mod wake_flag;
-#[cfg(not(target_os = "wasi"))]
+#[cfg(not(any(target_os = "wasi", target_os = "horizon")))]
 mod waker;
 
 #[cfg(any(feature = "net", feature = "os-ext"))]
@@ -186,5 +190,5 @@ pub use interest::Interest;
 pub use poll::Poll;
 pub use registry::Registry;
 pub use token::Token;
-#[cfg(not(target_os = "wasi"))]
+#[cfg(not(any(target_os = "wasi", target_os = "horizon")))]
 pub use waker::Waker;

@@ -40,7 +40,7 @@ use crate::{Registry, Token};
 /// `--cfg mio_unsupported_force_waker_pipe` selects the pipe on every Unix with epoll, kqueue or
 /// poll(2); the event ports of Solaris have no other waker.
 ///
-/// There is none on WASI, where nobody could wake.
+/// There is none on WASI, where nobody could wake, and on Horizon, which has nothing to do it with.
 ///
 /// # Examples
 ///

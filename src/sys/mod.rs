@@ -8,6 +8,7 @@
 #![cfg_attr(
     any(
         not(all(feature = "os-poll", feature = "os-ext", feature = "net")),
+        target_os = "horizon",
         target_os = "wasi"
     ),
     allow(dead_code, unused_imports)
@@ -102,7 +103,7 @@ mod selector;
     ),
     path = "eventfd.rs"
 )]
-#[cfg_attr(target_os = "wasi", path = "no_bell.rs")]
+#[cfg_attr(any(target_os = "wasi", target_os = "horizon"), path = "no_bell.rs")]
 #[cfg(all(not(windows), feature = "os-poll"))]
 #[allow(dead_code)] // kqueue may have a bell of its own.
 mod bell;

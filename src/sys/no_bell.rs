@@ -1,4 +1,5 @@
-//! No bell, for systems without threads: while a call is running nobody is there to ring.
+//! No bell. On WASI nobody is there to ring while a call is running. Horizon has threads, but
+//! neither pipes nor pairs of sockets: what another thread changes, the next call heeds.
 
 use std::io;
 use std::os::fd::RawFd;

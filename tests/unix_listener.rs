@@ -364,3 +364,21 @@ fn dropping_a_listener_ends_the_connections_that_wait() {
     let error = client.read(&mut [0; 8]).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
 }
+
+/// A connection of another family is none of a Unix listener's, and has to end.
+#[test]
+fn a_connection_that_is_not_of_unix_is_an_error_and_closed() {
+    use std::net::{TcpListener, TcpStream};
+
+    for address in [util::any_port(), util::any_port_v6()] {
+        let listener = TcpListener::bind(address).unwrap();
+        let address = listener.local_addr().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listener = UnixListener::from_std(OwnedFd::from(listener).into());
+        let mut client = TcpStream::connect(address).unwrap();
+        let error = listener.accept().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{error}");
+        client.set_read_timeout(Some(util::LONG)).unwrap();
+        assert_eq!(client.read(&mut [0; 8]).unwrap(), 0);
+    }
+}

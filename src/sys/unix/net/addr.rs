@@ -46,7 +46,7 @@ impl OsAddr {
         (ptr::addr_of_mut!(self.storage).cast(), &mut self.len)
     }
 
-    fn family(&self) -> libc::c_int {
+    pub(super) fn family(&self) -> libc::c_int {
         // SAFETY: all of the storage is initialised from the start, and every
         // bit pattern is a value.
         unsafe { self.storage.any.ss_family.into() }

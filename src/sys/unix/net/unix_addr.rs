@@ -23,8 +23,11 @@ impl OsAddr {
     ///
     /// A pathname may come with a NUL behind it or without. What begins with a NUL is
     /// a name in the abstract namespace, every byte of which counts; where there is no
-    /// such namespace, the system said "unnamed" in zeroes.
+    /// such namespace, the system said "unnamed" in zeroes, or by writing nothing.
     pub(super) fn to_unix(&self) -> io::Result<UnixAddr> {
+        if self.len != 0 && self.family() != libc::AF_UNIX {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         let unix = self.as_unix();
         let room = unix.sun_path.len();
         let len = (self.len as usize)
@@ -129,6 +132,18 @@ mod tests {
         raw.len -= 1;
         let back = raw.to_unix().unwrap();
         assert_eq!(back.as_pathname(), Some(Path::new("/tmp/socket")));
+    }
+
+    #[test]
+    fn an_address_of_another_family_is_an_error() {
+        for address in ["1.2.3.4:80", "[::1]:80"] {
+            let address = address.parse::<std::net::SocketAddr>().unwrap();
+            assert!(OsAddr::from(address).to_unix().is_err());
+        }
+        // Some systems write nothing at all for a peer without a name.
+        let mut nothing = OsAddr::empty();
+        nothing.len = 0;
+        assert!(nothing.to_unix().unwrap().is_unnamed());
     }
 
     #[test]

@@ -484,6 +484,37 @@ mod bare {
         not_found(poll.registry());
     }
 
+    /// Who deregisters the descriptor of a source has deregistered the source; its own method
+    /// tells so, and it can be registered again. kqueue cannot tell.
+    #[test]
+    fn a_source_that_was_deregistered_by_its_descriptor_is_not_found() {
+        let (mut poll, mut events) = poll_and_events();
+        let (mut near, mut far) = stream_pair();
+        let registry = poll.registry();
+        for round in 1..4 {
+            registry
+                .register(&mut near, Token(round), Interest::READABLE)
+                .unwrap();
+            let fd = near.as_raw_fd();
+            registry.deregister(&mut SourceFd(&fd)).unwrap();
+            let removal = registry.deregister(&mut near);
+            if util::KQUEUE {
+                removal.unwrap();
+            } else {
+                assert_eq!(kind(removal), io::ErrorKind::NotFound);
+            }
+            let again = registry.deregister(&mut near);
+            if CHECKED {
+                assert_eq!(kind(again), io::ErrorKind::NotFound);
+            }
+        }
+        registry
+            .register(&mut near, SOURCE, Interest::READABLE)
+            .unwrap();
+        far.write_all(b"x").unwrap();
+        expect_only(&mut poll, &mut events, SOURCE);
+    }
+
     #[test]
     fn what_is_not_an_open_descriptor_is_refused() {
         let (poll, _) = poll_and_events();

@@ -11,13 +11,14 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
 use std::io::{self, Read, Write};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use mio::net::{TcpStream, UdpSocket};
 #[cfg(unix)]
 use mio::unix::pipe;
 use mio::{Events, Interest, Poll, Token, Waker};
-use util::{any_port, stream_pair, tcp_pair, Stream, LONG};
+use util::{any_port, stream_pair, tcp_pair, thread_id, wait_until_asleep, Stream, LONG};
 
 /// The system's allocator, which counts the calls of each thread.
 struct Counting;
@@ -294,20 +295,81 @@ mod remembered_by_the_kernel {
 }
 
 /// Also what was there before is polled with no allocation: the memory is there since the
-/// registration.
+/// registration. The numbers are such as a list may have room for exactly.
 #[test]
 fn the_first_poll_allocates_nothing() {
+    for count in [1, 15, 16, 31, 32, 63, 64, 100, 127, 128] {
+        let mut poll = Poll::new().unwrap();
+        let mut events = Events::with_capacity(16);
+        let waker = Waker::new(poll.registry(), WAKER).unwrap();
+        let mut pairs: Vec<_> = (0..count).map(|_| stream_pair()).collect();
+        for (near, _) in &mut pairs {
+            poll.registry().register(near, NEAR, R).unwrap();
+        }
+        pairs[0].1.write_all(b"x").unwrap();
+        let allocations = allocations(|| {
+            waker.wake().unwrap();
+            assert_eq!(self::poll(&mut poll, &mut events, LONG, NEAR), 1);
+        });
+        assert_eq!(allocations, 0, "{count} sources");
+    }
+}
+
+/// Nor do sources cost the poll anything that come while it runs in another thread.
+#[test]
+fn a_poll_that_runs_while_sources_are_registered_allocates_nothing() {
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let registry = poll.registry().try_clone().unwrap();
+    let mut pairs: Vec<_> = (0..40).map(|_| stream_pair()).collect();
+    // Only the last one has something to tell.
+    pairs[39].1.write_all(b"x").unwrap();
+    let (sender, poller) = channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            sender.send(thread_id()).unwrap();
+            let allocations = allocations(|| {
+                assert_eq!(self::poll(&mut poll, &mut events, LONG, NEAR), 1);
+            });
+            assert_eq!(allocations, 0);
+        });
+        wait_until_asleep(poller.recv().unwrap());
+        for (near, _) in &mut pairs {
+            registry.register(near, NEAR, R).unwrap();
+        }
+    });
+}
+
+/// Nor does a signal, though it ends the call as a failure.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_poll_after_one_that_was_interrupted_allocates_nothing() {
+    extern "C" fn do_nothing(_: libc::c_int) {}
+    let handler: extern "C" fn(libc::c_int) = do_nothing;
+    // SAFETY: the handler does nothing that a handler must not do.
+    let former = unsafe { libc::signal(libc::SIGUSR1, handler as libc::sighandler_t) };
+    assert_ne!(former, libc::SIG_ERR);
+
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(16);
     let waker = Waker::new(poll.registry(), WAKER).unwrap();
-    let mut pairs: Vec<_> = (0..100).map(|_| stream_pair()).collect();
-    for (near, _) in &mut pairs {
-        poll.registry().register(near, NEAR, R).unwrap();
-    }
-    pairs[0].1.write_all(b"x").unwrap();
-    let allocations = allocations(|| {
-        waker.wake().unwrap();
-        assert_eq!(self::poll(&mut poll, &mut events, LONG, NEAR), 1);
+    let (sender, poller) = channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            sender.send(thread_id()).unwrap();
+            let error = poll.poll(&mut events, Some(LONG)).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::Interrupted);
+            let allocations = allocations(|| {
+                waker.wake().unwrap();
+                assert_eq!(self::poll(&mut poll, &mut events, LONG, WAKER), 1);
+            });
+            assert_eq!(allocations, 0);
+        });
+        let poller = poller.recv().unwrap();
+        wait_until_asleep(poller);
+        let signal = libc::c_long::from(libc::SIGUSR1);
+        // SAFETY: takes no pointer; the thread is one of ours, and alive.
+        let sent = unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), poller, signal) };
+        assert_eq!(sent, 0);
     });
-    assert_eq!(allocations, 0);
 }

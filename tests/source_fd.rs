@@ -278,12 +278,14 @@ fn a_descriptor_that_is_not_open_is_an_error() {
     let (poll, _) = poll_and_events();
     let closed = at_own_number(eventfd(0).into()).as_raw_fd();
     for fd in [closed, -1, RawFd::MIN, RawFd::MAX] {
-        for result in [
-            register(poll.registry(), fd, Interest::READABLE),
-            reregister(poll.registry(), fd, Interest::READABLE),
-        ] {
-            let error = result.unwrap_err();
-            assert_eq!(error.raw_os_error(), Some(libc::EBADF), "{fd}");
+        for interest in [Interest::READABLE, Interest::WRITABLE] {
+            for result in [
+                register(poll.registry(), fd, interest),
+                reregister(poll.registry(), fd, interest),
+            ] {
+                let error = result.unwrap_err();
+                assert_eq!(error.raw_os_error(), Some(libc::EBADF), "{fd}");
+            }
         }
         deregister(poll.registry(), fd).unwrap_err();
     }
@@ -479,6 +481,81 @@ fn a_number_that_was_closed_without_deregistering_can_be_registered_again() {
         add(&second, 1);
         expect_readable(&mut poll, &mut events, AGAIN);
         deregister(poll.registry(), number).unwrap();
+    }
+}
+
+/// Edge case 46: the same for who only changes the registration: where it has ended with the
+/// descriptor he is told so, elsewhere it is the successor's from then on.
+#[test]
+fn a_number_that_was_closed_without_deregistering_can_be_reregistered() {
+    for interest in [Interest::READABLE, Interest::READABLE.level()] {
+        let (mut poll, mut events) = poll_and_events();
+        let first = at_own_number(eventfd(0).into());
+        let number = first.as_raw_fd();
+        register(poll.registry(), number, interest).unwrap();
+        drop(first);
+        // Here the record of poll(2) is found to be of nothing.
+        expect_silence(&mut poll, &mut events);
+
+        let second = eventfd(0);
+        let reused = duplicate_at(&second.try_clone().unwrap().into(), number);
+        assert_eq!(reused.as_raw_fd(), number);
+        let changed = reregister(poll.registry(), number, interest);
+        if POLL2 || KQUEUE {
+            changed.unwrap();
+        } else {
+            assert_eq!(changed.unwrap_err().kind(), io::ErrorKind::NotFound);
+            register(poll.registry(), number, interest).unwrap();
+        }
+        expect_silence(&mut poll, &mut events);
+        add(&second, 1);
+        expect_readable(&mut poll, &mut events, TOKEN);
+        deregister(poll.registry(), number).unwrap();
+    }
+}
+
+/// Edge case 46: nor does what was forgotten keep the poll busy. That the poll sleeps is
+/// what the other thread waits for.
+#[test]
+fn a_poll_sleeps_although_a_descriptor_of_its_was_closed() {
+    for interest in [Interest::READABLE, Interest::WRITABLE.level()] {
+        let (mut poll, mut events, eventfd) = registered_eventfd(Interest::READABLE);
+        let (closed, _far) = UnixStream::pair().unwrap();
+        let closed = at_own_number(closed.into());
+        poll.registry()
+            .register(&mut SourceFd(&closed.as_raw_fd()), AGAIN, interest)
+            .unwrap();
+        drop(closed);
+        util::poll_while(&mut poll, &mut events, Some(LONG), || add(&eventfd, 1));
+        let tokens: Vec<Token> = events.iter().map(Event::token).collect();
+        assert_eq!(tokens, [TOKEN]);
+    }
+}
+
+/// Edge case 46: what tells nothing does not use up the turn of those that do.
+#[test]
+fn a_descriptor_that_was_closed_takes_no_turn() {
+    let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(1));
+    // Their numbers grow.
+    let [first, second, last] = [(); 3].map(|()| File::from(at_own_number(eventfd(0).into())));
+    let level = Interest::READABLE.level();
+    register(poll.registry(), last.as_raw_fd(), level).unwrap();
+    for (eventfd, token) in [(&first, TOKEN), (&second, AGAIN)] {
+        poll.registry()
+            .register(&mut SourceFd(&eventfd.as_raw_fd()), token, level)
+            .unwrap();
+    }
+    add(&first, 1);
+    expect_readable(&mut poll, &mut events, TOKEN);
+    take(&first);
+    drop(last);
+    expect_silence(&mut poll, &mut events);
+
+    add(&second, 1);
+    add(&first, 1);
+    for turn in [AGAIN, TOKEN, AGAIN, TOKEN] {
+        util::poll(&mut poll, &mut events, Some(LONG));
+        assert_eq!(events.iter().next().unwrap().token(), turn);
     }
 }
 

@@ -289,6 +289,28 @@ fn a_listener_of_the_standard_library_is_taken_over() {
     assert_eq!(bytes, b"hello");
 }
 
+/// A connection whose address makes no sense is not given to anybody, and so has to end.
+#[test]
+#[cfg(unix)]
+fn a_connection_that_is_not_of_ip_is_an_error_and_closed() {
+    use std::os::fd::{FromRawFd, IntoRawFd};
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    let path = util::temporary_path("not-tcp");
+    let listener = UnixListener::bind(&path).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    // SAFETY: the descriptor is open, and its owner gives it away.
+    let listener = unsafe { TcpListener::from_raw_fd(listener.into_raw_fd()) };
+    for _ in 0..2 {
+        let client = UnixStream::connect(&path).unwrap();
+        let error = listener.accept().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        client.set_read_timeout(Some(util::LONG)).unwrap();
+        assert_eq!(io::Read::read(&mut &client, &mut [0; 8]).unwrap(), 0);
+    }
+    std::fs::remove_file(path).unwrap();
+}
+
 #[test]
 fn the_time_to_live_can_be_set() {
     let (listener, _) = bind(any_port());

@@ -320,8 +320,9 @@ impl Queue {
             let inner = inner.as_raw_fd();
             control(outer, libc::EPOLL_CTL_ADD, inner, libc::EPOLLIN, 0)?;
         }
+        // Not closed on exec, as everywhere: that takes a call of its own.
         // SAFETY: takes no pointer.
-        let fd = check(unsafe { libc::fcntl(outer, libc::F_DUPFD_CLOEXEC, 0) })?;
+        let fd = check(unsafe { libc::fcntl(outer, libc::F_DUPFD, 0) })?;
         lock(&queue.seen).push(fd);
         queues.push(Arc::new(queue));
         Ok(fd)

@@ -22,7 +22,9 @@ use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
 use mio::unix::pipe::{self, Receiver, Sender};
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
-use util::{any_port, expect_readable, in_own_process, open_fds, reset_on_close, temporary_path};
+use util::{
+    any_port, expect_readable, in_own_process, open_fds, reset_on_close, temporary_path, KQUEUE,
+};
 
 const LISTENER: Token = Token(0);
 const WAKE: Token = Token(1);
@@ -168,9 +170,10 @@ fn no_descriptor_reaches_a_program_that_is_started() {
 
 /// Makes one kind of thing over and over, in the way that leaves the least time between
 /// its making and the next one's.
-type Maker = Box<dyn FnMut()>;
+type Maker = Box<dyn FnMut() + Send>;
 
-/// A maker for everything that has a descriptor, for use by one thread.
+/// A maker for everything that has a descriptor, for use by one thread. A kqueue is not closed
+/// on exec from birth, nor need it be: only the shim's is inherited through a fork.
 fn makers() -> Vec<Maker> {
     let poll = Poll::new().unwrap();
     let registry = poll.registry().try_clone().unwrap();
@@ -180,8 +183,7 @@ fn makers() -> Vec<Maker> {
     // An abstract name, since nobody would be there in the end to remove a file.
     let name = SocketAddr::from_abstract_name(name.as_os_str().as_bytes()).unwrap();
     let unix = UnixListener::bind_addr(&name).unwrap();
-    vec![
-        Box::new(|| drop(Poll::new().unwrap())),
+    let mut makers: Vec<Maker> = vec![
         Box::new(move || drop(poll.registry().try_clone().unwrap())),
         Box::new(move || drop(Waker::new(&registry, WAKE).unwrap())),
         Box::new(|| drop(TcpListener::bind(any_port()).unwrap())),
@@ -208,7 +210,11 @@ fn makers() -> Vec<Maker> {
             fs::remove_file(&receiving).unwrap();
         }),
         Box::new(|| drop(pipe::new().unwrap())),
-    ]
+    ];
+    if !KQUEUE {
+        makers.push(Box::new(|| drop(Poll::new().unwrap())));
+    }
+    makers
 }
 
 /// Accepts a connection that is on its way.
@@ -234,22 +240,21 @@ fn no_moment_is_left_in_which_a_descriptor_could_be_inherited() {
     in_own_process(NAME, || {
         let foreign = inherited(NAME);
         let before = open_fds();
-        let count = makers().len();
+        let makers = [(); THREADS].map(|()| makers());
+        let count = makers[0].len();
         // Which maker is at work, for all threads; past the last there is no more work.
         let current = AtomicUsize::new(0);
         let made: Vec<AtomicUsize> = (0..count).map(|_| AtomicUsize::new(0)).collect();
         let told = thread::scope(|scope| {
-            for _ in 0..THREADS {
-                scope.spawn(|| {
-                    let mut makers = makers();
-                    loop {
-                        let at = current.load(Ordering::Relaxed);
-                        let Some(make) = makers.get_mut(at) else {
-                            return;
-                        };
-                        make();
-                        made[at].fetch_add(1, Ordering::Relaxed);
-                    }
+            for mut makers in makers {
+                let (current, made) = (&current, &made);
+                scope.spawn(move || loop {
+                    let at = current.load(Ordering::Relaxed);
+                    let Some(make) = makers.get_mut(at) else {
+                        return;
+                    };
+                    make();
+                    made[at].fetch_add(1, Ordering::Relaxed);
                 });
             }
             let mut told = Vec::new();

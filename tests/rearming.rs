@@ -206,6 +206,19 @@ fn after_a_short_read_new_data_is_a_new_event() {
     }
 }
 
+/// Edge case 48: the same for a read into several buffers.
+#[test]
+fn after_a_short_vectored_read_new_data_is_a_new_event() {
+    for mut lane in streams() {
+        let (mut poll, mut events) = lane.register(lane.most());
+        for _ in 0..5 {
+            lane.send(b"hello", &mut poll, &mut events);
+            assert_eq!(read_slices(&mut lane.receiver).unwrap(), 5);
+            expect_silence(&mut poll, &mut events);
+        }
+    }
+}
+
 /// Edge cases 23 and 48: the read that fills its buffer says nothing yet; the one after
 /// it does, by a `WouldBlock`, or by being short.
 #[test]
@@ -621,6 +634,185 @@ fn every_way_of_writing_in_vain_arms_writing_on_unix() {
         Datagrams(receiver),
         &operations,
     );
+}
+
+/// Edge case 23, for sending to an address, which Linux lets a connected socket do as well.
+#[test]
+#[cfg(target_os = "linux")]
+fn sending_to_an_address_in_vain_arms_writing() {
+    let path = temporary_path("receiver");
+    let receiver = UnixDatagram::bind(&path).unwrap();
+    let sender = UnixDatagram::unbound().unwrap();
+    sender.connect(&path).unwrap();
+    let duplicate = UnixDatagram::from(duplicate_of(&sender));
+    let send_to: Writing<UnixDatagram> = ("send_to", |it| {
+        it.send_to(&SOME, it.peer_addr()?.as_pathname().unwrap())
+    });
+    writing_arms(
+        sender,
+        Datagrams(duplicate),
+        Datagrams(receiver),
+        &[send_to],
+    );
+    std::fs::remove_file(path).unwrap();
+}
+
+/// Has `in_vain` be the caller's own operation, of which nobody knows in what direction it would
+/// have blocked: both are told again where it is this crate that remembers what was told.
+fn unknown_operation_arms<T: Source>(
+    mut source: T,
+    interest: Interest,
+    in_vain: impl Fn(&T) -> io::Result<()>,
+) {
+    let mut ready: Vec<fn(&Event) -> bool> = Vec::new();
+    if interest.is_readable() {
+        ready.push(Event::is_readable);
+    }
+    if interest.is_writable() {
+        ready.push(Event::is_writable);
+    }
+    let (mut poll, mut events) = poll_and_events();
+    poll.registry()
+        .register(&mut source, RECEIVER, interest)
+        .unwrap();
+    for _ in 0..3 {
+        expect_all(&mut poll, &mut events, RECEIVER, &ready);
+        settle(&mut poll, &mut events);
+        expect_would_block(in_vain(&source));
+        if !EMULATED_EDGES {
+            expect_silence(&mut poll, &mut events);
+            return;
+        }
+    }
+}
+
+/// Edge case 23: of a source that is ready in both directions both are armed.
+#[test]
+fn an_operation_of_unknown_kind_arms_both_directions() {
+    let in_vain = || Err(io::ErrorKind::WouldBlock.into());
+    let (tcp, mut tcp_peer) = tcp_pair();
+    tcp_peer.write_all(b"unread").unwrap();
+    unknown_operation_arms(tcp, BOTH, |it| it.try_io(in_vain));
+    let (udp, udp_peer) = udp_pair();
+    udp_peer.send(b"unread").unwrap();
+    unknown_operation_arms(udp, BOTH, |it| it.try_io(in_vain));
+    #[cfg(unix)]
+    {
+        let (stream, mut peer) = UnixStream::pair().unwrap();
+        peer.write_all(b"unread").unwrap();
+        unknown_operation_arms(stream, BOTH, |it| it.try_io(in_vain));
+        let (datagram, peer) = UnixDatagram::pair().unwrap();
+        peer.send(b"unread").unwrap();
+        unknown_operation_arms(datagram, BOTH, |it| it.try_io(in_vain));
+        let (mut sender, receiver) = pipe::new().unwrap();
+        sender.write_all(b"unread").unwrap();
+        unknown_operation_arms(receiver, Interest::READABLE, |it| it.try_io(in_vain));
+        unknown_operation_arms(sender, Interest::WRITABLE, |it| it.try_io(in_vain));
+    }
+}
+
+/// An error that is not there to be taken says nothing about what waits to be read.
+#[test]
+fn taking_no_error_arms_nothing() {
+    fn arms_nothing<T: Source>(mut source: T, take: fn(&T) -> io::Result<Option<io::Error>>) {
+        let (mut poll, mut events) = poll_and_events();
+        poll.registry()
+            .register(&mut source, RECEIVER, Interest::READABLE)
+            .unwrap();
+        expect_readable(&mut poll, &mut events, RECEIVER);
+        settle(&mut poll, &mut events);
+        assert!(take(&source).unwrap().is_none());
+        expect_silence(&mut poll, &mut events);
+    }
+
+    let (tcp, mut tcp_peer) = tcp_pair();
+    tcp_peer.write_all(b"unread").unwrap();
+    arms_nothing(tcp, TcpStream::take_error);
+    let (udp, udp_peer) = udp_pair();
+    udp_peer.send(b"unread").unwrap();
+    arms_nothing(udp, UdpSocket::take_error);
+    let listener = TcpListener::bind(any_port()).unwrap();
+    let _client = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    arms_nothing(listener, TcpListener::take_error);
+    #[cfg(unix)]
+    {
+        let (stream, mut peer) = UnixStream::pair().unwrap();
+        peer.write_all(b"unread").unwrap();
+        arms_nothing(stream, UnixStream::take_error);
+        let (datagram, peer) = UnixDatagram::pair().unwrap();
+        peer.send(b"unread").unwrap();
+        arms_nothing(datagram, UnixDatagram::take_error);
+        let path = temporary_path("waiting");
+        let listener = UnixListener::bind(&path).unwrap();
+        let _client = UnixStream::connect(&path).unwrap();
+        arms_nothing(listener, UnixListener::take_error);
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
+/// Edge case 46: with its error taken off, a datagram socket lives on. On Linux its peer makes
+/// one by turning to somebody else with a datagram unread.
+#[test]
+#[cfg(target_os = "linux")]
+fn taking_the_error_off_a_unix_datagram_socket_arms_it() {
+    let paths = [(); 3].map(|()| temporary_path("peer"));
+    let [mut socket, peer, other] = [0, 1, 2].map(|at| UnixDatagram::bind(&paths[at]).unwrap());
+    socket.connect(&paths[1]).unwrap();
+    let (mut poll, mut events) = poll_and_events();
+    poll.registry()
+        .register(&mut socket, RECEIVER, Interest::READABLE)
+        .unwrap();
+    for _ in 0..3 {
+        peer.connect(&paths[0]).unwrap();
+        socket.send(b"lost").unwrap();
+        peer.connect(&paths[2]).unwrap();
+        // kqueue tells only that reading is worth trying.
+        let tells_of_it = |event: &Event| event.is_error() || KQUEUE && event.is_readable();
+        expect(&mut poll, &mut events, RECEIVER, tells_of_it);
+        settle(&mut poll, &mut events);
+        let error = socket.take_error().unwrap().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        settle(&mut poll, &mut events);
+
+        peer.send_to(b"hello", &paths[0]).unwrap();
+        let event = expect_readable(&mut poll, &mut events, RECEIVER);
+        assert!(!event.is_error());
+        assert_eq!(socket.recv(&mut [0; 5]).unwrap(), 5);
+    }
+    drop(other);
+    for path in paths {
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
+/// Edge case 46: with its error taken off, a TCP socket can be connected again, on Linux; the
+/// first attempt only ends the old one.
+#[test]
+#[cfg(target_os = "linux")]
+fn taking_the_error_off_a_tcp_socket_arms_it() {
+    let nobody = net::TcpListener::bind("127.46.1.1:0").unwrap();
+    let refusing = nobody.local_addr().unwrap();
+    drop(nobody);
+    let listener = net::TcpListener::bind(any_port()).unwrap();
+    let mut stream = TcpStream::connect(refusing).unwrap();
+    let (mut poll, mut events) = poll_and_events();
+    poll.registry()
+        .register(&mut stream, RECEIVER, Interest::WRITABLE)
+        .unwrap();
+    expect(&mut poll, &mut events, RECEIVER, Event::is_write_closed);
+    settle(&mut poll, &mut events);
+    let error = stream.take_error().unwrap().unwrap();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+
+    let address = listener.local_addr().unwrap().into();
+    let socket = socket2::SockRef::from(&stream);
+    let aborted = socket.connect(&address).unwrap_err();
+    assert_eq!(aborted.kind(), io::ErrorKind::ConnectionAborted);
+    let connecting = socket.connect(&address).unwrap_err();
+    assert_eq!(connecting.raw_os_error(), Some(libc::EINPROGRESS));
+    let is_connected = |event: &Event| event.is_writable() && !event.is_write_closed();
+    expect(&mut poll, &mut events, RECEIVER, is_connected);
+    assert_eq!(stream.peer_addr().unwrap(), listener.local_addr().unwrap());
 }
 
 #[cfg(unix)]

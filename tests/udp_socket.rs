@@ -229,7 +229,7 @@ fn an_idle_socket_is_writable_and_not_readable() {
 #[cfg(unix)]
 mod refusals {
     use mio::event::Event;
-    use util::{expect, settle, KQUEUE};
+    use util::{expect, settle, EMULATED_EDGES, KQUEUE};
 
     use super::*;
 
@@ -295,6 +295,40 @@ mod refusals {
             .send_to(b"here", socket.local_addr().unwrap())
             .unwrap();
         expect_readable(&mut poll, &mut events, RECEIVER);
+    }
+
+    /// Edge case 46: the next refusal is an event, though all that was done since the last one
+    /// is to send, which told of it.
+    #[test]
+    fn a_refusal_after_one_that_sending_told_of_is_an_event() {
+        let (mut poll, mut events, socket, _) = connected_to_nobody(3, BOTH);
+        for _ in 0..5 {
+            assert_eq!(socket.send(b"anybody?").unwrap(), 8);
+            expect(&mut poll, &mut events, RECEIVER, tells_of_refusal);
+            let error = socket.send(b"anybody?").unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        }
+    }
+
+    /// Edge case 46: who waits to write is told that he can once the error is off, where such
+    /// events are made here.
+    #[test]
+    fn taking_a_refusal_off_the_socket_arms_writing() {
+        if !EMULATED_EDGES {
+            // The kernel sees no change in what can be written.
+            return;
+        }
+        let (mut poll, mut events, socket, _) = connected_to_nobody(4, Interest::WRITABLE);
+        expect_writable(&mut poll, &mut events, RECEIVER);
+        for _ in 0..3 {
+            assert_eq!(socket.send(b"anybody?").unwrap(), 8);
+            expect(&mut poll, &mut events, RECEIVER, Event::is_error);
+            expect_silence(&mut poll, &mut events);
+            socket.take_error().unwrap().unwrap();
+            let event = expect_writable(&mut poll, &mut events, RECEIVER);
+            assert!(!event.is_error());
+            expect_silence(&mut poll, &mut events);
+        }
     }
 
     /// Edge case 46: sending tells of the refusal of what was sent before.

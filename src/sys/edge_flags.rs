@@ -63,3 +63,33 @@ impl EdgeFlags {
             .reduce(Interest::add)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IN: u32 = 1;
+    const OUT: u32 = 2;
+    const HUP: u32 = 4;
+
+    const EDGES: EdgeFlags = EdgeFlags {
+        readable: IN,
+        writable: OUT,
+        priority: 0,
+        unasked: HUP,
+        worth_trying: IN | OUT,
+    };
+
+    /// Between the question and its answer another thread may have asked for less.
+    #[test]
+    fn what_is_not_wanted_any_more_is_not_told() {
+        let mut reading = Arming::new(Interest::READABLE);
+        assert_eq!(EDGES.deliver(&mut reading, OUT), None);
+        assert_eq!(EDGES.deliver(&mut reading, IN | OUT), Some(IN));
+        assert_eq!(EDGES.deliver(&mut reading, IN | OUT), None);
+
+        let mut writing = Arming::new(Interest::WRITABLE);
+        assert_eq!(EDGES.deliver(&mut writing, IN | HUP), Some(HUP | OUT));
+        assert_eq!(EDGES.deliver(&mut writing, OUT | HUP), None);
+    }
+}

@@ -9,6 +9,7 @@ mod util;
 
 use std::fs;
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use mio::{Events, Poll, Token, Waker};
 use util::{expect_silence, in_own_process, poll_and_events, KQUEUE, PIPE_WAKER, POLL2};
@@ -123,6 +124,39 @@ fn a_bell_that_is_full_can_be_rung() {
             bell.fill();
             waker.wake().unwrap();
             expect_wake(&mut poll, &mut events);
+            expect_silence(&mut poll, &mut events);
+        }
+    });
+}
+
+/// A wake that could not be sent says so, and leaves the next one to be sent.
+#[test]
+fn a_wake_that_failed_does_not_mute_the_next() {
+    // The bell of kqueue's own cannot be broken.
+    if KQUEUE && !PIPE_WAKER {
+        return;
+    }
+    in_own_process("a_wake_that_failed_does_not_mute_the_next", || {
+        let (mut poll, mut events, waker, bell) = poll_with_bell();
+        let unwritable = fs::File::open("/dev/null").unwrap();
+        // SAFETY: the descriptor is open, and nobody closes it in between.
+        let sender = unsafe { BorrowedFd::borrow_raw(bell.sender) };
+        let sender = sender.try_clone_to_owned().unwrap();
+        let replace_sender = |by: &dyn AsRawFd| {
+            // SAFETY: takes no pointer; the number goes on being the waker's.
+            let number = unsafe { libc::dup2(by.as_raw_fd(), bell.sender) };
+            assert_eq!(number, bell.sender);
+        };
+        for _ in 0..3 {
+            util::poll_while(&mut poll, &mut events, None, || {
+                replace_sender(&unwritable);
+                let error = waker.wake().unwrap_err();
+                assert_eq!(error.raw_os_error(), Some(libc::EBADF));
+                replace_sender(&sender);
+                waker.wake().unwrap();
+            });
+            let tokens: Vec<Token> = events.iter().map(|event| event.token()).collect();
+            assert_eq!(tokens, [WAKER]);
             expect_silence(&mut poll, &mut events);
         }
     });

@@ -85,10 +85,24 @@ impl Interest {
     pub const WRITABLE: Interest = Interest::from_bits(WRITABLE);
 
     const fn from_bits(bits: u8) -> Interest {
-        match NonZeroU8::new(bits) {
-            Some(bits) if bits.get() & DIRECTIONS != 0 => Interest(bits),
-            _ => panic!("an interest names at least one direction"),
+        match Interest::try_from_bits(bits) {
+            Some(interest) => interest,
+            None => panic!("an interest names at least one direction"),
         }
+    }
+
+    /// The interest of these bits; `None` if they name no direction.
+    pub(crate) const fn try_from_bits(bits: u8) -> Option<Interest> {
+        match NonZeroU8::new(bits) {
+            Some(bits) if bits.get() & DIRECTIONS != 0 => Some(Interest(bits)),
+            _ => None,
+        }
+    }
+
+    /// The interest as a number, by which a backend can look its flags up in a table.
+    #[allow(dead_code)] // Others test the directions one by one.
+    pub(crate) const fn bits(self) -> u8 {
+        self.0.get()
     }
 
     /// Both interests as one: the directions and the trigger mode of each.

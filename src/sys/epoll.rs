@@ -121,7 +121,7 @@ impl Selector {
         // SAFETY: made of integers, for which zero is a value. Not every system has the same.
         let mut event: libc::epoll_event = unsafe { mem::zeroed() };
         if let Some((token, interest)) = registration {
-            event.events = flags_of(interest);
+            event.events = FLAGS_OF[usize::from(interest.bits())];
             event.u64 = token.0 as u64;
         }
         // SAFETY: `event` lives through the call, which only reads it. A bad `fd` is
@@ -198,19 +198,33 @@ fn room(events: &Vec<Event>) -> libc::c_int {
     events.capacity().min(MOST) as libc::c_int
 }
 
-fn flags_of(interest: Interest) -> u32 {
-    let mut flags = 0;
-    let mut add = |wanted: bool, flag: libc::c_int| {
-        if wanted {
-            flags |= flag as u32;
+/// What to ask the kernel for, by the bits of the interest. Testing them one by one would be a
+/// third of the instructions of a registration.
+static FLAGS_OF: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut bits = 0;
+    while bits < table.len() {
+        if let Some(interest) = Interest::try_from_bits(bits as u8) {
+            table[bits] = flags_of(interest);
         }
-    };
-    add(interest.is_readable(), libc::EPOLLIN | libc::EPOLLRDHUP);
-    add(interest.is_writable(), libc::EPOLLOUT);
-    add(interest.is_priority(), libc::EPOLLPRI);
-    add(!interest.is_level(), libc::EPOLLET);
-    add(interest.is_oneshot(), libc::EPOLLONESHOT);
-    flags
+        bits += 1;
+    }
+    table
+};
+
+const fn flags_of(interest: Interest) -> u32 {
+    const fn when(wanted: bool, flags: libc::c_int) -> u32 {
+        if wanted {
+            flags as u32
+        } else {
+            0
+        }
+    }
+    when(interest.is_readable(), libc::EPOLLIN | libc::EPOLLRDHUP)
+        | when(interest.is_writable(), libc::EPOLLOUT)
+        | when(interest.is_priority(), libc::EPOLLPRI)
+        | when(!interest.is_level(), libc::EPOLLET)
+        | when(interest.is_oneshot(), libc::EPOLLONESHOT)
 }
 
 const FLAGS: ReadinessFlags = ReadinessFlags {

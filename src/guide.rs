@@ -20,9 +20,10 @@
 //!   end of an empty pipe is read-closed and *not* readable, and an error may come
 //!   alone. Writing likewise: [`is_writable`], [`is_write_closed`] or [`is_error`].
 //! * Let the operation decide. `read` answering `Ok(0)` is the end, an error is the
-//!   error; what else an event says only saves an attempt. A UDP socket with an error
-//!   to report may be write-closed in its event, and lives on as soon as an
-//!   operation has returned the error.
+//!   error; what else an event says only saves an attempt. On epoll a socket with an
+//!   error that it survives, such as a UDP socket whose datagram found no receiver, may
+//!   be write-closed in its event, and lives on as soon as an operation has returned the
+//!   error; so may one with a timestamp in its error queue.
 //! * Do not count events. What was handled already may be reported again.
 //!
 //! **Old events.** A batch is a snapshot. If the handler of its first event closes the

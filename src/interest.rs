@@ -60,6 +60,8 @@ const LIO: u8 = 1 << 3;
 const PRIORITY: u8 = 1 << 4;
 const LEVEL: u8 = 1 << 5;
 const ONESHOT: u8 = 1 << 6;
+/// Said by sources, not by users. See [`Interest::maybe_pipe`].
+const MAYBE_PIPE: u8 = 1 << 7;
 
 /// Every direction; the rest are mode bits.
 const DIRECTIONS: u8 = READABLE | WRITABLE | AIO | LIO | PRIORITY;
@@ -192,6 +194,18 @@ impl Interest {
     #[must_use]
     pub const fn is_oneshot(self) -> bool {
         self.has(ONESHOT)
+    }
+
+    /// The same, of a source that is not a socket of this crate, and so may be the writing
+    /// end of a pipe: an error is then the end of writing.
+    #[allow(dead_code)] // There may be no such source.
+    pub(crate) const fn maybe_pipe(self) -> Interest {
+        Interest::from_bits(self.0.get() | MAYBE_PIPE)
+    }
+
+    #[allow(dead_code)] // Where errors are ambiguous.
+    pub(crate) const fn is_maybe_pipe(self) -> bool {
+        self.has(MAYBE_PIPE)
     }
 
     /// Whether the two have a bit in common.

@@ -239,9 +239,9 @@ macro_rules! impl_write {
 }
 
 /// Implements `event::Source` for types whose field `inner` can be registered, as an [`IoSource`]
-/// can.
+/// can. A mark tells the backend what kind of source it is.
 macro_rules! impl_source {
-    ($type:ty) => {
+    ($type:ty $(, $mark:ident)?) => {
         impl crate::event::Source for $type {
             #[inline]
             fn register(
@@ -250,7 +250,7 @@ macro_rules! impl_source {
                 token: crate::Token,
                 interest: crate::Interest,
             ) -> std::io::Result<()> {
-                self.inner.register(registry, token, interest)
+                self.inner.register(registry, token, interest$(.$mark())?)
             }
 
             #[inline]
@@ -260,7 +260,7 @@ macro_rules! impl_source {
                 token: crate::Token,
                 interest: crate::Interest,
             ) -> std::io::Result<()> {
-                self.inner.reregister(registry, token, interest)
+                self.inner.reregister(registry, token, interest$(.$mark())?)
             }
 
             #[inline]

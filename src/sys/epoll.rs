@@ -8,7 +8,8 @@
 //!   carries everything that is true of it at that moment.
 //! * A registration belongs to the *open file*, not to the descriptor: it ends when
 //!   the last duplicate of it is closed.
-//! * `EPOLLERR` and `EPOLLHUP` are reported whether asked for or not.
+//! * `EPOLLERR` and `EPOLLHUP` are reported whether asked for or not. An error is the end of
+//!   writing for a pipe, but not for a socket; [`SOCKET`] tells them apart.
 //! * `epoll_wait` knows milliseconds only; `epoll_pwait2` (Linux 5.11) nanoseconds.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -198,6 +199,14 @@ fn room(events: &Vec<Event>) -> libc::c_int {
     events.capacity().min(MOST) as libc::c_int
 }
 
+/// Asked for beside `EPOLLOUT` where the source is known to be a socket. Linux reports either
+/// only with the other, so that an event says what its source is.
+const SOCKET: libc::c_int = if cfg!(any(target_os = "linux", target_os = "android")) {
+    libc::EPOLLWRNORM
+} else {
+    0
+};
+
 /// What to ask the kernel for, by the bits of the interest. Testing them one by one would be a
 /// third of the instructions of a registration.
 static FLAGS_OF: [u32; 256] = {
@@ -220,8 +229,10 @@ const fn flags_of(interest: Interest) -> u32 {
             0
         }
     }
+    let is_socket = !interest.is_maybe_pipe();
     when(interest.is_readable(), libc::EPOLLIN | libc::EPOLLRDHUP)
         | when(interest.is_writable(), libc::EPOLLOUT)
+        | when(interest.is_writable() && is_socket, SOCKET)
         | when(interest.is_priority(), libc::EPOLLPRI)
         | when(!interest.is_level(), libc::EPOLLET)
         | when(interest.is_oneshot(), libc::EPOLLONESHOT)
@@ -234,6 +245,7 @@ const FLAGS: ReadinessFlags = ReadinessFlags {
     error: libc::EPOLLERR as u32,
     hang_up: libc::EPOLLHUP as u32,
     read_hang_up: libc::EPOLLRDHUP as u32,
+    socket: SOCKET as u32,
 };
 
 impl seam::RawEvent for libc::epoll_event {
@@ -255,6 +267,7 @@ impl seam::RawEvent for libc::epoll_event {
                 (FLAGS.readable, "EPOLLIN"),
                 (FLAGS.priority, "EPOLLPRI"),
                 (FLAGS.writable, "EPOLLOUT"),
+                (FLAGS.socket, "EPOLLWRNORM"),
                 (FLAGS.read_hang_up, "EPOLLRDHUP"),
                 (FLAGS.error, "EPOLLERR"),
                 (FLAGS.hang_up, "EPOLLHUP"),

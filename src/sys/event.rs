@@ -80,6 +80,11 @@ impl Event {
     /// Whether the source is in an error state: `take_error`, or the next
     /// operation, tells which.
     ///
+    /// On Linux it is also `true` of a socket that has an entry in its error queue, such as a
+    /// timestamp (`SO_TIMESTAMPING`), a completion of `MSG_ZEROCOPY`, or what `IP_RECVERR`
+    /// keeps. `recvmsg` with `MSG_ERRQUEUE` takes the entry; nothing else need be wrong with
+    /// the socket, and `take_error` may return `None`.
+    ///
     /// # Portability
     ///
     /// `EPOLLERR`; `POLLERR`; `EV_ERROR`, or `EV_EOF` with an error number;
@@ -110,14 +115,21 @@ impl Event {
     /// Whether nothing more can be written: the connection is gone, or the
     /// reading end of a pipe was closed.
     ///
-    /// For streams and pipes it is never wrongly `true`; `false` does not mean that the
-    /// source is open. An error of a datagram socket may show as write-closed, though
-    /// the socket lives on.
+    /// `false` does not mean that the source is open. `true` is certain, except where an
+    /// [error](Event::is_error) that a socket survives, or an entry in its error queue, looks
+    /// like that of a pipe whose reading end was closed:
+    ///
+    /// * on epoll, if the socket has nothing else to report, since it is full or not
+    ///   registered for [`WRITABLE`](crate::Interest::WRITABLE);
+    /// * on epoll and poll(2), if the socket is registered by a `SourceFd`;
+    /// * on illumos and Redox.
     ///
     /// # Portability
     ///
-    /// `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone; the same of
-    /// `POLL…`; the writing filter with `EV_EOF`; `AFD_POLL_ABORT` or `AFD_POLL_CONNECT_FAIL`.
+    /// `EPOLLHUP`; `EPOLLERR` alone; `EPOLLERR` with `EPOLLOUT`, but not `EPOLLWRNORM`, which only
+    /// sockets of this crate are asked for. `POLLHUP`; of pipes and `SourceFd`s `POLLERR`
+    /// alone or with `POLLOUT`. The writing filter with `EV_EOF`; `AFD_POLL_ABORT` or
+    /// `AFD_POLL_CONNECT_FAIL`.
     #[inline]
     #[must_use]
     pub fn is_write_closed(&self) -> bool {

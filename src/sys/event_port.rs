@@ -141,7 +141,7 @@ impl Shared {
             if record.number != raw.user() {
                 return false;
             }
-            let told = poll_flags::EDGES.deliver(&mut record.arming, raw.flags());
+            let told = poll_flags::deliver(&mut record.arming, raw.flags());
             match self.associate(raw.fd(), record) {
                 // It was closed without being deregistered.
                 Err(error) if error.raw_os_error() == Some(libc::EBADF) => {}

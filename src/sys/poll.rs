@@ -313,7 +313,7 @@ impl Record {
             self.closed = true;
             return None;
         }
-        let flags = poll_flags::EDGES.deliver(&mut self.arming, flags)?;
+        let flags = poll_flags::deliver(&mut self.arming, flags)?;
         Some(event(self.token, flags))
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::edge_flags::EdgeFlags;
 use super::readiness_flags::ReadinessFlags;
+use super::rearming::Arming;
 use crate::sys::fmt_flags::fmt_flags;
 
 // In one type: the systems use several.
@@ -23,6 +24,9 @@ const PRI: u32 = 0;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const RDHUP: u32 = 0;
 
+/// Not one of the system's: the event is of a socket.
+const SOCKET: u32 = 1 << 31;
+
 pub(super) const POLL: ReadinessFlags = ReadinessFlags {
     readable: IN,
     writable: OUT,
@@ -30,6 +34,7 @@ pub(super) const POLL: ReadinessFlags = ReadinessFlags {
     error: ERR,
     hang_up: HUP,
     read_hang_up: RDHUP,
+    socket: SOCKET,
 };
 
 /// How the directions are called.
@@ -40,6 +45,16 @@ pub(super) const EDGES: EdgeFlags = EdgeFlags {
     unasked: ERR | HUP,
     worth_trying: IN | OUT,
 };
+
+/// What to tell the user when the system reports `flags`, and of what kind of source.
+pub(super) fn deliver(arming: &mut Arming, flags: u32) -> Option<u32> {
+    let told = EDGES.deliver(arming, flags)?;
+    Some(if arming.is_maybe_pipe() {
+        told
+    } else {
+        told | SOCKET
+    })
+}
 
 pub(super) fn fmt(f: &mut fmt::Formatter<'_>, flags: u32) -> fmt::Result {
     fmt_flags(
@@ -52,6 +67,7 @@ pub(super) fn fmt(f: &mut fmt::Formatter<'_>, flags: u32) -> fmt::Result {
             (RDHUP, "POLLRDHUP"),
             (ERR, "POLLERR"),
             (HUP, "POLLHUP"),
+            (SOCKET, "of a socket"),
         ],
     )
 }

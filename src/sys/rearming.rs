@@ -61,6 +61,11 @@ impl Arming {
         }
     }
 
+    #[allow(dead_code)] // As below.
+    pub(super) fn is_maybe_pipe(&self) -> bool {
+        self.interest.is_maybe_pipe()
+    }
+
     #[allow(dead_code)] // Some backends ask, others need not.
     pub(super) fn is_level(&self) -> bool {
         self.interest.is_level()

@@ -137,7 +137,7 @@ macro_rules! impl_end {
             }
         }
 
-        impl_source!($type);
+        impl_source!($type, maybe_pipe);
 
         impl fmt::Debug for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -18,6 +18,12 @@ use crate::{Interest, Registry, Token};
 /// again after [`Registry::reregister`]; an error or a hang-up silences both until then.
 /// [`Interest::level`] works fully everywhere.
 ///
+/// # Errors of sockets
+///
+/// What kind of descriptor it is, is not known here. An error of a socket that lives on, or an
+/// entry in its error queue, is therefore reported as of the writing end of a pipe, on epoll
+/// and poll(2): [write-closed](crate::event::Event::is_write_closed).
+///
 /// # Errors
 ///
 /// Registering answers `EBADF` for what is not an open descriptor, and
@@ -58,7 +64,9 @@ impl Source for SourceFd<'_> {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        registry.selector().add(*self.0, token, interest)
+        registry
+            .selector()
+            .add(*self.0, token, interest.maybe_pipe())
     }
 
     fn reregister(
@@ -67,7 +75,9 @@ impl Source for SourceFd<'_> {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        registry.selector().modify(*self.0, token, interest)
+        registry
+            .selector()
+            .modify(*self.0, token, interest.maybe_pipe())
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {

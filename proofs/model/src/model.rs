@@ -908,7 +908,8 @@ impl Model {
                 "reading has not ended",
             ),
             (
-                event.write_closed && !(source.write_can_end() || source.errs(level)),
+                event.write_closed
+                    && !(source.write_can_end() || source.errs(level) && !event.writable),
                 "writing has not ended",
             ),
             (
@@ -1210,7 +1211,7 @@ impl Source {
             || self.kind == Kind::UnixDatagram && self.peer_is_gone
     }
 
-    /// Of datagram sockets an error may look like the end of writing.
+    /// Of datagram sockets an error may look like the end of writing, if it comes alone.
     fn errs(&self, level: Level) -> bool {
         self.kind == Kind::Udp && level.error
     }

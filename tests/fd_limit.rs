@@ -113,9 +113,9 @@ fn makers<'a>(poll: &'a Poll, tcp: &'a TcpListener, path: &'a std::path::Path) -
     let bell = if PIPE_WAKER { 2 } else { 1 };
     let registry = poll.registry();
     vec![
-        // Every poll(2) selector has a bell to be interrupted by, which is its only
-        // descriptor, and serves its waker too.
-        maker("Poll::new", if POLL2 { bell } else { 1 }, Poll::new),
+        // Every poll(2) selector has a bell to be interrupted by, which serves its waker too,
+        // and on Linux an epoll that knows which descriptors can be polled.
+        maker("Poll::new", if POLL2 { bell + 1 } else { 1 }, Poll::new),
         maker("Waker::new", if POLL2 { 0 } else { bell }, || {
             Waker::new(registry, WAKE)
         }),

@@ -10,10 +10,12 @@
 mod util;
 
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
+use mio::unix::SourceFd;
 use mio::{Interest, Token, Waker};
 use util::{
     any_port, drain, expect_readable, expect_silence, in_own_process, open_fds, poll_and_events,
@@ -332,19 +334,58 @@ fn a_wake_that_could_not_interrupt_is_delivered_by_the_next_poll() {
     );
 }
 
-/// A poll that could not be made, for want of its descriptor or of its bell.
+/// What a poll needs of the system, first its queue or its bell.
+fn needs_of_a_poll() -> Vec<libc::c_long> {
+    match (POLL2, PIPE_WAKER) {
+        (false, _) => vec![libc::SYS_epoll_create1],
+        (true, false) => vec![libc::SYS_eventfd2, libc::SYS_epoll_create1],
+        (true, true) => vec![libc::SYS_pipe2, libc::SYS_epoll_create1],
+    }
+}
+
+/// A poll that could not be made, for want of one of its descriptors.
 #[test]
 fn a_poll_that_cannot_be_made_reports_why() {
     in_own_process("a_poll_that_cannot_be_made_reports_why", || {
-        let number = match (POLL2, PIPE_WAKER) {
-            (false, _) => libc::SYS_epoll_create1,
-            (true, false) => libc::SYS_eventfd2,
-            (true, true) => libc::SYS_pipe2,
-        };
-        let before = open_fds();
-        where_refused(&[number], libc::ENFILE, || {
-            expect_error(mio::Poll::new(), libc::ENFILE);
-        });
-        assert_eq!(open_fds(), before);
+        for number in needs_of_a_poll() {
+            let before = open_fds();
+            where_refused(&[number], libc::ENFILE, || {
+                expect_error(mio::Poll::new(), libc::ENFILE);
+            });
+            assert_eq!(open_fds(), before);
+        }
+    });
+}
+
+/// Edge case 46: poll(2) asks an epoll what can be polled. Where a sandbox forbids epoll, in
+/// whichever of its calls, the type of the file has to do.
+#[test]
+fn poll2_works_where_epoll_is_forbidden() {
+    if !POLL2 {
+        return;
+    }
+    in_own_process("poll2_works_where_epoll_is_forbidden", || {
+        let (mut source, mut peer) = UnixStream::pair().unwrap();
+        peer.write_all(b"x").unwrap();
+        let file = std::fs::File::open("/etc/passwd").unwrap();
+        for number in [libc::SYS_epoll_create1, libc::SYS_epoll_ctl] {
+            for errno in [libc::ENOSYS, libc::EPERM, libc::EACCES] {
+                let before = open_fds();
+                where_refused(&[number], errno, || {
+                    let (mut poll, mut events) = poll_and_events();
+                    let registry = poll.registry();
+                    let register =
+                        |fd| registry.register(&mut SourceFd(&fd), WAKE, Interest::READABLE);
+                    expect_error(register(file.as_raw_fd()), libc::EPERM);
+                    expect_error(register(-1), libc::EBADF);
+                    registry
+                        .register(&mut source, STREAM, Interest::READABLE)
+                        .unwrap();
+                    expect_readable(&mut poll, &mut events, STREAM);
+                    poll.registry().deregister(&mut source).unwrap();
+                });
+                assert_eq!(open_fds(), before);
+            }
+        }
     });
 }

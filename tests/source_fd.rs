@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::net;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
@@ -341,6 +342,123 @@ fn a_file_and_a_directory_are_refused() {
     }
     expect_silence(&mut poll, &mut events);
     std::fs::remove_file(path).unwrap();
+}
+
+/// What epoll itself answers to adding `fd`.
+fn answer_of_epoll(fd: RawFd) -> Option<i32> {
+    // SAFETY: takes no pointer.
+    let epoll = owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) });
+    let mut event = libc::epoll_event {
+        events: libc::EPOLLIN as u32,
+        u64: 0,
+    };
+    // SAFETY: `event` lives through the call.
+    let added = unsafe { libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &mut event) };
+    let error = io::Error::last_os_error();
+    (added == -1).then(|| error.raw_os_error().unwrap())
+}
+
+/// Edge case 46: the type of a file does not tell whether it can be polled.
+#[test]
+fn files_are_taken_or_refused_as_epoll_does() {
+    if KQUEUE {
+        return;
+    }
+    let poll = Poll::new().unwrap();
+    let mut seen = Vec::new();
+    let mut try_out = |name: &str, fd: RawFd| {
+        let expected = answer_of_epoll(fd);
+        let registry = poll.registry();
+        for interest in [Interest::READABLE, Interest::PRIORITY] {
+            let registered = register(registry, fd, interest);
+            let error = registered.err().and_then(|error| error.raw_os_error());
+            assert_eq!(error, expected, "register {name}");
+            if expected.is_none() {
+                reregister(registry, fd, Interest::READABLE.level()).unwrap();
+                deregister(registry, fd).unwrap();
+            } else {
+                let error = reregister(registry, fd, interest).unwrap_err();
+                assert_eq!(error.raw_os_error(), expected, "reregister {name}");
+            }
+        }
+        seen.push((name.to_owned(), expected));
+    };
+
+    for name in [
+        "/proc/self/mountinfo",
+        "/proc/self/status",
+        "/proc/pressure/cpu",
+        "/sys/devices/system/cpu/online",
+        "/sys/fs/cgroup/cgroup.events",
+        "/dev/null",
+        "/dev/zero",
+        "/dev/full",
+        "/dev/random",
+        "/etc/passwd",
+        "/etc",
+        "/proc/self",
+    ] {
+        // Not every kernel and container has all of them.
+        if let Ok(file) = File::open(name) {
+            try_out(name, file.as_raw_fd());
+        }
+    }
+    let mut options = File::options();
+    let by_path = options.read(true).custom_flags(libc::O_PATH);
+    let by_path = by_path.open("/dev/random").unwrap();
+    try_out("a path", by_path.as_raw_fd());
+    // SAFETY: takes no pointer.
+    let epoll = owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) });
+    try_out("an epoll", epoll.as_raw_fd());
+
+    // Of each answer there was one that the type of the file does not give.
+    for expected in [
+        ("/proc/self/mountinfo", None),
+        ("/dev/null", Some(libc::EPERM)),
+        ("a path", Some(libc::EBADF)),
+        ("an epoll", None),
+    ] {
+        assert!(
+            seen.iter().any(|it| (it.0.as_str(), it.1) == expected),
+            "{expected:?} is not in {seen:?}"
+        );
+    }
+}
+
+/// A poll of epoll's is a descriptor as any other, also for a selector that asks an epoll.
+#[test]
+fn an_epoll_of_somebody_else_is_reported() {
+    let (mut poll, mut events) = poll_and_events();
+    // SAFETY: takes no pointer.
+    let epoll = owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) });
+    let inner = eventfd(0);
+    let mut event = libc::epoll_event {
+        events: libc::EPOLLIN as u32,
+        u64: 0,
+    };
+    // SAFETY: `event` lives through the call.
+    let added = unsafe {
+        libc::epoll_ctl(
+            epoll.as_raw_fd(),
+            libc::EPOLL_CTL_ADD,
+            inner.as_raw_fd(),
+            &mut event,
+        )
+    };
+    assert_eq!(added, 0);
+    register(
+        poll.registry(),
+        epoll.as_raw_fd(),
+        Interest::READABLE.level(),
+    )
+    .unwrap();
+    for _ in 0..3 {
+        expect_silence(&mut poll, &mut events);
+        add(&inner, 1);
+        expect_readable(&mut poll, &mut events, TOKEN);
+        take(&inner);
+    }
+    expect_silence(&mut poll, &mut events);
 }
 
 #[test]

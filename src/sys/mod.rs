@@ -108,6 +108,15 @@ mod selector;
 #[allow(dead_code)] // kqueue may have a bell of its own.
 mod bell;
 
+// Which descriptors poll(2) takes in. Without a row: by the type of the file.
+#[cfg_attr(
+    any(target_os = "linux", target_os = "android"),
+    path = "pollable_by_epoll.rs"
+)]
+#[cfg(all(not(windows), feature = "os-poll"))]
+#[allow(dead_code)] // Used by poll(2) alone.
+mod pollable;
+
 // How new sockets become non-blocking and closed on exec. Without a row: by fcntl.
 #[cfg_attr(
     any(

@@ -13,7 +13,8 @@
 //!   closes is really closed once the call has been interrupted, which is
 //!   the second reason to ring.
 //! * `POLLERR`, `POLLHUP` and `POLLNVAL` are reported whether asked for or not.
-//! * A regular file is always ready, where epoll refuses it; so do we.
+//! * A regular file is always ready, where epoll refuses it; so do we, and on Linux we
+//!   ask epoll.
 //!
 //! A user's wake is such a change too: it marks the waker in the books. The bell
 //! only says "look again", so that silencing it cannot lose a wake.
@@ -24,8 +25,9 @@ use std::time::Duration;
 use std::{fmt, io, mem};
 
 use super::bell::Bell;
-use super::family::{check, check_pollable};
+use super::family::check;
 use super::misuse::{already_registered, not_registered};
+use super::pollable::Pollable;
 use super::seam;
 use super::timeout::{self, Deadline};
 use super::Event;
@@ -50,6 +52,7 @@ pub(crate) struct Selector {
 struct Shared {
     books: Mutex<Books>,
     bell: Bell,
+    pollable: Pollable,
 }
 
 struct Books {
@@ -91,6 +94,7 @@ impl seam::Selector for Selector {
 
     fn new() -> io::Result<Selector> {
         let bell = Bell::new()?;
+        let pollable = Pollable::new(bell.fd())?;
         let books = Mutex::new(Books {
             records: BTreeMap::new(),
             wakers: Vec::new(),
@@ -100,7 +104,11 @@ impl seam::Selector for Selector {
             served: -1,
         });
         Ok(Selector {
-            shared: Arc::new(Shared { books, bell }),
+            shared: Arc::new(Shared {
+                books,
+                bell,
+                pollable,
+            }),
         })
     }
 
@@ -194,7 +202,7 @@ impl Shared {
     }
 
     fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        check_pollable(fd)?;
+        self.pollable.check(fd)?;
         let mut books = lock(&self.books);
         if matches!(books.records.get(&fd), Some(record) if !record.closed) {
             return Err(already_registered());
@@ -212,7 +220,7 @@ impl Shared {
     }
 
     fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        check_pollable(fd)?;
+        self.pollable.check(fd)?;
         let mut books = lock(&self.books);
         if !books.records.contains_key(&fd) {
             return Err(not_registered());

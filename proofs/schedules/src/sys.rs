@@ -25,6 +25,10 @@ include!(concat!(env!("OUT_DIR"), "/unix.rs"));
 #[path = "bell.rs"]
 mod bell;
 
+#[cfg(not(feature = "iocp"))]
+#[path = "pollable.rs"]
+mod pollable;
+
 #[cfg_attr(not(feature = "iocp"), path = "unix.rs")]
 #[cfg_attr(feature = "iocp", path = "windows.rs")]
 mod family;

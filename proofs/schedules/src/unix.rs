@@ -18,7 +18,3 @@ pub(crate) fn check(result: i32) -> io::Result<i32> {
     assert_ne!(result, -1, "nothing fails here");
     Ok(result)
 }
-
-pub(crate) fn check_pollable(_: RawFd) -> io::Result<()> {
-    Ok(())
-}

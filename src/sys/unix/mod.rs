@@ -53,8 +53,8 @@ pub(crate) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     Ok(result)
 }
 
-/// Answers as epoll does: `EBADF` for what is not open, `EPERM` for what poll(2) takes
-/// but is always ready.
+/// Answers as epoll does of most files: `EBADF` for what is not open, `EPERM` for what poll(2)
+/// takes but is always ready.
 #[allow(dead_code)] // Called by selectors that keep books themselves.
 pub(crate) fn check_pollable(fd: RawFd) -> io::Result<()> {
     let mut stat = MaybeUninit::<libc::stat>::uninit();

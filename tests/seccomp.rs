@@ -334,6 +334,53 @@ fn a_wake_that_could_not_interrupt_is_delivered_by_the_next_poll() {
     );
 }
 
+/// A change that the running call cannot be told of is not made, as its error says.
+#[test]
+fn a_registration_that_could_not_interrupt_is_not_made() {
+    if !POLL2 {
+        return;
+    }
+    in_own_process(
+        "a_registration_that_could_not_interrupt_is_not_made",
+        || {
+            const OTHER: Token = Token(2);
+            let (mut poll, mut events) = poll_and_events();
+            let registry = poll.registry().try_clone().unwrap();
+            let (mut changed, mut peer) = UnixStream::pair().unwrap();
+            let (mut added, mut other_peer) = UnixStream::pair().unwrap();
+            registry
+                .register(&mut changed, STREAM, Interest::READABLE)
+                .unwrap();
+            let (sender, receiver) = std::sync::mpsc::channel();
+
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    sender.send(util::thread_id()).unwrap();
+                    util::poll(&mut poll, &mut events, Some(util::LONG));
+                    let tokens: Vec<Token> = events.iter().map(|event| event.token()).collect();
+                    assert_eq!(tokens, [STREAM]);
+                });
+                util::wait_until_asleep(receiver.recv().unwrap());
+                where_refused(&[libc::SYS_write], libc::EIO, || {
+                    let readable = Interest::READABLE;
+                    expect_error(registry.register(&mut added, OTHER, readable), libc::EIO);
+                    expect_error(
+                        registry.reregister(&mut changed, OTHER, Interest::WRITABLE),
+                        libc::EIO,
+                    );
+                });
+                other_peer.write_all(b"x").unwrap();
+                peer.write_all(b"x").unwrap();
+            });
+            expect_silence(&mut poll, &mut events);
+            registry
+                .register(&mut added, OTHER, Interest::READABLE)
+                .unwrap();
+            expect_readable(&mut poll, &mut events, OTHER);
+        },
+    );
+}
+
 /// What a poll needs of the system, first its queue or its bell.
 fn needs_of_a_poll() -> Vec<libc::c_long> {
     match (POLL2, PIPE_WAKER) {

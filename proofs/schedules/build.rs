@@ -48,28 +48,58 @@ const FAULTS: &[Fault] = &[
     Fault {
         name: "wake-without-ring",
         file: "sys/poll.rs",
-        right: "record.pending = true;\n        }\n        self.shared.interrupt(&mut books)",
+        right: "record.pending = true;\n        }\n        self.shared.interrupt(books)",
         wrong: "record.pending = true;\n        }\n        Ok(())",
+    },
+    // It is told before there is anything to see.
+    Fault {
+        name: "ring-before-record",
+        file: "sys/poll.rs",
+        right: "record.pending = true;\n        }\n        self.shared.interrupt(books)",
+        wrong: "drop(books);\n\
+                self.shared.interrupt(lock(&self.shared.books))?;\n\
+                let mut books = lock(&self.shared.books);\n\
+                books.wakers.iter_mut().find(own).unwrap().pending = true;\n\
+                return Ok(());\n\
+                }\n\
+                Ok(())",
+    },
+    // That an earlier call was rung for is taken for the one that is running.
+    Fault {
+        name: "rung-for-ever",
+        file: "sys/poll.rs",
+        right: "self.rung.load(Ordering::Acquire) == call",
+        wrong: "self.rung.load(Ordering::Acquire) != 0",
+    },
+    // The call that was rung for has come back, and the next one is taken for it.
+    Fault {
+        name: "rung-for-the-next",
+        file: "sys/poll.rs",
+        right: "self.rung.store(call, Ordering::Release);",
+        wrong: "self.rung.store(lock(&self.books).calls as usize, Ordering::Release);",
     },
     // Acknowledging the selector's own notice takes the user's wake with it.
     Fault {
         name: "drain-without-record",
         file: "sys/poll.rs",
-        right: "self.bell.silence()?;",
-        wrong: "self.bell.silence()?; for waker in &mut books.wakers { waker.pending = false; }",
+        right: "true => self.bell.silence(),",
+        wrong: "true => {\n\
+                for waker in &mut lock(&self.books).wakers { waker.pending = false; }\n\
+                self.bell.silence()\n\
+                }",
     },
     // The call that is running does not learn of a new source.
     Fault {
         name: "add-without-ring",
         file: "sys/poll.rs",
-        right: "self.interrupt(&mut books)?;\n        let record = Record {",
-        wrong: "let record = Record {",
+        right: "self.interrupt(books).map_err(|error| {",
+        wrong: "Ok(drop(books)).map_err(|error: io::Error| {",
     },
     // Nor of a direction that is armed again.
     Fault {
         name: "rearm-without-ring",
         file: "sys/poll.rs",
-        right: "let _ = self.interrupt(&mut books);",
+        right: "let _ = self.interrupt(books);",
         wrong: "",
     },
     // What changes while a thread waits has to wait for the next call.

@@ -8,7 +8,8 @@
 //! * What it reports are levels; `rearming.rs` makes edges of them.
 //! * A call that is running does not see changes. Who changes the books while one
 //!   is running rings the selector's own bell, whose descriptor stands first in the
-//!   list; the wait then starts again with what is left of its time.
+//!   list; the wait then starts again with what is left of its time. The bell is rung
+//!   after the lock was released, which the thread that wakes up takes at once.
 //! * The kernel holds the files that it polls. A descriptor that another thread
 //!   closes is really closed once the call has been interrupted, which is
 //!   the second reason to ring.
@@ -32,7 +33,7 @@ use super::seam;
 use super::timeout::{self, Deadline};
 use super::Event;
 use crate::readiness::Readiness;
-use crate::sync::{lock, Arc, Mutex};
+use crate::sync::{lock, Arc, AtomicUsize, Mutex, MutexGuard, Ordering};
 use crate::{Interest, Token};
 
 mod edge_flags;
@@ -52,6 +53,9 @@ pub(crate) struct Selector {
 struct Shared {
     books: Mutex<Books>,
     bell: Bell,
+    /// The number of a call that the bell was rung for. It comes back and looks at the
+    /// books, so that ringing once more would be for nothing.
+    rung: AtomicUsize,
     pollable: Pollable,
 }
 
@@ -63,7 +67,7 @@ struct Books {
     list: Vec<libc::pollfd>,
     /// Counts the calls.
     calls: u64,
-    /// Whether a call is running that does not know yet that it is to look again.
+    /// Whether a call is running, which will not look at the books before it comes back.
     running: bool,
     /// The descriptor after which the next report begins. Where `Events` is too small
     /// for all that are ready, each of them gets its turn.
@@ -107,6 +111,7 @@ impl seam::Selector for Selector {
             shared: Arc::new(Shared {
                 books,
                 bell,
+                rung: AtomicUsize::new(0),
                 pollable,
             }),
         })
@@ -151,6 +156,8 @@ impl Shared {
             let wanted = record.wanted()?;
             Some(entry(fd, wanted))
         }));
+        // On 32 bits the number of this call may have been that of one long ago.
+        self.rung.store(books.calls as usize, Ordering::Relaxed);
         books.calls += 1;
         books.running = true;
         if books.wakers.iter().any(|waker| waker.pending) {
@@ -169,16 +176,19 @@ impl Shared {
         polled: io::Result<()>,
         events: &mut Vec<Event>,
     ) -> io::Result<()> {
+        let (bell, sources) = list.split_at(usize::from(self.has_bell()));
+        let has_rung = bell.iter().any(|entry| entry.revents != 0);
+        // Not under the lock, for which others may be waiting. What they change from here on is
+        // seen below, or rings again.
+        let outcome = polled.and_then(|()| match has_rung {
+            true => self.bell.silence(),
+            false => Ok(()),
+        });
         let mut books = lock(&self.books);
         books.running = false;
-        let (bell, sources) = list.split_at(usize::from(self.has_bell()));
-        let outcome = polled.and_then(|()| {
-            if bell.iter().any(|entry| entry.revents != 0) {
-                self.bell.silence()?;
-            }
+        if outcome.is_ok() {
             books.report(sources, events);
-            Ok(())
-        });
+        }
         // Whoever registered meanwhile may have left a larger one.
         if books.list.capacity() < list.capacity() {
             books.list = list;
@@ -186,10 +196,12 @@ impl Shared {
         outcome
     }
 
-    /// Has a running call look at the books again, which the caller, who holds their
-    /// lock, is about to change or has just changed.
-    fn interrupt(&self, books: &mut Books) -> io::Result<()> {
-        if !books.running {
+    /// Has a running call look at the books again, which the caller has changed. They are
+    /// let go of first: the thread that comes back from the call needs them.
+    fn interrupt(&self, books: MutexGuard<'_, Books>) -> io::Result<()> {
+        let (running, call) = (books.running, books.calls as usize);
+        drop(books);
+        if !running || self.rung.load(Ordering::Acquire) == call {
             return Ok(());
         }
         match self.bell.ring() {
@@ -197,47 +209,45 @@ impl Shared {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             rung => rung?,
         }
-        books.running = false;
+        self.rung.store(call, Ordering::Release);
         Ok(())
     }
 
     fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
         self.pollable.check(fd)?;
-        let mut books = lock(&self.books);
+        let books = lock(&self.books);
         if matches!(books.records.get(&fd), Some(record) if !record.closed) {
             return Err(already_registered());
         }
-        self.interrupt(&mut books)?;
-        let record = Record {
-            token,
-            arming: Arming::new(interest),
-            since: books.calls,
-            closed: false,
-        };
-        books.records.insert(fd, record);
-        books.make_room();
-        Ok(())
+        let since = books.calls;
+        self.put(books, fd, Record::new(token, interest, since))
     }
 
     fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
         self.pollable.check(fd)?;
-        let mut books = lock(&self.books);
-        if !books.records.contains_key(&fd) {
-            return Err(not_registered());
-        }
-        self.interrupt(&mut books)?;
-        if let Some(record) = books.records.get_mut(&fd) {
-            record.token = token;
-            record.arming = Arming::new(interest);
-            record.closed = false;
-        }
-        Ok(())
+        let books = lock(&self.books);
+        let since = books.records.get(&fd).ok_or_else(not_registered)?.since;
+        self.put(books, fd, Record::new(token, interest, since))
+    }
+
+    /// Puts a record into the books, and what was there back if a running call cannot be told.
+    fn put(&self, mut books: MutexGuard<'_, Books>, fd: RawFd, record: Record) -> io::Result<()> {
+        let before = books.records.insert(fd, record);
+        books.make_room();
+        self.interrupt(books).map_err(|error| {
+            let records = &mut lock(&self.books).records;
+            match before {
+                Some(before) => records.insert(fd, before),
+                None => records.remove(&fd),
+            };
+            error
+        })
     }
 
     fn remove(&self, fd: RawFd) -> io::Result<()> {
         let mut books = lock(&self.books);
         books.records.remove(&fd).ok_or_else(not_registered)?;
-        self.interrupt(&mut books)
+        self.interrupt(books)
     }
 
     fn rearm(&self, fd: RawFd, directions: Interest) {
@@ -247,7 +257,7 @@ impl Shared {
         };
         if record.arming.rearm(directions) {
             // Nobody is there to hear of a failure; the next call sees the change.
-            let _ = self.interrupt(&mut books);
+            let _ = self.interrupt(books);
         }
     }
 }
@@ -305,6 +315,15 @@ impl Books {
 }
 
 impl Record {
+    fn new(token: Token, interest: Interest, since: u64) -> Record {
+        Record {
+            token,
+            arming: Arming::new(interest),
+            since,
+            closed: false,
+        }
+    }
+
     /// The flags to ask the kernel for; `None` to leave the descriptor out.
     fn wanted(&self) -> Option<u32> {
         if self.closed {
@@ -395,7 +414,7 @@ impl seam::Wake<Selector> for Waker {
         if let Some(record) = books.wakers.iter_mut().find(own) {
             record.pending = true;
         }
-        self.shared.interrupt(&mut books)
+        self.shared.interrupt(books)
     }
 }
 

@@ -12,6 +12,8 @@ thread_local! {
     /// The number of the call that shall fail, and how.
     static FAULT: Cell<Option<(usize, i32)>> = const { Cell::new(None) };
     static MADE: RefCell<Vec<Call>> = const { RefCell::new(Vec::new()) };
+    /// What is done within the next `write` of the thread.
+    static WITHIN_WRITE: Cell<Option<Box<dyn FnOnce()>>> = const { Cell::new(None) };
 }
 
 /// Has the call number `fault.0` of the watched ones fail with the error number `fault.1`.
@@ -33,8 +35,19 @@ pub fn watched<T>(operation: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     result
 }
 
+/// Has the next `write` of this thread begin with `action`.
+pub fn within_write(action: impl FnOnce() + 'static) {
+    WITHIN_WRITE.set(Some(Box::new(action)));
+}
+
 /// Notes a call, and answers the error number if it is the one that shall fail.
 fn note(call: Call) -> Option<i32> {
+    if call == "write" {
+        // A thread that ends may write, too.
+        if let Some(action) = WITHIN_WRITE.try_with(Cell::take).ok().flatten() {
+            action();
+        }
+    }
     if !WATCHED.get() {
         return None;
     }

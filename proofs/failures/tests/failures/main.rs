@@ -5,6 +5,7 @@
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod interpose;
+mod locks;
 mod scenarios;
 
 use std::io;

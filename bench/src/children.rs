@@ -39,15 +39,25 @@ pub fn cargo() -> Command {
 
 /// Builds a package in release mode, into the target directory of that name beside ours.
 pub fn build(package_dir: &str, target: &str) -> Result<PathBuf, String> {
+    build_with(package_dir, target, None)
+}
+
+/// The same with flags for the compiler, beside those that this program is run with. They hold
+/// for all that is built, so that they take a target directory of their own.
+pub fn build_with(package_dir: &str, target: &str, flags: Option<&str>) -> Result<PathBuf, String> {
     let target = built().join(target);
     let manifest = package().join(package_dir).join("Cargo.toml");
-    output(
-        cargo()
-            .args(["build", "--release", "--quiet", "--manifest-path"])
-            .arg(manifest)
-            .arg("--target-dir")
-            .arg(&target),
-    )?;
+    let mut build = cargo();
+    build
+        .args(["build", "--release", "--quiet", "--manifest-path"])
+        .arg(manifest)
+        .arg("--target-dir")
+        .arg(&target);
+    if let Some(flags) = flags {
+        let inherited = env::var("RUSTFLAGS").unwrap_or_default();
+        build.env("RUSTFLAGS", format!("{inherited} {flags}"));
+    }
+    output(&mut build)?;
     Ok(target.join("release"))
 }
 

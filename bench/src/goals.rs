@@ -42,6 +42,7 @@ const GROWTH: f64 = 1.1;
 
 pub fn judge(findings: &Findings) -> Vec<Goal> {
     let mut goals: Vec<Goal> = findings.rows.iter().map(operation).collect();
+    goals.extend(findings.poll2.iter().map(poll2));
     goals.extend(instructions(findings));
     goals.push(growth(findings));
     goals.push(Goal {
@@ -64,6 +65,15 @@ fn operation(row: &crate::pairs::Row) -> Goal {
         found: row.ratio(Peer::Ours).map(|it| it.median),
         // A part of upstream's time is far from 1, and has to be reached as it stands.
         noise: part.map_or_else(|| row.noise(), |_| 0.0),
+    }
+}
+
+/// With poll(2) in place of epoll.
+pub fn poll2(row: &crate::pairs::Row) -> Goal {
+    let goal = operation(row);
+    Goal {
+        text: format!("poll(2): {}", goal.text),
+        ..goal
     }
 }
 

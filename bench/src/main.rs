@@ -4,6 +4,7 @@
 //! cargo run --release --manifest-path bench/Cargo.toml -- report   all, into docs/
 //! cargo run --release --manifest-path bench/Cargo.toml -- report --hasty
 //! cargo run --release --manifest-path bench/Cargo.toml -- short    the table of operations
+//! cargo run --release --manifest-path bench/Cargo.toml -- poll2    that of poll(2)
 //! cargo run --release --manifest-path bench/Cargo.toml -- run PEER OPERATION COUNT
 //! ```
 //!
@@ -22,6 +23,7 @@ mod operation;
 mod pairs;
 mod peers;
 mod plots;
+mod poll2;
 mod programs;
 mod report;
 mod stats;
@@ -75,8 +77,11 @@ fn main() -> ExitCode {
         ["report"] => report::write(FULL, &children::package().join("../docs")),
         ["report", "--hasty"] => report::write(HASTY, &children::built().join("report")),
         ["short"] => report::print(SHORT),
+        ["poll2"] => report::print_poll2(FULL),
+        // What the report runs in a second build of this program.
+        ["rows", rounds, millis] => poll2::print_rows(rounds, millis),
         ["run", peer, operation, count] => run(peer, operation, count),
-        _ => Err("usage: bench report | short | run PEER OPERATION COUNT".to_owned()),
+        _ => Err("usage: bench report | short | poll2 | run PEER OPERATION COUNT".to_owned()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

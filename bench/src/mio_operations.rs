@@ -1,7 +1,7 @@
 //! The operations over a library with mio's API, which `super` names.
 
 use std::mem;
-use std::os::fd::AsRawFd;
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -15,14 +15,15 @@ use crate::load::{self, Bell};
 use crate::loops::bare;
 use crate::operation::{self, repeat, Operation, Run, ACTIVE, BATCH, PRODUCERS, WAKES};
 
-pub fn make(operation: Operation) -> Run {
-    match operation {
+/// `None` if the operation needs a queue that is a descriptor, and there is none.
+pub fn make(operation: Operation) -> Option<Run> {
+    Some(match operation {
         Operation::WakeRedundant => wake(false),
         Operation::WakePoll => wake(true),
         Operation::WakePingPong => wake_ping_pong(),
         Operation::WakeProducers => wake_producers(),
-        Operation::PollEmpty => poll_ready(0),
-        Operation::PollReady(ready) => poll_ready(ready),
+        Operation::PollEmpty => poll_ready(0)?,
+        Operation::PollReady(ready) => poll_ready(ready)?,
         Operation::Register | Operation::Reregister | Operation::Deregister => register(operation),
         Operation::Echo(connections) => mio_sockets::echo(connections),
         Operation::ConnectAccept => mio_sockets::connect_accept(),
@@ -31,7 +32,7 @@ pub fn make(operation: Operation) -> Run {
         Operation::Bulk => mio_sockets::bulk(),
         Operation::Timeout(micros) => timeout(Duration::from_micros(micros)),
         Operation::Registered(count) => registered(count),
-    }
+    })
 }
 
 pub fn poll_and_events() -> (Poll, Events) {
@@ -129,17 +130,29 @@ fn wake_producers() -> Run {
 
 /// The API that both libraries have knows edges only, so the sources that are ready for
 /// ever go in beside it.
-fn poll_ready(ready: usize) -> Run {
+fn poll_ready(ready: usize) -> Option<Run> {
     let (mut poll, mut events) = poll_and_events();
+    let queue = queue(&poll)?;
     let bells: Vec<Bell> = (0..ready).map(|_| Bell::ringing()).collect();
     for (index, bell) in bells.iter().enumerate() {
-        bare::add(poll.as_raw_fd(), bell.fd(), index, false);
+        bare::add(queue, bell.fd(), index, false);
     }
-    repeat(move || {
+    Some(repeat(move || {
         let _alive = &bells;
         poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
         assert_eq!(count_readable(&events), ready);
-    })
+    }))
+}
+
+#[cfg(not(mio_unsupported_force_poll_poll))]
+fn queue(poll: &Poll) -> Option<RawFd> {
+    Some(std::os::fd::AsRawFd::as_raw_fd(poll))
+}
+
+/// poll(2) has none.
+#[cfg(mio_unsupported_force_poll_poll)]
+fn queue(_: &Poll) -> Option<RawFd> {
+    None
 }
 
 fn count_readable(events: &Events) -> usize {

@@ -48,10 +48,8 @@ impl Peer {
     /// Gets an operation ready; `None` if the peer has no such thing.
     pub fn make(self, operation: Operation) -> Option<Run> {
         match self {
-            Peer::Ours => Some(of_ours::mio_operations::make(operation)),
-            Peer::Upstream | Peer::UpstreamAgain => {
-                Some(of_upstream::mio_operations::make(operation))
-            }
+            Peer::Ours => of_ours::mio_operations::make(operation),
+            Peer::Upstream | Peer::UpstreamAgain => of_upstream::mio_operations::make(operation),
             Peer::Libc => loop_operations::make::<Bare>(operation),
             Peer::Polling => loop_operations::make::<Polling>(operation),
             #[cfg(has_libuv)]

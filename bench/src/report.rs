@@ -12,7 +12,7 @@ use crate::operation::{self, Operation};
 use crate::pairs::{self, Effort, Row};
 use crate::peers::{self, Peer};
 use crate::programs::{self, Score};
-use crate::{children, machine, markdown, plots, syscalls};
+use crate::{children, machine, markdown, plots, poll2, syscalls};
 
 /// Everything that was measured.
 pub struct Findings {
@@ -20,6 +20,8 @@ pub struct Findings {
     /// What was left out, and why.
     pub missing: Vec<String>,
     pub rows: Vec<Row>,
+    /// With poll(2) in place of epoll.
+    pub poll2: Vec<Row>,
     pub instructions: Vec<(String, String, f64)>,
     /// Ours and upstream's.
     pub syscalls: Vec<(Operation, Calls, Calls)>,
@@ -59,6 +61,21 @@ pub fn print(effort: Effort) -> Result<(), String> {
     Ok(())
 }
 
+/// Prints what the report says of poll(2).
+pub fn print_poll2(effort: Effort) -> Result<(), String> {
+    for line in machine::describe() {
+        println!("{line}");
+    }
+    let rows = poll2::measure(effort)?;
+    let goals: Vec<_> = rows.iter().map(goals::poll2).collect();
+    print!(
+        "\n{}\n{}",
+        markdown::operations(&rows),
+        markdown::goals(&goals)
+    );
+    Ok(())
+}
+
 /// Measures everything, and writes `performance.md` and its plots into a directory.
 pub fn write(effort: Effort, docs: &Path) -> Result<(), String> {
     let start = Instant::now();
@@ -89,6 +106,10 @@ fn find(effort: Effort) -> Findings {
 
     let machine = machine::describe();
     let rows = measure(effort);
+    eprintln!("measuring poll(2)");
+    let poll2 = poll2::measure(effort)
+        .map_err(|error| or_say("poll(2)", error))
+        .unwrap_or_default();
     eprintln!("counting instructions");
     let instructions = children::instructions()
         .map_err(|error| or_say("Instructions", error))
@@ -114,6 +135,7 @@ fn find(effort: Effort) -> Findings {
         machine,
         missing,
         rows,
+        poll2,
         instructions,
         syscalls,
         memory: memory::measure(),
@@ -172,6 +194,7 @@ fn sections(findings: &Findings) -> Vec<Section> {
     let mut sections = vec![
         ("Operations", OPERATIONS, markdown::operations(rows)),
         ("Other event loops", OTHERS, markdown::others(rows)),
+        ("poll(2)", POLL2, markdown::operations(&findings.poll2)),
         ("Lateness of timeouts", LATENESS, markdown::lateness(rows)),
         (
             "Instructions",
@@ -219,6 +242,10 @@ const OTHERS: &str = "\
 The time in upstream's. The sockets of the others are the standard library's. libuv has no \
 edge triggering, and no timeouts below a millisecond; libevent needs no system call for a \
 wake from the loop's own thread.";
+
+const POLL2: &str = "\
+Both libraries with `--cfg mio_unsupported_force_poll_poll`, in a build of their own, on what \
+poll(2) does in another way than epoll.";
 
 const LATENESS: &str = "\
 How long after its timeout a poll returns, of which 50 µs are Linux's timer slack.

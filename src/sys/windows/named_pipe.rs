@@ -42,7 +42,7 @@ use windows_sys::Win32::System::IO::{CancelIoEx, OVERLAPPED, OVERLAPPED_ENTRY};
 use super::afd::{AFD_POLL_DISCONNECT, AFD_POLL_RECEIVE, AFD_POLL_SEND};
 use super::check;
 use super::port::Key;
-use crate::sync::{lock, Arc, Mutex};
+use crate::sync::{lock, Arc, Mutex, MutexGuard};
 use crate::sys::misuse::{already_registered, not_registered, registered_elsewhere};
 use crate::sys::pipe_state::{self as state, Answer, Code, Failure, Link, PipeState, Told};
 use crate::sys::selector::Shared;
@@ -72,8 +72,8 @@ struct Inner {
 }
 
 // SAFETY: a handle can be used from any thread. The operations are touched by `Inner::submit`
-// and `open` alone. The former is called under the lock for one that does not run, by what the
-// state says; the latter is given one that has just ended, which the state takes to run still.
+// and `open` alone. The former is called for one that does not run, by what the state says under
+// the lock; the latter is given one that has just ended, which the state takes to run still.
 unsafe impl Send for Inner {}
 
 // SAFETY: as above.
@@ -196,8 +196,8 @@ impl Inner {
     ) -> Result<(), Code> {
         let owner = Arc::into_raw(Arc::clone(self));
         let operation = self.operations[kind as usize].get();
-        // SAFETY: the operation does not run, so that nobody else touches it: its last packet
-        // was taken under the lock that we hold.
+        // SAFETY: the operation does not run, so that nobody else touches it: that its last packet
+        // was taken, and that the next is ours to send, was found out under the lock.
         unsafe { operation.write(Operation::new(kind, owner)) };
         shared.began();
         let Err(error) = call(operation.cast()) else {
@@ -272,16 +272,23 @@ impl Inner {
         .map_err(|code| io.failure(code))
     }
 
-    /// Posts a packet to ourselves if something is to be told for which no other will come.
-    fn notify(self: &Arc<Inner>, shared: &Shared, locked: &mut Locked) -> io::Result<()> {
-        if !locked.state.notice_due() {
+    /// Posts a packet to ourselves if something is to be told for which no other will come. The
+    /// record is let go of first: the thread that takes the packet needs it.
+    fn notify(
+        self: &Arc<Inner>,
+        shared: &Shared,
+        mut locked: MutexGuard<'_, Locked>,
+    ) -> io::Result<()> {
+        let is_due = locked.state.notice_due();
+        drop(locked);
+        if !is_due {
             return Ok(());
         }
         self.submit(shared, Kind::Notice, |overlapped| {
             shared.port().post(Key::Pipe, overlapped.cast())
         })
         .map_err(|code| {
-            locked.state.notice_taken();
+            lock(&self.locked).state.notice_taken();
             io::Error::from_raw_os_error(code)
         })
     }
@@ -320,12 +327,14 @@ impl Inner {
             Kind::Notice => locked.state.notice_taken(),
         }
         let told = locked.state.deliver();
-        // Should the packet find no room in the port, the next one of the pipe tells it.
-        let _ = self.notify(shared, locked);
         let token = locked.token;
-        if kind == Kind::Write && locked.state.is_over() {
+        let is_over = kind == Kind::Write && locked.state.is_over();
+        if is_over {
             locked.io.handle = None;
-            drop(guard);
+        }
+        // Should the packet find no room in the port, the next one of the pipe tells it.
+        let _ = self.notify(shared, guard);
+        if is_over {
             shared.dying().remove(self);
         }
         told.map(|told| (token, flags(told)))
@@ -532,7 +541,7 @@ impl Pipe {
         }
     }
 
-    fn notify(&self, locked: &mut Locked) {
+    fn notify(&self, locked: MutexGuard<'_, Locked>) {
         if let Some(shared) = &self.home {
             // Should the packet find no room in the port, the next one of the pipe tells it.
             let _ = self.inner.notify(shared, locked);
@@ -544,7 +553,7 @@ impl Pipe {
         let locked = &mut *guard;
         self.run(locked, PipeState::want_connect);
         let answer = locked.state.take_connect();
-        self.notify(locked);
+        self.notify(guard);
         match answer {
             Answer::Go | Answer::End => Ok(()),
             Answer::WouldBlock => Err(io::ErrorKind::WouldBlock.into()),
@@ -605,7 +614,7 @@ impl Pipe {
             Answer::WouldBlock => Err(io::ErrorKind::WouldBlock.into()),
             Answer::Failed(code) => Err(io::Error::from_raw_os_error(code)),
         };
-        self.notify(locked);
+        self.notify(guard);
         result
     }
 
@@ -628,7 +637,7 @@ impl Pipe {
             Answer::WouldBlock => Err(io::ErrorKind::WouldBlock.into()),
             Answer::Failed(code) => Err(io::Error::from_raw_os_error(code)),
         };
-        self.notify(locked);
+        self.notify(guard);
         result
     }
 
@@ -696,9 +705,8 @@ impl Pipe {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        let mut guard = lock(&self.inner.locked);
-        let locked = &mut *guard;
-        if locked.state.is_watched() {
+        let guard = lock(&self.inner.locked);
+        if guard.state.is_watched() {
             return Err(already_registered());
         }
         match &self.home {
@@ -715,7 +723,7 @@ impl Pipe {
             }
             Some(_) => {}
         }
-        self.watch(locked, token, interest)
+        self.watch(guard, token, interest)
     }
 
     pub(crate) fn reregister(
@@ -724,9 +732,9 @@ impl Pipe {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        let mut locked = lock(&self.inner.locked);
+        let locked = lock(&self.inner.locked);
         self.check_registered_with(&locked, registry)?;
-        self.watch(&mut locked, token, interest)
+        self.watch(locked, token, interest)
     }
 
     pub(crate) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
@@ -738,7 +746,13 @@ impl Pipe {
         Ok(())
     }
 
-    fn watch(&self, locked: &mut Locked, token: Token, interest: Interest) -> io::Result<()> {
+    fn watch(
+        &self,
+        mut guard: MutexGuard<'_, Locked>,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let locked = &mut *guard;
         locked.token = token;
         self.run(locked, |state| {
             state.attach();
@@ -748,8 +762,8 @@ impl Pipe {
         let Some(shared) = &self.home else {
             return Ok(());
         };
-        self.inner.notify(shared, locked).map_err(|error| {
-            locked.state.unwatch();
+        self.inner.notify(shared, guard).map_err(|error| {
+            lock(&self.inner.locked).state.unwatch();
             error
         })
     }

@@ -426,16 +426,18 @@
 //! * **Number and order of events.** Both directions of a source may come as one event or
 //!   as two. On epoll an event tells all that is true of the source, such as that it
 //!   is still writable, each time something about it changes; where edges are emulated
-//!   (poll(2), event ports, Windows) it tells only what is new. On epoll new data raise a
-//!   new edge even if the old were not read, and a reset one for a program that has
-//!   not touched the source since its last event; do not rely on that.
+//!   (poll(2), event ports, Windows) it tells only what is new. On epoll and kqueue, new
+//!   data triggers a new event even if earlier data is unread; do not rely on that.
+//! * **The end behind unread data.** A reset is reported even to a program that has not
+//!   touched the source since its last event; so is the peer's end, but for systems that
+//!   do not tell it from data (event ports, poll(2) other than Linux's).
 //! * **Everything beyond readable and writable.** [`is_read_closed`] and its like may be
 //!   `false` where a system does not tell; a program has to work if they always are,
 //!   except for what [the event loop](#the-event-loop) says about attempts.
 //! * **What happens to a registration when its source is dropped**, converted or closed
 //!   elsewhere. Deregister.
 //! * **Edges of a [`SourceFd`].** Its I/O does not pass through the crate. Where edges are
-//!   emulated each direction is reported once, and then again only after
+//!   emulated each condition is reported once, and then again only after
 //!   [`Registry::reregister`]. Either do that after each drain, or use
 //!   [`level`], which works everywhere.
 //!

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 
-use crate::sys::seam::Registration as _;
+use crate::sys::seam::{Outcome, Registration as _};
 use crate::sys::{self, AsHandle};
 use crate::{Interest, Registry, Token};
 
@@ -43,9 +43,9 @@ impl<T> IoSource<T> {
         self.io
     }
 
-    /// Runs `operation`, and arms `directions` again if it failed: with
-    /// `WouldBlock` since that is what ends an edge, with any other error since it
-    /// may have taken the error off the object, which then lives on.
+    /// Runs `operation`, and arms `directions` again if it failed: `WouldBlock` is what
+    /// ends an edge, and another error may have been the object's own, which it then
+    /// no longer has.
     #[inline]
     pub(crate) fn try_io<R>(
         &self,
@@ -53,8 +53,8 @@ impl<T> IoSource<T> {
         operation: impl FnOnce(&T) -> io::Result<R>,
     ) -> io::Result<R> {
         let result = operation(&self.io);
-        if result.is_err() {
-            self.registration.rearm(directions);
+        if let Err(error) = &result {
+            self.registration.rearm(directions, Outcome::Failed(error));
         }
         result
     }
@@ -71,7 +71,7 @@ impl<T> IoSource<T> {
     ) -> io::Result<usize> {
         let result = self.try_io(direction, operation);
         if matches!(result, Ok(moved) if 0 < moved && moved < wanted) {
-            self.registration.rearm(direction);
+            self.registration.rearm(direction, Outcome::Short);
         }
         result
     }
@@ -84,7 +84,7 @@ impl<T> IoSource<T> {
     ) -> io::Result<Option<io::Error>> {
         let result = operation(&self.io);
         if matches!(result, Ok(Some(_))) {
-            self.registration.rearm(BOTH);
+            self.registration.rearm(BOTH, Outcome::ErrorTaken);
         }
         result
     }

@@ -113,11 +113,24 @@ impl Scene {
         (peer, stream)
     }
 
+    /// Has `peer` send two bytes, and hears of them.
+    fn tell_of_data(&mut self, peer: &mut impl Write) {
+        peer.write_all(b"xy").unwrap();
+        util::expect_readable(&mut self.poll, &mut self.events, SOURCE);
+        self.forget();
+    }
+
     fn listener(&mut self) -> TcpListener {
         let mut listener = TcpListener::bind(any_port()).unwrap();
         self.register(&mut listener, Interest::READABLE);
         listener
     }
+}
+
+/// Closes `stream` so that its peer sees a reset.
+fn reset(stream: TcpStream) {
+    let no_linger = Some(Duration::ZERO);
+    SockRef::from(&stream).set_linger(no_linger).unwrap();
 }
 
 fn words(event: &Event) -> Vec<&'static str> {
@@ -220,13 +233,85 @@ const STREAMS: &[Row] = &[
         assert_eq!(stream.read(&mut [0; 8]).unwrap(), 1);
         scene.told()
     }),
+    ("the end comes behind data that was told", |scene| {
+        let (mut peer, _stream) = scene.streams(BOTH);
+        scene.tell_of_data(&mut peer);
+        peer.shutdown(Shutdown::Write).unwrap();
+        scene.told()
+    }),
+    (
+        "the end comes behind data that was told, READABLE only",
+        |scene| {
+            let (mut peer, _stream) = scene.streams(Interest::READABLE);
+            scene.tell_of_data(&mut peer);
+            peer.shutdown(Shutdown::Write).unwrap();
+            scene.told()
+        },
+    ),
+    ("the end comes behind data that was partly read", |scene| {
+        let (mut peer, mut stream) = scene.streams(BOTH);
+        scene.tell_of_data(&mut peer);
+        assert_eq!(stream.read(&mut [0; 1]).unwrap(), 1);
+        peer.shutdown(Shutdown::Write).unwrap();
+        scene.told()
+    }),
+    (
+        "the end comes behind data that just filled a buffer",
+        |scene| {
+            let (mut peer, mut stream) = scene.streams(BOTH);
+            scene.tell_of_data(&mut peer);
+            stream.read_exact(&mut [0; 2]).unwrap();
+            peer.shutdown(Shutdown::Write).unwrap();
+            scene.told()
+        },
+    ),
     ("the peer resets", |scene| {
         let (peer, mut stream) = scene.streams(BOTH);
         expect_would_block(stream.read(&mut [0; 8]));
-        SockRef::from(&peer)
-            .set_linger(Some(Duration::ZERO))
-            .unwrap();
-        drop(peer);
+        reset(peer);
+        scene.told()
+    }),
+    ("a reset comes behind data that was told", |scene| {
+        let (mut peer, _stream) = scene.streams(BOTH);
+        scene.tell_of_data(&mut peer);
+        reset(peer);
+        scene.told()
+    }),
+    (
+        "a reset comes behind data that was told, READABLE only",
+        |scene| {
+            let (mut peer, _stream) = scene.streams(Interest::READABLE);
+            scene.tell_of_data(&mut peer);
+            reset(peer);
+            scene.told()
+        },
+    ),
+    (
+        "a reset comes behind data that just filled a buffer",
+        |scene| {
+            let (mut peer, mut stream) = scene.streams(BOTH);
+            scene.tell_of_data(&mut peer);
+            stream.read_exact(&mut [0; 2]).unwrap();
+            reset(peer);
+            scene.told()
+        },
+    ),
+    ("a reset comes behind the end", |scene| {
+        let (peer, mut stream) = scene.streams(BOTH);
+        peer.shutdown(Shutdown::Write).unwrap();
+        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+        assert_eq!(stream.read(&mut [0; 8]).unwrap(), 0);
+        scene.forget();
+        reset(peer);
+        scene.told()
+    }),
+    ("own shutdown of writing, behind the peer's", |scene| {
+        let (peer, mut stream) = scene.streams(BOTH);
+        peer.shutdown(Shutdown::Write).unwrap();
+        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+        assert_eq!(stream.read(&mut [0; 8]).unwrap(), 0);
+        scene.forget();
+        stream.shutdown(Shutdown::Write).unwrap();
         scene.told()
     }),
     ("own shutdown of writing", |scene| {

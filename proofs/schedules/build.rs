@@ -268,6 +268,7 @@ fn main() {
         ("waker", "waker.rs"),
     ];
     let sys_level = [
+        ("edge", "sys/edge.rs"),
         ("event", "sys/event.rs"),
         ("fmt_flags", "sys/fmt_flags.rs"),
         ("misuse", "sys/misuse.rs"),

@@ -1,7 +1,7 @@
 //! What AFD says of a socket, in the words of readiness.
 
-use super::edge_flags::EdgeFlags;
 use crate::readiness::Readiness;
+use crate::sys::edge::{Conditions, EdgeFlags};
 use crate::sys::family::afd::{
     AFD_POLL_ABORT as ABORT, AFD_POLL_ACCEPT as ACCEPT, AFD_POLL_CONNECT_FAIL as CONNECT_FAIL,
     AFD_POLL_DISCONNECT as DISCONNECT, AFD_POLL_LOCAL_CLOSE as LOCAL_CLOSE,
@@ -14,20 +14,22 @@ pub(super) const FAILED: u32 = 1 << 31;
 /// How a wake looks.
 pub(super) const WOKEN: u32 = RECEIVE;
 
-/// How the directions are called.
-///
-/// A disconnect (the peer sends no more) is for who reads; an abort (a reset) and a failed
-/// connection are for everybody.
+/// A disconnect says that the peer sends no more, an abort that it has reset the connection.
+/// A failed connection stays failed, but another attempt can be made on the same socket.
 pub(super) const EDGES: EdgeFlags = EdgeFlags {
-    readable: RECEIVE | ACCEPT | DISCONNECT,
-    writable: SEND,
-    priority: 0,
-    unasked: ABORT | CONNECT_FAIL | FAILED,
+    flags: [
+        RECEIVE | ACCEPT,
+        SEND,
+        0,
+        DISCONNECT,
+        ABORT | FAILED,
+        CONNECT_FAIL,
+    ],
     worth_trying: RECEIVE | SEND,
+    muting: Conditions::HANG_UP,
+    doubtable: Conditions::NONE,
+    failure_takes_error: false,
 };
-
-/// Asked for with whatever else is.
-pub(super) const ALWAYS: u32 = ABORT | CONNECT_FAIL | LOCAL_CLOSE;
 
 pub(super) const NAMES: [(u32, &str); 8] = [
     (RECEIVE, "AFD_POLL_RECEIVE"),

@@ -7,14 +7,15 @@ use std::panic::RefUnwindSafe;
 
 use windows_sys::Win32::Foundation::ERROR_INVALID_HANDLE;
 
-use super::afd_flags::{ALWAYS, EDGES, FAILED};
-use super::rearming::Arming;
+use super::afd_flags::{EDGES, FAILED};
 use super::{Changes, Selector, Shared};
 use crate::sync::{lock, Arc, Mutex};
-use crate::sys::family::afd::{Afd, Answer, Request, AFD_POLL_CONNECT_FAIL, AFD_POLL_LOCAL_CLOSE};
+use crate::sys::edge::Edge;
+use crate::sys::family::afd::{Afd, Answer, Request, AFD_POLL_LOCAL_CLOSE};
 use crate::sys::family::base_socket;
 use crate::sys::family::port::Port;
 use crate::sys::misuse::not_registered;
+use crate::sys::seam::Outcome;
 use crate::sys::Handle;
 use crate::{Interest, Token};
 
@@ -63,13 +64,10 @@ impl RefUnwindSafe for Socket {}
 
 struct State {
     token: Token,
-    arming: Arming,
+    edge: Edge,
     request: Running,
     /// Whether it stands in the list of changes.
     listed: bool,
-    /// Whether the connection attempt has failed, and an edge has told so. Nothing else
-    /// will ever become of the socket.
-    over: bool,
     /// Whether it was deregistered or closed.
     gone: bool,
 }
@@ -86,11 +84,11 @@ enum Running {
 impl State {
     /// What to ask of the device, if anything.
     fn wanted(&self) -> Option<u32> {
-        if self.gone || self.over {
+        if self.gone {
             return None;
         }
-        let flags = EDGES.wanted(&self.arming)?;
-        (flags != 0).then_some(flags | ALWAYS)
+        let flags = EDGES.wanted(&self.edge)? & !FAILED;
+        Some(flags | AFD_POLL_LOCAL_CLOSE)
     }
 }
 
@@ -189,26 +187,18 @@ impl Socket {
         // SAFETY: no request runs any more, and the lock keeps the next from being made.
         let told = match unsafe { &*this.request.get() }.answer() {
             Answer::Nothing => None,
-            Answer::Failed => state.deliver(FAILED),
+            Answer::Failed => EDGES.deliver(&mut state.edge, FAILED),
             Answer::Events(flags) if flags & AFD_POLL_LOCAL_CLOSE != 0 => {
                 // As above, while a request was running.
                 state.gone = true;
                 None
             }
-            Answer::Events(flags) => state.deliver(flags),
+            Answer::Events(flags) => EDGES.deliver(&mut state.edge, flags),
         };
         if state.wanted().is_some() {
             Socket::list(&this, &mut state, &mut lock(&shared.changes));
         }
         Some((state.token, told?))
-    }
-}
-
-impl State {
-    fn deliver(&mut self, flags: u32) -> Option<u32> {
-        let told = EDGES.deliver(&mut self.arming, flags)?;
-        self.over = told & AFD_POLL_CONNECT_FAIL != 0 && !self.arming.is_level();
-        Some(told)
     }
 }
 
@@ -232,10 +222,9 @@ impl Link {
             base,
             state: Mutex::new(State {
                 token,
-                arming: Arming::new(interest),
+                edge: Edge::new(interest),
                 request: Running::Idle,
                 listed: false,
-                over: false,
                 gone: false,
             }),
             request: UnsafeCell::new(Request::new(base, 0)),
@@ -251,8 +240,7 @@ impl Link {
     pub(super) fn change(&self, token: Token, interest: Interest) -> io::Result<()> {
         let mut state = lock(&self.socket.state);
         state.token = token;
-        state.arming = Arming::new(interest);
-        state.over = false;
+        state.edge = Edge::new(interest);
         Socket::changed(&self.socket, &mut state, &self.shared)
     }
 
@@ -273,9 +261,9 @@ impl Link {
         was_there.then_some(()).ok_or_else(not_registered)
     }
 
-    pub(super) fn rearm(&self, directions: Interest) {
+    pub(super) fn rearm(&self, directions: Interest, outcome: Outcome<'_>) {
         let mut state = lock(&self.socket.state);
-        if state.arming.rearm(directions)
+        if state.edge.rearm(&EDGES, directions, outcome)
             && Socket::changed(&self.socket, &mut state, &self.shared).is_err()
         {
             // Nobody is there to hear of it; the next call to poll tries again.

@@ -4,7 +4,7 @@
 //! How it differs from other mechanisms:
 //!
 //! * An association ends when its event is taken. What is still to be watched is
-//!   associated anew, with the directions that are armed; `rearming.rs` says which.
+//!   associated anew, with the conditions that are armed; `edge.rs` says which.
 //! * Associating looks at the descriptor at once, so that nothing is lost between an
 //!   event and the next association. Associating what is associated replaces it.
 //! * An association carries a number of ours, which tells those of a descriptor that was
@@ -18,15 +18,16 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 use std::{fmt, io, ptr};
 
+use super::edge::Edge;
 use super::family::{check, check_pollable, set_cloexec};
 use super::misuse::{already_registered, not_registered};
+use super::seam::{self, Outcome};
 use super::timeout::{self, Deadline};
-use super::{seam, Event};
+use super::Event;
 use crate::readiness::Readiness;
 use crate::sync::{lock, Arc, Mutex};
 use crate::{Interest, Token};
 
-mod edge_flags;
 mod fd_link;
 mod poll_flags;
 mod queue_fd;
@@ -34,7 +35,6 @@ mod readiness_flags;
 mod rearming;
 
 use fd_link::Link;
-use rearming::Arming;
 
 pub(crate) struct Selector {
     shared: Arc<Shared>,
@@ -55,7 +55,7 @@ struct Books {
 
 struct Record {
     token: Token,
-    arming: Arming,
+    edge: Edge,
     number: usize,
 }
 
@@ -141,7 +141,7 @@ impl Shared {
             if record.number != raw.user() {
                 return false;
             }
-            let told = poll_flags::deliver(&mut record.arming, raw.flags());
+            let told = poll_flags::deliver(&mut record.edge, raw.flags());
             match self.associate(raw.fd(), record) {
                 // It was closed without being deregistered.
                 Err(error) if error.raw_os_error() == Some(libc::EBADF) => {}
@@ -167,7 +167,7 @@ impl Shared {
 
     /// Has the kernel watch what is armed.
     fn associate(&self, fd: RawFd, record: &Record) -> io::Result<()> {
-        let Some(flags) = poll_flags::EDGES.wanted(&record.arming) else {
+        let Some(flags) = poll_flags::EDGES.wanted(&record.edge) else {
             return Ok(());
         };
         // SAFETY: the pointer is a number of ours that nobody follows.
@@ -192,7 +192,7 @@ impl Shared {
         books.newest += 1;
         let record = Record {
             token,
-            arming: Arming::new(interest),
+            edge: Edge::new(interest),
             number: books.newest,
         };
         self.associate(fd, &record)?;
@@ -204,7 +204,7 @@ impl Shared {
         let mut books = lock(&self.books);
         let record = books.records.get_mut(&fd).ok_or_else(not_registered)?;
         record.token = token;
-        record.arming = Arming::new(interest);
+        record.edge = Edge::new(interest);
         self.associate(fd, record)
     }
 
@@ -222,10 +222,10 @@ impl Shared {
         }
     }
 
-    fn rearm(&self, fd: RawFd, directions: Interest) {
+    fn rearm(&self, fd: RawFd, directions: Interest, outcome: Outcome<'_>) {
         let mut books = lock(&self.books);
         if let Some(record) = books.records.get_mut(&fd) {
-            if record.arming.rearm(directions) {
+            if record.edge.rearm(&poll_flags::EDGES, directions, outcome) {
                 // Nobody is there to hear of a failure, which a closed descriptor is.
                 let _ = self.associate(fd, record);
             }

@@ -5,6 +5,7 @@ use std::os::fd::RawFd;
 
 use super::{Selector, Shared};
 use crate::sync::Arc;
+use crate::sys::seam::Outcome;
 use crate::sys::FdSelector;
 use crate::{Interest, Token};
 
@@ -38,8 +39,8 @@ impl Link {
         self.shared.remove(self.fd)
     }
 
-    pub(super) fn rearm(&self, directions: Interest) {
-        self.shared.rearm(self.fd, directions);
+    pub(super) fn rearm(&self, directions: Interest, outcome: Outcome<'_>) {
+        self.shared.rearm(self.fd, directions, outcome);
     }
 }
 

@@ -6,13 +6,13 @@
 //!   request that finishes as soon as a socket is ready (`windows/afd.rs`); its packet is the
 //!   event.
 //! * A request is good for one packet. What is still to be watched is asked for anew, with
-//!   the directions that are armed; `rearming.rs` says which. Changes are collected until
+//!   what is armed; `edge.rs` says which. Changes are collected until
 //!   the next wait, so that reading and writing to the end between two of them makes one
 //!   request. While a thread is waiting they are made at once.
 //! * A request's memory is the system's until its packet has been taken, also after it was
 //!   cancelled: the packet's pointer is a reference to the record that holds it.
-//! * A direction that was reported and not used up is not watched at all, nor are, when none
-//!   is left, errors. The operation that the program still has to try tells them.
+//! * A direction that was reported and not used up is not asked for; the peer's end and
+//!   errors still are, until they were reported too.
 //! * Named pipes have no readiness at all. Theirs is made of operations that run in advance
 //!   (`windows/named_pipe.rs`), whose packets come through the same port.
 //! * Any thread can post a packet of its own, which is the waker.
@@ -33,7 +33,6 @@ use crate::Token;
 
 mod afd_flags;
 mod afd_socket;
-mod edge_flags;
 mod rearming;
 
 use afd_socket::{Devices, Link, Socket};

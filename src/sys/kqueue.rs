@@ -27,7 +27,8 @@ use std::{fmt, io, mem, ptr};
 
 use super::family::{check, set_cloexec, FdSelector};
 use super::fmt_flags::fmt_flags;
-use super::{seam, timeout, Event};
+use super::seam::{self, Outcome};
+use super::{timeout, Event};
 use crate::readiness::Readiness;
 use crate::{Interest, Token};
 
@@ -207,7 +208,7 @@ impl seam::Registration<Selector> for Registration {
     }
 
     #[inline]
-    fn rearm(&self, _: Interest) {}
+    fn rearm(&self, _: Interest, _: Outcome<'_>) {}
 }
 
 impl AsFd for Selector {

@@ -16,6 +16,8 @@
 
 pub(crate) mod seam;
 
+#[allow(dead_code)] // Of use to backends that emulate edges. It is tested everywhere.
+mod edge;
 mod event;
 #[cfg(feature = "os-poll")]
 mod fmt_flags;

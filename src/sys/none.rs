@@ -7,7 +7,8 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use crate::readiness::Readiness;
-use crate::sys::{seam, Event, Handle};
+use crate::sys::seam::{self, Outcome};
+use crate::sys::{Event, Handle};
 use crate::{Interest, Token};
 
 #[derive(Debug)]
@@ -91,7 +92,7 @@ impl seam::Registration<Selector> for Unregistered {
     }
 
     #[inline]
-    fn rearm(&self, _: Interest) {}
+    fn rearm(&self, _: Interest, _: Outcome<'_>) {}
 }
 
 impl seam::Wake<Selector> for Waker {

@@ -5,7 +5,10 @@
 //!
 //! * We remember the registrations, in [`Books`] under a lock, by descriptor. The
 //!   list for the kernel is made from them before each call.
-//! * What it reports are levels; `rearming.rs` makes edges of them.
+//! * What it reports are levels; `edge.rs` makes edges of them.
+//! * An error that stands, and that an operation has not taken, is reported by every call. So
+//!   as to hear of anything else that becomes of its source, without spinning, every other
+//!   call leaves such a source out, and is short (`PACE`).
 //! * A call that is running does not see changes. Who changes the books while one
 //!   is running rings the selector's own bell, whose descriptor stands first in the
 //!   list; the wait then starts again with what is left of its time. The bell is rung
@@ -26,24 +29,23 @@ use std::time::Duration;
 use std::{fmt, io, mem};
 
 use super::bell::Bell;
+use super::edge::Edge;
 use super::family::check;
 use super::misuse::{already_registered, not_registered};
 use super::pollable::Pollable;
-use super::seam;
+use super::seam::{self, Outcome};
 use super::timeout::{self, Deadline};
 use super::Event;
 use crate::readiness::Readiness;
 use crate::sync::{lock, Arc, AtomicUsize, Mutex, MutexGuard, Ordering};
 use crate::{Interest, Token};
 
-mod edge_flags;
 mod fd_link;
 mod poll_flags;
 mod readiness_flags;
 mod rearming;
 
 use fd_link::Link;
-use rearming::Arming;
 
 pub(crate) struct Selector {
     shared: Arc<Shared>,
@@ -65,6 +67,8 @@ struct Books {
     /// The list for the kernel. It is lent to the running call, and always has
     /// room for the bell and every record, so that no call allocates.
     list: Vec<libc::pollfd>,
+    /// Whether a source in the list must be heard of even if nothing is true of it.
+    in_doubt: bool,
     /// Counts the calls.
     calls: u64,
     /// Whether a call is running, which will not look at the books before it comes back.
@@ -76,7 +80,7 @@ struct Books {
 
 struct Record {
     token: Token,
-    arming: Arming,
+    edge: Edge,
     /// The number of calls when it was made. A call with that number does not have it
     /// in its list: what it reports for the descriptor is about a predecessor.
     since: u64,
@@ -103,6 +107,7 @@ impl seam::Selector for Selector {
             records: BTreeMap::new(),
             wakers: Vec::new(),
             list: Vec::with_capacity(ROOM_AT_FIRST),
+            in_doubt: false,
             calls: 0,
             running: false,
             served: -1,
@@ -125,18 +130,39 @@ impl seam::Selector for Selector {
 
     fn select(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         let deadline = Deadline::after(timeout);
+        let mut pace = Pace::Everything;
         loop {
-            let (mut list, left) = self.shared.begin(deadline);
+            let (mut list, left) = self.shared.begin(deadline, pace);
             let polled = poll(&mut list, left);
             self.shared.end(list, polled, events)?;
             if !events.is_empty() || deadline.has_passed() {
                 return Ok(());
             }
+            pace = pace.other();
         }
     }
 }
 
 const ROOM_AT_FIRST: usize = 16;
+
+/// Which sources a call is about.
+#[derive(Copy, Clone)]
+enum Pace {
+    Everything,
+    /// All but those whose error stands, for a short while.
+    ButStanding,
+}
+
+impl Pace {
+    const SHORT: Duration = Duration::from_millis(10);
+
+    fn other(self) -> Pace {
+        match self {
+            Pace::Everything => Pace::ButStanding,
+            Pace::ButStanding => Pace::Everything,
+        }
+    }
+}
 
 impl Shared {
     /// Whether there is somebody who could ring.
@@ -145,27 +171,38 @@ impl Shared {
     }
 
     /// Makes the list of what to poll, and tells how long to.
-    fn begin(&self, deadline: Deadline) -> (Vec<libc::pollfd>, Option<Duration>) {
+    fn begin(&self, deadline: Deadline, pace: Pace) -> (Vec<libc::pollfd>, Option<Duration>) {
         let mut books = lock(&self.books);
         let mut list = mem::take(&mut books.list);
         list.clear();
         if self.has_bell() {
             list.push(entry(self.bell.fd(), libc::POLLIN as u32));
         }
-        list.extend(books.records.iter().filter_map(|(&fd, record)| {
-            let wanted = record.wanted()?;
-            Some(entry(fd, wanted))
-        }));
+        let mut left = deadline.left();
+        books.in_doubt = false;
+        let Books {
+            records, in_doubt, ..
+        } = &mut *books;
+        for (&fd, record) in records {
+            let Some(wanted) = record.wanted() else {
+                continue;
+            };
+            if record.edge.is_standing() && matches!(pace, Pace::ButStanding) {
+                left = Some(left.map_or(Pace::SHORT, |left| left.min(Pace::SHORT)));
+                continue;
+            }
+            *in_doubt |= record.edge.is_in_doubt();
+            list.push(entry(fd, wanted));
+        }
         // On 32 bits the number of this call may have been that of one long ago.
         self.rung.store(books.calls as usize, Ordering::Relaxed);
         books.calls += 1;
         books.running = true;
         if books.wakers.iter().any(|waker| waker.pending) {
             // It came before this call, or found no room in the last `Events`.
-            (list, Some(Duration::ZERO))
-        } else {
-            (list, deadline.left())
+            left = Some(Duration::ZERO);
         }
+        (list, left)
     }
 
     /// Takes the list back from the call, and turns what the kernel wrote into it
@@ -250,12 +287,13 @@ impl Shared {
         self.interrupt(books)
     }
 
-    fn rearm(&self, fd: RawFd, directions: Interest) {
+    fn rearm(&self, fd: RawFd, directions: Interest, outcome: Outcome<'_>) {
         let mut books = lock(&self.books);
         let Some(record) = books.records.get_mut(&fd) else {
             return;
         };
-        if record.arming.rearm(directions) {
+        let edges = &poll_flags::EDGES;
+        if record.edge.rearm(edges, directions, outcome) {
             // Nobody is there to hear of a failure; the next call sees the change.
             let _ = self.interrupt(books);
         }
@@ -298,8 +336,9 @@ impl Books {
     fn report_sources(&mut self, list: &[libc::pollfd], events: &mut Vec<Event>) {
         let first = list.partition_point(|entry| entry.fd <= self.served);
         let (before, after) = list.split_at(first);
-        let calls = self.calls;
-        for entry in after.iter().chain(before).filter(|it| it.revents != 0) {
+        let (calls, in_doubt) = (self.calls, self.in_doubt);
+        let is_answer = |entry: &&libc::pollfd| entry.revents != 0 || in_doubt;
+        for entry in after.iter().chain(before).filter(is_answer) {
             if !has_room(events) {
                 return;
             }
@@ -318,7 +357,7 @@ impl Record {
     fn new(token: Token, interest: Interest, since: u64) -> Record {
         Record {
             token,
-            arming: Arming::new(interest),
+            edge: Edge::new(interest),
             since,
             closed: false,
         }
@@ -329,7 +368,7 @@ impl Record {
         if self.closed {
             return None;
         }
-        let wanted = poll_flags::EDGES.wanted(&self.arming)?;
+        let wanted = poll_flags::EDGES.wanted(&self.edge)?;
         // The C library of WASI fails when it is asked for nothing, and tells nothing unasked.
         (wanted != 0 || cfg!(not(target_os = "wasi"))).then_some(wanted)
     }
@@ -340,7 +379,7 @@ impl Record {
             self.closed = true;
             return None;
         }
-        let flags = poll_flags::deliver(&mut self.arming, flags)?;
+        let flags = poll_flags::deliver(&mut self.edge, flags)?;
         Some(event(self.token, flags))
     }
 }

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use super::edge_flags::EdgeFlags;
 use super::readiness_flags::ReadinessFlags;
-use super::rearming::Arming;
+use crate::sys::edge::{Conditions, Edge, EdgeFlags};
 use crate::sys::fmt_flags::fmt_flags;
 
 // In one type: the systems use several.
@@ -37,19 +36,21 @@ pub(super) const POLL: ReadinessFlags = ReadinessFlags {
     socket: SOCKET,
 };
 
-/// How the directions are called.
+/// A hang-up and an error are reported whether asked for or not.
 pub(super) const EDGES: EdgeFlags = EdgeFlags {
-    readable: IN | RDHUP,
-    writable: OUT,
-    priority: PRI,
-    unasked: ERR | HUP,
+    flags: [IN, OUT, PRI, RDHUP, HUP, ERR],
     worth_trying: IN | OUT,
+    muting: Conditions::HANG_UP.union(Conditions::ERROR),
+    doubtable: Conditions::END
+        .union(Conditions::HANG_UP)
+        .union(Conditions::ERROR),
+    failure_takes_error: true,
 };
 
 /// What to tell the user when the system reports `flags`, and of what kind of source.
-pub(super) fn deliver(arming: &mut Arming, flags: u32) -> Option<u32> {
-    let told = EDGES.deliver(arming, flags)?;
-    Some(if arming.is_maybe_pipe() {
+pub(super) fn deliver(edge: &mut Edge, flags: u32) -> Option<u32> {
+    let told = EDGES.deliver(edge, flags)?;
+    Some(if edge.is_maybe_pipe() {
         told
     } else {
         told | SOCKET

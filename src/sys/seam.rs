@@ -91,9 +91,19 @@ pub(crate) trait Registration<S>: Default + Send + Sync {
     /// `NotFound` if `handle` is not registered with `selector`.
     fn deregister(&mut self, selector: &S, handle: Handle) -> io::Result<()>;
 
-    /// An operation in `directions` would block, failed, or moved less than was
-    /// asked for: where edges are emulated, watch exactly these directions again.
-    fn rearm(&self, directions: Interest);
+    /// An operation in `directions` has used up an edge: where edges are emulated, watch
+    /// again what that shows to be worth it.
+    fn rearm(&self, directions: Interest, outcome: Outcome<'_>);
+}
+
+/// How an operation ended that may have used up an edge.
+#[derive(Copy, Clone, Debug)]
+pub(crate) enum Outcome<'a> {
+    /// It moved less than was asked for.
+    Short,
+    Failed(&'a io::Error),
+    /// It returned the pending error of the socket as its value.
+    ErrorTaken,
 }
 
 /// Wakes a selector from any thread.

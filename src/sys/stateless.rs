@@ -5,7 +5,8 @@ use std::io;
 use std::os::fd::RawFd;
 
 use super::Selector;
-use crate::sys::{seam, FdSelector as _};
+use crate::sys::seam::{self, Outcome};
+use crate::sys::FdSelector as _;
 use crate::{Interest, Token};
 
 #[derive(Default)]
@@ -40,5 +41,5 @@ impl seam::Registration<Selector> for Registration {
     }
 
     #[inline]
-    fn rearm(&self, _: Interest) {}
+    fn rearm(&self, _: Interest, _: Outcome<'_>) {}
 }

@@ -99,6 +99,11 @@ pub struct Sender {
 /// When all senders are gone, it [is read-closed] and reading answers
 /// `Ok(0)` once what they wrote has been read.
 ///
+/// # Portability
+///
+/// A named pipe (FIFO) ends with its last sender and lives on with the next. With poll(2)
+/// that next one is not reported. Open a FIFO for reading and writing, and it does not end.
+///
 /// [is read-closed]: crate::event::Event::is_read_closed
 pub struct Receiver {
     pub(crate) inner: IoSource<File>,

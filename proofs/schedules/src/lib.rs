@@ -85,7 +85,8 @@ impl Socket {
 
     /// An operation in `direction` would have blocked.
     pub fn would_block(&self, direction: Interest) {
-        self.registration.rearm(direction);
+        let error = std::io::ErrorKind::WouldBlock.into();
+        self.registration.rearm(direction, Outcome::Failed(&error));
     }
 }
 

@@ -1,9 +1,5 @@
 //! `Poll::poll`: what it returns, when it returns, and what may happen meanwhile.
-#![cfg(all(
-    feature = "os-poll",
-    feature = "net",
-    any(target_os = "linux", windows)
-))]
+#![cfg(all(feature = "os-poll", feature = "net", any(unix, windows)))]
 
 mod util;
 
@@ -264,7 +260,7 @@ fn an_events_of_zero_is_invalid_when_nothing_is_ready() {
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 mod signals {
     use std::time::Instant;
 
@@ -285,17 +281,24 @@ mod signals {
         assert_eq!(installed, 0);
     }
 
-    fn send_signal(thread: i32) {
-        // SAFETY: takes no pointer; the thread is one of ours, and alive.
-        let sent = unsafe {
-            libc::syscall(
-                libc::SYS_tgkill,
-                libc::getpid(),
-                thread,
-                libc::c_long::from(libc::SIGUSR1),
-            )
-        };
-        assert_eq!(sent, 0);
+    /// A thread, by what is a number on some systems and a pointer on others.
+    #[derive(Copy, Clone)]
+    struct Thread(libc::pthread_t);
+
+    // SAFETY: it is only a name.
+    unsafe impl Send for Thread {}
+
+    impl Thread {
+        fn current() -> Thread {
+            // SAFETY: takes no pointer.
+            Thread(unsafe { libc::pthread_self() })
+        }
+
+        fn send_signal(self) {
+            // SAFETY: the thread is one of ours, and alive.
+            let sent = unsafe { libc::pthread_kill(self.0, libc::SIGUSR1) };
+            assert_eq!(sent, 0);
+        }
     }
 
     /// Polls while another thread sends one signal after another.
@@ -305,13 +308,14 @@ mod signals {
         timeout: Option<Duration>,
     ) -> io::Result<()> {
         let waker = Waker::new(poll.registry(), WAKER).unwrap();
-        let poller = thread_id();
+        let poller = Thread::current();
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
-            scope.spawn(|| {
+            let (done, waker) = (&done, &waker);
+            scope.spawn(move || {
                 let end = Instant::now() + LONG;
                 while !done.load(Ordering::Acquire) && Instant::now() < end {
-                    send_signal(poller);
+                    poller.send_signal();
                     thread::yield_now();
                 }
                 // Ends a poll that no signal ends, so that the test fails in time.

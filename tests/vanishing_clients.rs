@@ -2,7 +2,7 @@
 #![cfg(all(
     feature = "os-poll",
     feature = "net",
-    any(windows, all(target_os = "linux", feature = "os-ext"))
+    any(windows, all(unix, feature = "os-ext"))
 ))]
 
 mod util;

@@ -1,9 +1,5 @@
 //! A million wakes from many threads: none is lost, and the last one least of all.
-#![cfg(all(
-    feature = "os-poll",
-    feature = "net",
-    any(target_os = "linux", windows)
-))]
+#![cfg(all(feature = "os-poll", feature = "net", any(unix, windows)))]
 
 mod util;
 

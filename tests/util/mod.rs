@@ -16,21 +16,32 @@ pub const LONG: Duration = Duration::from_secs(20);
 /// Whether the selector under test is poll(2).
 pub const POLL2: bool = cfg!(mio_unsupported_force_poll_poll);
 
-/// Whether the waker under test is made of a pipe.
-pub const PIPE_WAKER: bool = cfg!(mio_unsupported_force_waker_pipe);
+/// Whether the system is a BSD or Apple's. Their sockets and pipes are of one family, and the
+/// constants below say where they differ from Linux'.
+const BSD: bool = cfg!(any(
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly"
+));
 
 /// Whether the selector under test is kqueue, on Linux by way of a shim. It has an event
 /// of each direction, which says nothing of the other one, and does not know whether
 /// something is registered.
-pub const KQUEUE: bool = !POLL2
-    && cfg!(any(
-        target_vendor = "apple",
-        target_os = "freebsd",
+pub const KQUEUE: bool = !POLL2 && (BSD || cfg!(mio_test_kqueue_shim));
+
+/// Whether the library uses `EVFILT_USER`, for its waker and in the place of a hang-up that the
+/// kernel refuses to watch for. Without, the one is a pipe, and the other comes with a delay.
+pub const USER_EVENTS: bool = KQUEUE
+    && !cfg!(any(
         target_os = "netbsd",
         target_os = "openbsd",
-        target_os = "dragonfly",
-        mio_test_kqueue_shim
+        mio_unsupported_force_waker_pipe
     ));
+
+/// Whether the waker under test is made of a pipe.
+pub const PIPE_WAKER: bool = cfg!(mio_unsupported_force_waker_pipe) || BSD && !USER_EVENTS;
 
 /// Whether the selector under test is Windows', in which requests that the AFD device
 /// answers once make the events.
@@ -44,6 +55,73 @@ pub const EMULATED_EDGES: bool = POLL2 || AFD;
 /// builds check it; of the selectors only kqueue cannot tell.
 pub const CHECKED: bool = !KQUEUE || cfg!(debug_assertions);
 
+// What differs between systems beside the selector. Of the BSDs it was measured on NetBSD, and
+// of the others it is what their sources and manuals say.
+
+/// Whether a full receiver of Unix datagrams can be waited for. A BSD's answers `ENOBUFS`
+/// instead of `WouldBlock`, and its senders count as writable all the time.
+pub const FULL_RECEIVER_BLOCKS: bool = !BSD;
+
+/// The kind of the error when a datagram is sent to a connected Unix socket that is gone.
+pub const GONE_RECEIVER: io::ErrorKind = if BSD {
+    io::ErrorKind::ConnectionReset
+} else {
+    io::ErrorKind::ConnectionRefused
+};
+
+/// The errors of sending through a Unix datagram socket that has no peer.
+#[cfg(unix)]
+pub const NO_RECEIVER: &[i32] = if BSD {
+    &[libc::ENOTCONN, libc::EDESTADDRREQ]
+} else {
+    &[libc::ENOTCONN]
+};
+
+/// Whether a Unix socket cannot be written to when the peer has shut reading down.
+pub const SHUT_READING_STOPS_THE_PEER: bool = !BSD;
+
+/// Whether connections that were not accepted are reset when their Unix listener is closed. A
+/// BSD may also just end them.
+pub const CLOSED_LISTENER_RESETS: bool = !BSD;
+
+/// The kind of the error when a Unix stream finds the backlog of a listener full.
+pub const FULL_BACKLOG: io::ErrorKind = if BSD {
+    io::ErrorKind::ConnectionRefused
+} else {
+    io::ErrorKind::WouldBlock
+};
+
+/// The longest path that a Unix socket can have here: the last byte is for the NUL.
+#[cfg(unix)]
+pub const LONGEST_PATH: usize = {
+    // The family, on a BSD with the length before it.
+    const HEADER: usize = 2;
+    std::mem::size_of::<libc::sockaddr_un>() - HEADER - 1
+};
+
+/// The longest UDP datagram: on a BSD by a limit of its own, elsewhere by the protocol.
+pub const LONGEST_DATAGRAM: usize = if BSD { 9_216 } else { 65_507 };
+
+/// Times to live that are refused. A BSD takes any number, but for OpenBSD.
+pub const IMPOSSIBLE_TTLS: &[u32] = if BSD && !cfg!(target_os = "openbsd") {
+    &[]
+} else {
+    &[0, 256]
+};
+
+/// Whether every address of 127.0.0.0/8 is this machine's.
+pub const WHOLE_LOOPBACK_NETWORK: bool = !BSD;
+
+/// Whether a TCP socket that is not connected can be shut down.
+pub const UNCONNECTED_IS_SHUT_DOWN: bool = cfg!(any(target_os = "netbsd", target_os = "openbsd"));
+
+/// Whether descriptors can be closed on exec from the moment that they are made.
+pub const CLOSED_ON_EXEC_FROM_BIRTH: bool = !cfg!(target_vendor = "apple");
+
+/// Whether the end of a stream is reported again when it has been read. The shim of kqueue
+/// cannot do it.
+const END_THAT_WAS_READ_IS_NEWS: bool = KQUEUE && cfg!(target_os = "netbsd");
+
 pub fn poll_and_events() -> (Poll, Events) {
     (Poll::new().unwrap(), Events::with_capacity(64))
 }
@@ -55,6 +133,16 @@ pub fn any_port() -> SocketAddr {
 
 pub fn any_port_v6() -> SocketAddr {
     "[::1]:0".parse().unwrap()
+}
+
+/// The same with an address of 127.0.0.0/8 that the caller has to itself: nobody else is given
+/// a port of it. Where there is only one address, the system is not quick to reuse a port.
+pub fn any_port_at([a, b, c]: [u8; 3]) -> SocketAddr {
+    if WHOLE_LOOPBACK_NETWORK {
+        ([127, a, b, c], 0).into()
+    } else {
+        any_port()
+    }
 }
 
 /// Polls, again when a signal comes.
@@ -163,6 +251,15 @@ pub fn expect_silence(poll: &mut Poll, events: &mut Events) {
     assert!(events.is_empty(), "unexpected: {events:?}");
 }
 
+/// Checks that nothing is ready after the end of a stream was read.
+#[track_caller]
+pub fn expect_silence_after_the_end(poll: &mut Poll, events: &mut Events) {
+    if END_THAT_WAS_READ_IS_NEWS {
+        settle(poll, events);
+    }
+    expect_silence(poll, events);
+}
+
 /// Checks that an operation answers `WouldBlock`.
 #[track_caller]
 pub fn expect_would_block<T: std::fmt::Debug>(result: io::Result<T>) {
@@ -227,30 +324,35 @@ pub fn temporary_path(name: &str) -> std::path::PathBuf {
 }
 
 /// The open descriptors of this process. Only for tests that have their process to
-/// themselves.
-#[cfg(target_os = "linux")]
+/// themselves. No descriptor is needed to find out, and no file system that lists them.
+#[cfg(unix)]
 pub fn open_fds() -> Vec<i32> {
-    let mut fds: Vec<i32> = std::fs::read_dir("/proc/self/fd")
-        .unwrap()
-        .map(|entry| {
-            entry
-                .unwrap()
-                .file_name()
-                .to_str()
-                .unwrap()
-                .parse()
-                .unwrap()
-        })
-        .collect();
-    // The directory itself was one of them.
+    // The lowest free number is given out first, so none is beyond what a test opens. Those
+    // from here on are the shim's of kqueue; the real one has none.
+    const END: i32 = 19_000;
     // SAFETY: takes no pointer.
-    fds.retain(|&fd| unsafe { libc::fcntl(fd, libc::F_GETFD) } != -1);
-    if KQUEUE {
-        // Those from here on are the shim's; the real one has none.
-        fds.retain(|&fd| fd < 19_000);
+    let is_open = |&fd: &i32| unsafe { libc::fcntl(fd, libc::F_GETFD) } != -1;
+    (0..END).filter(is_open).collect()
+}
+
+/// Sets how many descriptors this process may have to `wanted`, or to what it is let; returns
+/// the number.
+#[cfg(unix)]
+pub fn limit_fds(wanted: usize) -> usize {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the pointer is to a `rlimit` that lives through the calls.
+    unsafe {
+        assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit), 0);
+        limit.rlim_cur = limit.rlim_max.min(wanted as libc::rlim_t);
+        let set = libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
+        assert_eq!(set, 0, "{}", io::Error::last_os_error());
+        // Some systems set less, and say so only here.
+        assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit), 0);
     }
-    fds.sort_unstable();
-    fds
+    limit.rlim_cur as usize
 }
 
 /// As many handles are open in this process: Windows does not tell which.
@@ -284,6 +386,22 @@ pub fn open_fds() -> u32 {
     let counted = unsafe { GetProcessHandleCount(GetCurrentProcess(), &mut count) };
     assert_ne!(counted, 0, "{}", io::Error::last_os_error());
     count
+}
+
+/// How often this thread has gone to sleep, which it does when a call blocks, but not when
+/// others take the processor away from it. `None` where a thread cannot be asked about.
+pub fn sleeps() -> Option<i64> {
+    #[cfg(any(target_os = "linux", target_os = "freebsd"))]
+    {
+        // SAFETY: the structure is made of integers, for which zero is a value.
+        let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+        // SAFETY: `usage` is what the call fills.
+        let result = unsafe { libc::getrusage(libc::RUSAGE_THREAD, &mut usage) };
+        assert_eq!(result, 0);
+        Some(usage.ru_nvcsw.into())
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+    None
 }
 
 /// The number by which the kernel knows the calling thread.

@@ -1,18 +1,10 @@
 //! No descriptor of this crate reaches a program that is started, at whatever moment.
-#![cfg(all(
-    target_os = "linux",
-    feature = "os-poll",
-    feature = "net",
-    feature = "os-ext"
-))]
+#![cfg(all(unix, feature = "os-poll", feature = "net", feature = "os-ext"))]
 
 mod util;
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +15,8 @@ use mio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, Un
 use mio::unix::pipe::{self, Receiver, Sender};
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use util::{
-    any_port, expect_readable, in_own_process, open_fds, reset_on_close, temporary_path, KQUEUE,
+    any_port, expect_readable, in_own_process, open_fds, reset_on_close, temporary_path,
+    CLOSED_ON_EXEC_FROM_BIRTH, KQUEUE,
 };
 
 const LISTENER: Token = Token(0);
@@ -172,6 +165,15 @@ fn no_descriptor_reaches_a_program_that_is_started() {
 /// its making and the next one's.
 type Maker = Box<dyn FnMut() + Send>;
 
+/// A file that is removed at the end.
+struct Removed(PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        fs::remove_file(&self.0).unwrap();
+    }
+}
+
 /// A maker for everything that has a descriptor, for use by one thread. A kqueue is not closed
 /// on exec from birth, nor need it be: only the shim's is inherited through a fork.
 fn makers() -> Vec<Maker> {
@@ -179,10 +181,9 @@ fn makers() -> Vec<Maker> {
     let registry = poll.registry().try_clone().unwrap();
     let tcp = TcpListener::bind(any_port()).unwrap();
     let tcp_address = tcp.local_addr().unwrap();
-    let [name, listening, receiving] = [(); 3].map(|()| temporary_path("maker"));
-    // An abstract name, since nobody would be there in the end to remove a file.
-    let name = SocketAddr::from_abstract_name(name.as_os_str().as_bytes()).unwrap();
-    let unix = UnixListener::bind_addr(&name).unwrap();
+    let [unix_path, listening, receiving] = [(); 3].map(|()| temporary_path("maker"));
+    let unix = UnixListener::bind(&unix_path).unwrap();
+    let unix_path = Removed(unix_path);
     let mut makers: Vec<Maker> = vec![
         Box::new(move || drop(poll.registry().try_clone().unwrap())),
         Box::new(move || drop(Waker::new(&registry, WAKE).unwrap())),
@@ -199,7 +200,7 @@ fn makers() -> Vec<Maker> {
             fs::remove_file(&listening).unwrap();
         }),
         Box::new(move || {
-            let _client = UnixStream::connect_addr(&name).unwrap();
+            let _client = UnixStream::connect(&unix_path.0).unwrap();
             drop(accept(|| unix.accept()));
         }),
         Box::new(|| drop(UnixStream::pair().unwrap())),
@@ -234,7 +235,7 @@ fn no_moment_is_left_in_which_a_descriptor_could_be_inherited() {
     const NAME: &str = "no_moment_is_left_in_which_a_descriptor_could_be_inherited";
     const THREADS: usize = 2;
     const STARTS_PER_MAKER: usize = 25;
-    if is_started_to_tell() {
+    if is_started_to_tell() || !CLOSED_ON_EXEC_FROM_BIRTH {
         return;
     }
     in_own_process(NAME, || {

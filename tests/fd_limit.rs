@@ -1,11 +1,6 @@
 //! A process whose descriptors are exhausted: every operation that needs one says so,
 //! and none loses or leaks anything.
-#![cfg(all(
-    target_os = "linux",
-    feature = "os-poll",
-    feature = "net",
-    feature = "os-ext"
-))]
+#![cfg(all(unix, feature = "os-poll", feature = "net", feature = "os-ext"))]
 
 mod util;
 
@@ -39,7 +34,7 @@ struct Exhausted {
 impl Exhausted {
     /// Lowers the limit and takes what is left, except for `spare` descriptors.
     fn but_for(spare: usize) -> Exhausted {
-        lower_the_limit();
+        assert_eq!(util::limit_fds(LIMIT as usize), LIMIT as usize);
         let mut fillers = Vec::new();
         loop {
             // SAFETY: takes no pointer.
@@ -61,19 +56,6 @@ impl Exhausted {
 
     fn release_one(&mut self) {
         self.fillers.pop().unwrap();
-    }
-}
-
-fn lower_the_limit() {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: the pointer is to a `rlimit` that lives through both calls.
-    unsafe {
-        assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit), 0);
-        limit.rlim_cur = LIMIT as libc::rlim_t;
-        assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &limit), 0);
     }
 }
 

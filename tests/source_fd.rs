@@ -3,7 +3,7 @@
 //! The tests of a program run in threads that share its table of descriptors. Where the
 //! number of a closed descriptor matters, the test works at a number of its own
 //! far above those that the others are given ([`at_own_number`]).
-#![cfg(all(target_os = "linux", feature = "os-ext", feature = "net"))]
+#![cfg(all(unix, feature = "os-ext", feature = "net"))]
 
 mod util;
 
@@ -18,11 +18,11 @@ use std::time::{Duration, Instant};
 use std::{mem, ptr};
 
 use mio::event::Event;
-use mio::unix::SourceFd;
+use mio::unix::{pipe, SourceFd};
 use mio::{Events, Interest, Poll, Registry, Token};
 use util::{
-    any_port, drain, expect, expect_readable, expect_silence, expect_writable, poll_and_events,
-    temporary_path, KQUEUE, LONG, POLL2,
+    any_port, drain, expect, expect_readable, expect_silence, expect_writable, fill, limit_fds,
+    poll_and_events, temporary_path, KQUEUE, LONG, POLL2,
 };
 
 const TOKEN: Token = Token(1);
@@ -43,6 +43,8 @@ fn deregister(registry: &Registry, fd: RawFd) -> io::Result<()> {
 /// Moves a descriptor to a number that nobody else will be given.
 fn at_own_number(fd: OwnedFd) -> OwnedFd {
     static NEXT: AtomicI32 = AtomicI32::new(500);
+    // Fewer may be the rule.
+    assert!(limit_fds(1_000) >= 1_000);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let moved = duplicate_at(&fd, number);
     assert_eq!(moved.as_raw_fd(), number);
@@ -66,67 +68,60 @@ fn owned(fd: RawFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
-fn eventfd(count: u32) -> File {
-    // SAFETY: takes no pointer.
-    let fd = unsafe { libc::eventfd(count, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-    owned(fd).into()
+/// A pipe whose reading end is the source under test.
+struct Source {
+    receiver: OwnedFd,
+    sender: pipe::Sender,
 }
 
-fn add(mut eventfd: &File, count: u64) {
-    eventfd.write_all(&count.to_ne_bytes()).unwrap();
+impl Source {
+    fn new() -> Source {
+        let (sender, receiver) = pipe::new().unwrap();
+        let receiver = receiver.into();
+        Source { receiver, sender }
+    }
+
+    /// At a number that nobody else will be given.
+    fn at_own_number() -> Source {
+        let mut source = Source::new();
+        source.receiver = at_own_number(source.receiver);
+        source
+    }
+
+    fn fd(&self) -> RawFd {
+        self.receiver.as_raw_fd()
+    }
+
+    fn add(&self, count: usize) {
+        assert_eq!((&self.sender).write(&vec![1; count]).unwrap(), count);
+    }
+
+    /// Takes all that is there; how much it was.
+    fn take(&self) -> usize {
+        drain(&mut pipe::Receiver::from(
+            self.receiver.try_clone().unwrap(),
+        ))
+        .len()
+    }
 }
 
-/// Takes the count of an eventfd, or the number of times that a timer has expired.
-fn take(mut counter: &File) -> u64 {
-    let mut count = [0; 8];
-    counter.read_exact(&mut count).unwrap();
-    u64::from_ne_bytes(count)
-}
-
-/// A poll with an eventfd in it.
-fn registered_eventfd(interest: Interest) -> (Poll, Events, File) {
+/// A poll with a source in it.
+fn registered(interest: Interest) -> (Poll, Events, Source) {
     let (poll, events) = poll_and_events();
-    let eventfd = eventfd(0);
-    register(poll.registry(), eventfd.as_raw_fd(), interest).unwrap();
-    (poll, events, eventfd)
+    let source = Source::new();
+    register(poll.registry(), source.fd(), interest).unwrap();
+    (poll, events, source)
 }
 
 #[test]
-fn an_eventfd_is_reported() {
-    let (mut poll, mut events, eventfd) = registered_eventfd(Interest::READABLE);
+fn a_pipe_is_reported() {
+    let (mut poll, mut events, source) = registered(Interest::READABLE);
     expect_silence(&mut poll, &mut events);
-    add(&eventfd, 3);
+    source.add(3);
     let event = expect_readable(&mut poll, &mut events, TOKEN);
     assert!(!event.is_error() && !event.is_read_closed());
-    assert_eq!(take(&eventfd), 3);
+    assert_eq!(source.take(), 3);
     expect_silence(&mut poll, &mut events);
-}
-
-#[test]
-fn a_timerfd_is_reported_when_it_expires() {
-    let (mut poll, mut events) = poll_and_events();
-    // SAFETY: takes no pointer.
-    let fd = unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC) };
-    let timer = File::from(owned(fd));
-    register(poll.registry(), timer.as_raw_fd(), Interest::READABLE).unwrap();
-    expect_silence(&mut poll, &mut events);
-
-    let (zero, start) = (Duration::ZERO, Instant::now());
-    let delay = Duration::from_millis(20);
-    let time = |duration: Duration| libc::timespec {
-        tv_sec: duration.as_secs() as libc::time_t,
-        tv_nsec: duration.subsec_nanos() as _,
-    };
-    let times = libc::itimerspec {
-        it_interval: time(zero),
-        it_value: time(delay),
-    };
-    // SAFETY: `times` lives through the call, and the old times are not asked for.
-    let set = unsafe { libc::timerfd_settime(timer.as_raw_fd(), 0, &times, ptr::null_mut()) };
-    assert_eq!(set, 0);
-    expect_readable(&mut poll, &mut events, TOKEN);
-    assert!(start.elapsed() >= delay);
-    assert_eq!(take(&timer), 1);
 }
 
 #[test]
@@ -145,19 +140,95 @@ fn a_terminal_is_reported() {
 }
 
 fn pseudo_terminal() -> (File, File) {
-    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
     // SAFETY: takes no pointer.
-    let master = owned(unsafe { libc::posix_openpt(flags) });
-    let mut name = [0; 128];
-    // SAFETY: the last call writes at most the length of `name`, and ends it with a NUL.
+    let master = owned(unsafe { libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY) });
+    // SAFETY: the name is the C library's, ended by a NUL, and no other thread asks for one.
     let terminal = unsafe {
         assert_eq!(libc::grantpt(master.as_raw_fd()), 0);
         assert_eq!(libc::unlockpt(master.as_raw_fd()), 0);
-        let named = libc::ptsname_r(master.as_raw_fd(), name.as_mut_ptr(), name.len());
-        assert_eq!(named, 0);
-        owned(libc::open(name.as_ptr(), flags))
+        let name = libc::ptsname(master.as_raw_fd());
+        assert!(!name.is_null(), "{}", io::Error::last_os_error());
+        owned(libc::open(name, libc::O_RDWR | libc::O_NOCTTY))
     };
     (master.into(), terminal.into())
+}
+
+/// Descriptors that only Linux has.
+#[cfg(target_os = "linux")]
+mod counters {
+    use super::*;
+
+    /// Takes the count of an eventfd, or the number of times that a timer has expired.
+    fn take(mut counter: &File) -> u64 {
+        let mut count = [0; 8];
+        counter.read_exact(&mut count).unwrap();
+        u64::from_ne_bytes(count)
+    }
+
+    fn add(mut eventfd: &File, count: u64) {
+        eventfd.write_all(&count.to_ne_bytes()).unwrap();
+    }
+
+    /// A poll with an eventfd in it.
+    fn registered_eventfd(interest: Interest) -> (Poll, Events, File) {
+        let (poll, events) = poll_and_events();
+        // SAFETY: takes no pointer.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        let eventfd = File::from(owned(fd));
+        register(poll.registry(), eventfd.as_raw_fd(), interest).unwrap();
+        (poll, events, eventfd)
+    }
+
+    #[test]
+    fn an_eventfd_is_reported() {
+        let (mut poll, mut events, eventfd) = registered_eventfd(Interest::READABLE);
+        expect_silence(&mut poll, &mut events);
+        add(&eventfd, 3);
+        let event = expect_readable(&mut poll, &mut events, TOKEN);
+        assert!(!event.is_error() && !event.is_read_closed());
+        assert_eq!(take(&eventfd), 3);
+        expect_silence(&mut poll, &mut events);
+    }
+
+    #[test]
+    fn a_timerfd_is_reported_when_it_expires() {
+        let (mut poll, mut events) = poll_and_events();
+        // SAFETY: takes no pointer.
+        let fd = unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC) };
+        let timer = File::from(owned(fd));
+        register(poll.registry(), timer.as_raw_fd(), Interest::READABLE).unwrap();
+        expect_silence(&mut poll, &mut events);
+
+        let (zero, start) = (Duration::ZERO, Instant::now());
+        let delay = Duration::from_millis(20);
+        let time = |duration: Duration| libc::timespec {
+            tv_sec: duration.as_secs() as libc::time_t,
+            tv_nsec: duration.subsec_nanos() as _,
+        };
+        let times = libc::itimerspec {
+            it_interval: time(zero),
+            it_value: time(delay),
+        };
+        // SAFETY: `times` lives through the call, and the old times are not asked for.
+        let set = unsafe { libc::timerfd_settime(timer.as_raw_fd(), 0, &times, ptr::null_mut()) };
+        assert_eq!(set, 0);
+        expect_readable(&mut poll, &mut events, TOKEN);
+        assert!(start.elapsed() >= delay);
+        assert_eq!(take(&timer), 1);
+    }
+
+    #[test]
+    fn a_counter_is_writable_until_it_is_full() {
+        let (mut poll, mut events, eventfd) = registered_eventfd(Interest::WRITABLE.level());
+        for _ in 0..4 {
+            expect_writable(&mut poll, &mut events, TOKEN);
+        }
+        // The counter is full: its next value would be all ones.
+        add(&eventfd, u64::MAX - 1);
+        expect_silence(&mut poll, &mut events);
+        take(&eventfd);
+        expect_writable(&mut poll, &mut events, TOKEN);
+    }
 }
 
 #[test]
@@ -185,27 +256,28 @@ fn sockets_of_the_standard_library_are_reported() {
 #[test]
 fn what_is_ready_already_is_reported_after_registering() {
     let (mut poll, mut events) = poll_and_events();
-    let eventfd = eventfd(1);
-    register(poll.registry(), eventfd.as_raw_fd(), Interest::READABLE).unwrap();
+    let source = Source::new();
+    source.add(1);
+    register(poll.registry(), source.fd(), Interest::READABLE).unwrap();
     expect_readable(&mut poll, &mut events, TOKEN);
     expect_silence(&mut poll, &mut events);
 }
 
-/// The kernel of epoll keeps track of edges. The other backend does not see the I/O, and
-/// reports a direction once per registration, as documented.
+/// The kernel keeps track of edges. poll(2) does not see the I/O, and reports a direction once
+/// per registration, as documented.
 #[test]
 fn an_edge_is_exact_or_waits_for_reregistering() {
-    let (mut poll, mut events, eventfd) = registered_eventfd(Interest::READABLE);
+    let (mut poll, mut events, source) = registered(Interest::READABLE);
     for _ in 0..3 {
-        add(&eventfd, 1);
+        source.add(1);
         expect_readable(&mut poll, &mut events, TOKEN);
         expect_silence(&mut poll, &mut events);
-        assert_eq!(take(&eventfd), 1);
+        assert_eq!(source.take(), 1);
         if POLL2 {
-            add(&eventfd, 1);
+            source.add(1);
             expect_silence(&mut poll, &mut events);
-            assert_eq!(take(&eventfd), 1);
-            reregister(poll.registry(), eventfd.as_raw_fd(), Interest::READABLE).unwrap();
+            assert_eq!(source.take(), 1);
+            reregister(poll.registry(), source.fd(), Interest::READABLE).unwrap();
         }
         expect_silence(&mut poll, &mut events);
     }
@@ -213,15 +285,11 @@ fn an_edge_is_exact_or_waits_for_reregistering() {
 
 #[test]
 fn reregistering_reports_what_is_ready_again() {
-    let (mut poll, mut events, eventfd) = registered_eventfd(Interest::READABLE);
-    add(&eventfd, 1);
+    let (mut poll, mut events, source) = registered(Interest::READABLE);
+    source.add(1);
     for token in [TOKEN, AGAIN, TOKEN] {
         poll.registry()
-            .reregister(
-                &mut SourceFd(&eventfd.as_raw_fd()),
-                token,
-                Interest::READABLE,
-            )
+            .reregister(&mut SourceFd(&source.fd()), token, Interest::READABLE)
             .unwrap();
         expect_readable(&mut poll, &mut events, token);
         expect_silence(&mut poll, &mut events);
@@ -245,31 +313,33 @@ fn directions_are_reported_apart() {
 
 #[test]
 fn a_level_is_reported_until_it_is_gone() {
-    let (mut poll, mut events, eventfd) = registered_eventfd(Interest::READABLE.level());
+    let (mut poll, mut events, source) = registered(Interest::READABLE.level());
     for _ in 0..3 {
         expect_silence(&mut poll, &mut events);
-        add(&eventfd, 5);
+        source.add(5);
         for _ in 0..4 {
             expect_readable(&mut poll, &mut events, TOKEN);
         }
-        assert_eq!(take(&eventfd), 5);
+        assert_eq!(source.take(), 5);
     }
     expect_silence(&mut poll, &mut events);
-    deregister(poll.registry(), eventfd.as_raw_fd()).unwrap();
-    add(&eventfd, 1);
+    deregister(poll.registry(), source.fd()).unwrap();
+    source.add(1);
     expect_silence(&mut poll, &mut events);
 }
 
 #[test]
 fn a_level_of_writing_is_reported_until_it_is_gone() {
-    let (mut poll, mut events, eventfd) = registered_eventfd(Interest::WRITABLE.level());
+    let (mut poll, mut events) = poll_and_events();
+    let mut source = Source::new();
+    let fd = source.sender.as_raw_fd();
+    register(poll.registry(), fd, Interest::WRITABLE.level()).unwrap();
     for _ in 0..4 {
         expect_writable(&mut poll, &mut events, TOKEN);
     }
-    // The counter is full: its next value would be all ones.
-    add(&eventfd, u64::MAX - 1);
+    let written = fill(&mut source.sender);
     expect_silence(&mut poll, &mut events);
-    take(&eventfd);
+    assert_eq!(source.take(), written);
     expect_writable(&mut poll, &mut events, TOKEN);
 }
 
@@ -277,7 +347,7 @@ fn a_level_of_writing_is_reported_until_it_is_gone() {
 #[test]
 fn a_descriptor_that_is_not_open_is_an_error() {
     let (poll, _) = poll_and_events();
-    let closed = at_own_number(eventfd(0).into()).as_raw_fd();
+    let closed = Source::at_own_number().fd();
     for fd in [closed, -1, RawFd::MIN, RawFd::MAX] {
         for interest in [Interest::READABLE, Interest::WRITABLE] {
             for result in [
@@ -467,8 +537,8 @@ fn registering_twice_is_an_error_and_changes_nothing() {
     if KQUEUE {
         return;
     }
-    let (mut poll, mut events, eventfd) = registered_eventfd(Interest::READABLE);
-    let fd = eventfd.as_raw_fd();
+    let (mut poll, mut events, source) = registered(Interest::READABLE);
+    let fd = source.fd();
     let error = poll
         .registry()
         .register(&mut SourceFd(&fd), AGAIN, Interest::WRITABLE)
@@ -479,7 +549,7 @@ fn registering_twice_is_an_error_and_changes_nothing() {
         error.to_string(),
         "I/O source already registered with a `Registry`"
     );
-    add(&eventfd, 1);
+    source.add(1);
     let event = expect_readable(&mut poll, &mut events, TOKEN);
     assert!(!event.is_writable());
 }
@@ -491,8 +561,8 @@ fn what_is_not_registered_is_not_found() {
         return;
     }
     let (poll, _) = poll_and_events();
-    let eventfd = eventfd(0);
-    let fd = eventfd.as_raw_fd();
+    let source = Source::new();
+    let fd = source.fd();
     let kind = |result: io::Result<()>| {
         let error = result.unwrap_err();
         assert_eq!(
@@ -520,12 +590,12 @@ fn what_is_not_registered_is_not_found() {
 
 #[test]
 fn a_deregistered_descriptor_is_silent() {
-    let (mut poll, mut events, eventfd) = registered_eventfd(Interest::READABLE);
+    let (mut poll, mut events, source) = registered(Interest::READABLE);
     // An event that is ready, but not delivered yet, goes with the registration.
-    add(&eventfd, 1);
-    deregister(poll.registry(), eventfd.as_raw_fd()).unwrap();
+    source.add(1);
+    deregister(poll.registry(), source.fd()).unwrap();
     expect_silence(&mut poll, &mut events);
-    add(&eventfd, 1);
+    source.add(1);
     expect_silence(&mut poll, &mut events);
 }
 
@@ -533,20 +603,21 @@ fn a_deregistered_descriptor_is_silent() {
 #[test]
 fn a_reused_number_has_no_event_of_its_predecessor() {
     let (mut poll, mut events) = poll_and_events();
-    let first = at_own_number(eventfd(7).into());
-    let number = first.as_raw_fd();
+    let first = Source::at_own_number();
+    first.add(7);
+    let number = first.fd();
     register(poll.registry(), number, Interest::READABLE).unwrap();
     deregister(poll.registry(), number).unwrap();
     drop(first);
 
-    let second = eventfd(0);
-    let reused = duplicate_at(&second.try_clone().unwrap().into(), number);
+    let second = Source::new();
+    let reused = duplicate_at(&second.receiver, number);
     assert_eq!(reused.as_raw_fd(), number);
     poll.registry()
         .register(&mut SourceFd(&number), AGAIN, Interest::READABLE)
         .unwrap();
     expect_silence(&mut poll, &mut events);
-    add(&second, 1);
+    second.add(1);
     expect_readable(&mut poll, &mut events, AGAIN);
     expect_silence(&mut poll, &mut events);
 }
@@ -555,10 +626,10 @@ fn a_reused_number_has_no_event_of_its_predecessor() {
 #[test]
 fn a_descriptor_that_was_closed_does_not_end_a_wait() {
     let (mut poll, mut events) = poll_and_events();
-    let eventfd = at_own_number(eventfd(0).into());
-    let number = eventfd.as_raw_fd();
+    let source = Source::at_own_number();
+    let number = source.fd();
     register(poll.registry(), number, Interest::READABLE).unwrap();
-    drop(eventfd);
+    drop(source.receiver);
     let timeout = Duration::from_millis(30);
     for _ in 0..3 {
         let start = Instant::now();
@@ -583,20 +654,20 @@ fn a_descriptor_that_was_closed_does_not_end_a_wait() {
 fn a_number_that_was_closed_without_deregistering_can_be_registered_again() {
     for interest in [Interest::READABLE, Interest::READABLE.level()] {
         let (mut poll, mut events) = poll_and_events();
-        let first = at_own_number(eventfd(0).into());
-        let number = first.as_raw_fd();
+        let first = Source::at_own_number();
+        let number = first.fd();
         register(poll.registry(), number, interest).unwrap();
         drop(first);
         expect_silence(&mut poll, &mut events);
 
-        let second = eventfd(0);
-        let reused = duplicate_at(&second.try_clone().unwrap().into(), number);
+        let second = Source::new();
+        let reused = duplicate_at(&second.receiver, number);
         assert_eq!(reused.as_raw_fd(), number);
         poll.registry()
             .register(&mut SourceFd(&number), AGAIN, interest)
             .unwrap();
         expect_silence(&mut poll, &mut events);
-        add(&second, 1);
+        second.add(1);
         expect_readable(&mut poll, &mut events, AGAIN);
         deregister(poll.registry(), number).unwrap();
     }
@@ -682,12 +753,12 @@ fn a_descriptor_that_was_closed_takes_no_turn() {
 #[test]
 fn a_duplicate_has_no_events_after_deregistering() {
     let (mut poll, mut events) = poll_and_events();
-    let duplicate = eventfd(0);
-    let eventfd = at_own_number(duplicate.try_clone().unwrap().into());
-    register(poll.registry(), eventfd.as_raw_fd(), Interest::READABLE).unwrap();
-    deregister(poll.registry(), eventfd.as_raw_fd()).unwrap();
-    drop(eventfd);
-    add(&duplicate, 1);
+    let source = Source::new();
+    let duplicate = at_own_number(source.receiver.try_clone().unwrap());
+    register(poll.registry(), duplicate.as_raw_fd(), Interest::READABLE).unwrap();
+    deregister(poll.registry(), duplicate.as_raw_fd()).unwrap();
+    drop(duplicate);
+    source.add(1);
     expect_silence(&mut poll, &mut events);
 }
 
@@ -696,12 +767,12 @@ fn a_duplicate_has_no_events_after_deregistering() {
 #[test]
 fn a_duplicate_keeps_the_events_of_a_closed_descriptor_with_epoll() {
     let (mut poll, mut events) = poll_and_events();
-    let duplicate = eventfd(0);
-    let closed = at_own_number(duplicate.try_clone().unwrap().into());
+    let source = Source::new();
+    let closed = at_own_number(source.receiver.try_clone().unwrap());
     let number = closed.as_raw_fd();
     register(poll.registry(), number, Interest::READABLE).unwrap();
     drop(closed);
-    add(&duplicate, 1);
+    source.add(1);
     if POLL2 || KQUEUE {
         expect_silence(&mut poll, &mut events);
         assert_eq!(deregister(poll.registry(), number).is_ok(), POLL2);
@@ -712,20 +783,20 @@ fn a_duplicate_keeps_the_events_of_a_closed_descriptor_with_epoll() {
     assert_eq!(error.raw_os_error(), Some(libc::EBADF));
 
     // The same file at the same number is what is registered still.
-    let back = duplicate_at(&duplicate.try_clone().unwrap().into(), number);
+    let back = duplicate_at(&source.receiver, number);
     assert_eq!(back.as_raw_fd(), number);
     let error = register(poll.registry(), number, Interest::READABLE).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
     deregister(poll.registry(), number).unwrap();
-    add(&duplicate, 1);
+    source.add(1);
     expect_silence(&mut poll, &mut events);
 }
 
 /// Edge case 15: a duplicate is a source of its own.
 #[test]
 fn duplicates_are_registered_side_by_side() {
-    let (mut poll, mut events, eventfd) = registered_eventfd(Interest::READABLE);
-    let duplicate = eventfd.try_clone().unwrap();
+    let (mut poll, mut events, source) = registered(Interest::READABLE);
+    let duplicate = source.receiver.try_clone().unwrap();
     poll.registry()
         .register(
             &mut SourceFd(&duplicate.as_raw_fd()),
@@ -733,7 +804,7 @@ fn duplicates_are_registered_side_by_side() {
             Interest::READABLE,
         )
         .unwrap();
-    add(&eventfd, 1);
+    source.add(1);
     let mut seen = [false; 2];
     while seen.contains(&false) {
         util::poll(&mut poll, &mut events, Some(LONG));
@@ -750,14 +821,14 @@ fn duplicates_are_registered_side_by_side() {
 #[cfg(not(mio_unsupported_force_poll_poll))]
 fn a_poll_is_waited_for_by_another() {
     let (mut outer, mut outer_events) = poll_and_events();
-    let (mut inner, mut inner_events, eventfd) = registered_eventfd(Interest::READABLE);
+    let (mut inner, mut inner_events, source) = registered(Interest::READABLE);
     register(outer.registry(), inner.as_raw_fd(), Interest::READABLE).unwrap();
     for _ in 0..3 {
         expect_silence(&mut outer, &mut outer_events);
-        add(&eventfd, 1);
+        source.add(1);
         expect_readable(&mut outer, &mut outer_events, TOKEN);
         expect_readable(&mut inner, &mut inner_events, TOKEN);
-        take(&eventfd);
+        source.take();
         expect_silence(&mut inner, &mut inner_events);
     }
 }

@@ -1,26 +1,32 @@
 //! Addresses of many peers, of every length and form, arrive as they were.
-#![cfg(all(target_os = "linux", feature = "os-poll", feature = "net"))]
+#![cfg(all(unix, feature = "os-poll", feature = "net"))]
 
 mod util;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+#[cfg(target_os = "linux")]
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{self as unix, SocketAddr as UnixAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mio::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener};
 use mio::{Events, Interest, Poll, Token};
-use util::{any_port, any_port_v6, expect_readable, poll_and_events, temporary_path, LONG};
+use util::{
+    any_port, any_port_at, any_port_v6, expect_readable, poll_and_events, temporary_path, LONG,
+    LONGEST_PATH,
+};
 
 const PEERS: u32 = 500;
 const SERVER: Token = Token(0);
 
-/// Addresses of the loopback network, far apart, so that every byte of them varies.
+/// Addresses of the loopback network, far apart, so that every byte of them varies; at least
+/// those of the port do.
 fn address_of(peer: u32) -> SocketAddr {
     let [_, a, b, c] = (peer * 33_331 + 2).to_be_bytes();
-    (Ipv4Addr::new(127, a, b, c), 0).into()
+    any_port_at([a, b, c])
 }
 
 /// Edge case 19: whatever bytes an address is made of, `recv_from` and `send_to` convert
@@ -84,10 +90,6 @@ fn accepted_connections_name_each_of_many_clients() {
     }
 }
 
-/// The most that a name takes on Linux: the 108 bytes less the one that ends a path, or
-/// that begins an abstract name.
-const LONGEST_NAME: usize = 107;
-
 /// A directory whose name leaves room for short names in it.
 fn directory() -> PathBuf {
     let path = temporary_path("d");
@@ -96,26 +98,39 @@ fn directory() -> PathBuf {
 }
 
 /// Every form of name that a Unix socket can have: paths of every length that the system
-/// takes, and abstract names of every length, with the bytes that mislead: NUL and `/`.
-fn unix_names(directory: &std::path::Path) -> Vec<UnixAddr> {
+/// takes, and what else there is.
+fn unix_names(directory: &Path) -> Vec<UnixAddr> {
     let shortest = directory.as_os_str().len() + 2;
-    let paths = (shortest..=LONGEST_NAME).map(|len| {
+    let paths = (shortest..=LONGEST_PATH).map(|len| {
         let name = "n".repeat(len - shortest + 1);
         UnixAddr::from_pathname(directory.join(name)).unwrap()
     });
+    paths.chain(abstract_names()).collect()
+}
+
+/// Abstract names of every length, with the bytes that mislead: NUL and `/`.
+#[cfg(target_os = "linux")]
+fn abstract_names() -> Vec<UnixAddr> {
     let unique = std::process::id().to_ne_bytes();
-    let names = (unique.len()..=LONGEST_NAME).map(|len| {
+    // The NUL that begins such a name takes the place of the one that ends a path.
+    let names = (unique.len()..=LONGEST_PATH).map(|len| {
         let mut name = unique.to_vec();
         let bytes = [0, b'/', b'a', 255, 0].iter().cycle();
         name.extend(bytes.take(len - unique.len()));
         UnixAddr::from_abstract_name(name).unwrap()
     });
-    paths.chain(names).collect()
+    names.collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn abstract_names() -> Vec<UnixAddr> {
+    Vec::new()
 }
 
 #[track_caller]
 fn assert_same(found: &UnixAddr, expected: &UnixAddr) {
     assert_eq!(found.as_pathname(), expected.as_pathname());
+    #[cfg(target_os = "linux")]
     assert_eq!(found.as_abstract_name(), expected.as_abstract_name());
     assert_eq!(found.is_unnamed(), expected.is_unnamed());
 }
@@ -189,43 +204,23 @@ fn accepting_names_clients_that_have_unix_names_of_every_length() {
 
 /// Makes a stream socket that is bound to `name` and connected to `path`. A listener
 /// knows how to bind; a socket that listens cannot connect, so this takes three calls.
-fn connect_from(name: &UnixAddr, path: &std::path::Path) -> unix::UnixStream {
-    use std::os::fd::{FromRawFd, OwnedFd};
-
-    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
-    // SAFETY: takes no pointer; the kernel makes the descriptor for us.
-    let socket = unsafe { OwnedFd::from_raw_fd(libc::socket(libc::AF_UNIX, kind, 0)) };
-    let path = UnixAddr::from_pathname(path).unwrap();
-    for (address, call) in [(name, libc::bind as Call), (&path, libc::connect as Call)] {
-        give_address(&socket, address, call);
-    }
-    socket.into()
+fn connect_from(name: &UnixAddr, path: &Path) -> unix::UnixStream {
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&raw(name)).unwrap();
+    socket
+        .connect(&socket2::SockAddr::unix(path).unwrap())
+        .unwrap();
+    OwnedFd::from(socket).into()
 }
 
-type Call =
-    unsafe extern "C" fn(libc::c_int, *const libc::sockaddr, libc::socklen_t) -> libc::c_int;
+fn raw(name: &UnixAddr) -> socket2::SockAddr {
+    #[cfg(target_os = "linux")]
+    if let Some(name) = name.as_abstract_name() {
+        use std::os::unix::ffi::OsStrExt;
 
-fn give_address(socket: &impl std::os::fd::AsRawFd, address: &UnixAddr, call: Call) {
-    // SAFETY: all zeros is a value of this type.
-    let mut raw: libc::sockaddr_un = unsafe { std::mem::zeroed() };
-    raw.sun_family = libc::AF_UNIX as libc::sa_family_t;
-    let (start, name) = match (address.as_pathname(), address.as_abstract_name()) {
-        (Some(path), _) => (0, path.to_str().unwrap().as_bytes()),
-        (None, Some(name)) => (1, name),
-        (None, None) => unreachable!("a name was asked for"),
-    };
-    for (to, &from) in raw.sun_path[start..].iter_mut().zip(name) {
-        *to = from as libc::c_char;
+        // So does socket2 tell an abstract name from a path.
+        let name = [b"\0", name].concat();
+        return socket2::SockAddr::unix(std::ffi::OsStr::from_bytes(&name)).unwrap();
     }
-    // A path is ended by a NUL that counts, an abstract name begins with one.
-    let len = std::mem::size_of::<libc::sa_family_t>() + 1 + name.len();
-    // SAFETY: `raw` lives through the call, and is initialised up to `len`.
-    let done = unsafe {
-        call(
-            socket.as_raw_fd(),
-            std::ptr::addr_of!(raw).cast(),
-            len as libc::socklen_t,
-        )
-    };
-    assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+    socket2::SockAddr::unix(name.as_pathname().unwrap()).unwrap()
 }

@@ -1,6 +1,7 @@
-//! Every item of the published API for Linux and Windows, version 1.2.5, with its
-//! signature and under its features: a program written for that version compiles.
-#![cfg(any(target_os = "linux", windows))]
+//! Every item of the published API, version 1.2.5, for Linux and Windows, and as far as it is
+//! theirs too for the other Unix systems, with its signature and under its features: a program
+//! written for that version compiles.
+#![cfg(any(unix, windows))]
 #![allow(unused_imports, dead_code)] // Each feature set uses a part of them.
 
 use std::{fmt, hash, io, net, ops, os, process, time};
@@ -37,6 +38,14 @@ fn functions_of_core() {
     ];
     #[cfg(target_os = "linux")]
     const _: mio::Interest = mio::Interest::PRIORITY;
+    #[cfg(any(
+        target_vendor = "apple",
+        target_os = "freebsd",
+        target_os = "dragonfly"
+    ))]
+    const _: mio::Interest = mio::Interest::AIO;
+    #[cfg(target_os = "freebsd")]
+    const _: mio::Interest = mio::Interest::LIO;
     const _: [bool; 5] = [
         mio::Interest::READABLE.is_readable(),
         mio::Interest::READABLE.is_writable(),

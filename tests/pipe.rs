@@ -11,7 +11,8 @@ use mio::unix::pipe::{self, Receiver, Sender};
 use mio::{Events, Interest, Poll, Token};
 use util::{
     drain, expect, expect_nonblocking_and_cloexec, expect_readable, expect_silence,
-    expect_would_block, expect_writable, pattern, poll_and_events, settle, Until, KQUEUE, LONG,
+    expect_silence_after_the_end, expect_would_block, expect_writable, pattern, poll_and_events,
+    settle, Until, KQUEUE, LONG,
 };
 
 const SENDER: Token = Token(1);
@@ -93,7 +94,7 @@ fn a_closed_sender_is_the_end_once_its_bytes_are_read() {
     settle(&mut poll, &mut events);
     for _ in 0..3 {
         assert_eq!(receiver.read(&mut [0; 8]).unwrap(), 0);
-        expect_silence(&mut poll, &mut events);
+        expect_silence_after_the_end(&mut poll, &mut events);
     }
 }
 

@@ -20,8 +20,9 @@ use mio::net::{UnixDatagram, UnixListener, UnixStream};
 use mio::unix::pipe;
 use mio::{Events, Interest, Poll, Token, Waker};
 use util::{
-    any_port, drain, expect, expect_readable, expect_silence, expect_writable, poll_and_events,
-    reset_on_close, settle, stream_pair, tcp_pair, StdStream, Stream, AFD, KQUEUE, LONG, POLL2,
+    any_port, any_port_at, drain, expect, expect_readable, expect_silence, expect_writable,
+    poll_and_events, reset_on_close, settle, stream_pair, tcp_pair, StdStream, Stream, AFD, KQUEUE,
+    LONG, POLL2,
 };
 
 const TOKEN: Token = Token(11);
@@ -276,7 +277,7 @@ fn a_reset_is_an_error_and_closed_both_ways() {
 #[test]
 fn a_refused_connection_is_an_error_and_closed_both_ways() {
     // The address is this test's own: nobody else is given the port.
-    let address = net::TcpListener::bind("127.11.0.1:0")
+    let address = net::TcpListener::bind(any_port_at([11, 0, 1]))
         .unwrap()
         .local_addr()
         .unwrap();
@@ -298,7 +299,9 @@ fn a_refused_connection_is_an_error_and_closed_both_ways() {
 #[cfg(unix)]
 fn a_refused_datagram_is_an_error_that_passes() {
     let mut socket = UdpSocket::bind(any_port()).unwrap();
-    let nobody = net::UdpSocket::bind("127.11.0.2:0").unwrap().local_addr();
+    let nobody = net::UdpSocket::bind(any_port_at([11, 0, 2]))
+        .unwrap()
+        .local_addr();
     socket.connect(nobody.unwrap()).unwrap();
     socket.send(b"anybody?").unwrap();
     let (mut poll, mut events) = registered(&mut socket, Interest::READABLE);

@@ -23,8 +23,8 @@ use mio::unix::pipe;
 use mio::{Events, Interest, Poll, Registry, Token};
 use util::{
     any_port, drain, drain_all, expect, expect_all, expect_readable, expect_silence,
-    expect_would_block, expect_writable, fill, poll_and_events, raw_recv, settle, stream_pair,
-    tcp_pair, udp_pair, Stream, EMULATED_EDGES, KQUEUE,
+    expect_silence_after_the_end, expect_would_block, expect_writable, fill, poll_and_events,
+    raw_recv, settle, stream_pair, tcp_pair, udp_pair, Stream, EMULATED_EDGES, KQUEUE,
 };
 #[cfg(unix)]
 use util::{temporary_path, LONG};
@@ -893,8 +893,7 @@ fn an_accepted_connection_arms_nothing() {
     expect_silence(&mut poll, &mut events);
 }
 
-/// Edge case 48: the end of a stream, which can be read again and again, arms nothing. NetBSD
-/// reports it once more when it was read.
+/// Edge case 48: the end of a stream, which can be read again and again, arms nothing.
 #[test]
 fn the_end_arms_nothing() {
     for mut lane in streams() {
@@ -905,10 +904,7 @@ fn the_end_arms_nothing() {
         settle(&mut poll, &mut events);
         for _ in 0..5 {
             assert_eq!(lane.read(64).unwrap(), 0);
-            if cfg!(target_os = "netbsd") {
-                settle(&mut poll, &mut events);
-            }
-            expect_silence(&mut poll, &mut events);
+            expect_silence_after_the_end(&mut poll, &mut events);
         }
     }
 }

@@ -10,8 +10,8 @@ use std::net::{self, SocketAddr};
 use mio::net::TcpListener;
 use mio::{Interest, Token};
 use util::{
-    any_port, any_port_v6, drain, expect, expect_end, expect_nonblocking_and_cloexec,
-    expect_readable, expect_silence, expect_would_block, poll_and_events,
+    any_port, any_port_at, any_port_v6, drain, expect, expect_end, expect_nonblocking_and_cloexec,
+    expect_readable, expect_silence, expect_would_block, poll_and_events, IMPOSSIBLE_TTLS,
 };
 
 const LISTENER: Token = Token(7);
@@ -54,7 +54,7 @@ fn an_address_of_no_interface_is_not_available() {
 #[test]
 fn a_port_is_free_again_although_old_connections_linger() {
     // An address of this test's own, on which nobody else is given the port meanwhile.
-    let (listener, address) = bind("127.19.26.1:0".parse().unwrap());
+    let (listener, address) = bind(any_port_at([19, 26, 1]));
     let client = net::TcpStream::connect(address).unwrap();
     let (mut poll, mut events) = poll_and_events();
     let mut listener = listener;
@@ -251,7 +251,7 @@ fn a_deregistered_listener_is_silent_and_still_accepts() {
 /// nobody else can come to listen there.
 #[test]
 fn dropping_a_listener_closes_it() {
-    let (listener, address) = bind("127.19.26.2:0".parse().unwrap());
+    let (listener, address) = bind(any_port_at([19, 26, 2]));
     let waiting = net::TcpStream::connect(address).unwrap();
     drop(listener);
     let error = net::TcpStream::connect(address).unwrap_err();
@@ -318,7 +318,7 @@ fn the_time_to_live_can_be_set() {
         listener.set_ttl(ttl).unwrap();
         assert_eq!(listener.ttl().unwrap(), ttl);
     }
-    for impossible in [0, 256] {
+    for &impossible in IMPOSSIBLE_TTLS {
         let error = listener.set_ttl(impossible).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }

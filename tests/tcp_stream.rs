@@ -12,7 +12,7 @@ use mio::{Events, Interest, Poll, Token};
 use util::{
     any_port, any_port_v6, drain, exchange, expect, expect_all, expect_end, expect_readable,
     expect_shut_down, expect_silence, expect_would_block, expect_writable, poll_and_events,
-    raw_recv, reset_on_close, settle, tcp_pair, Until, AFD, KQUEUE,
+    raw_recv, reset_on_close, settle, tcp_pair, Until, AFD, IMPOSSIBLE_TTLS, KQUEUE,
 };
 
 const ONE: Token = Token(1);
@@ -119,7 +119,7 @@ fn options_can_be_set() {
         one.set_ttl(ttl).unwrap();
         assert_eq!(one.ttl().unwrap(), ttl);
     }
-    for impossible in [0, 256] {
+    for &impossible in IMPOSSIBLE_TTLS {
         let error = one.set_ttl(impossible).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }

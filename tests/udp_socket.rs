@@ -12,8 +12,9 @@ use mio::{Events, Interest, Poll, Token};
 use windows_sys::Win32::Networking::WinSock;
 
 use util::{
-    any_port, any_port_v6, expect_nonblocking_and_cloexec, expect_readable, expect_silence,
-    expect_would_block, expect_writable, poll_and_events, raw_recv,
+    any_port, any_port_at, any_port_v6, expect_nonblocking_and_cloexec, expect_readable,
+    expect_silence, expect_would_block, expect_writable, poll_and_events, raw_recv,
+    IMPOSSIBLE_TTLS, LONGEST_DATAGRAM, WHOLE_LOOPBACK_NETWORK,
 };
 
 const RECEIVER: Token = Token(1);
@@ -159,7 +160,7 @@ fn what_does_not_fit_into_the_buffer_is_lost() {
 fn a_datagram_may_be_too_long_to_send() {
     let (mut poll, mut events, socket, address) = receiver(any_port(), Interest::READABLE);
     let (sender, _) = bind(any_port());
-    let longest = vec![7; 65_507];
+    let longest = vec![7; LONGEST_DATAGRAM];
     assert_eq!(sender.send_to(&longest, address).unwrap(), longest.len());
     expect_readable(&mut poll, &mut events, RECEIVER);
     let mut buf = vec![0; 70_000];
@@ -237,7 +238,7 @@ mod refusals {
     /// 127.46.0.0/16, and used by one test only: nobody else is given the port.
     fn connected_to_nobody(host: u8, interest: Interest) -> (Poll, Events, UdpSocket, SocketAddr) {
         let (poll, events, socket, _) = receiver(any_port(), interest);
-        let (closed, nobody) = bind(SocketAddr::from(([127, 46, 0, host], 0)));
+        let (closed, nobody) = bind(any_port_at([46, 0, host]));
         drop(closed);
         socket.connect(nobody).unwrap();
         (poll, events, socket, nobody)
@@ -423,7 +424,7 @@ fn options_can_be_set() {
         v4.set_multicast_ttl_v4(ttl).unwrap();
         assert_eq!(v4.multicast_ttl_v4().unwrap(), ttl);
     }
-    for impossible in [0, 256] {
+    for &impossible in IMPOSSIBLE_TTLS {
         let error = v4.set_ttl(impossible).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }
@@ -468,6 +469,10 @@ fn a_socket_of_version_6_tells_whether_it_takes_version_4_too() {
 
 #[test]
 fn broadcasting_takes_leave() {
+    if !WHOLE_LOOPBACK_NETWORK {
+        // Nor has it an address for all of it.
+        return;
+    }
     let broadcast = Ipv4Addr::new(127, 255, 255, 255);
     let (mut poll, mut events, socket, address) =
         receiver((broadcast, 0).into(), Interest::READABLE);

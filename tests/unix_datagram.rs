@@ -17,6 +17,7 @@ use mio::{Events, Interest, Poll, Token};
 use util::{
     expect, expect_all, expect_nonblocking_and_cloexec, expect_readable, expect_silence,
     expect_would_block, expect_writable, poll_and_events, settle, temporary_path,
+    FULL_RECEIVER_BLOCKS, GONE_RECEIVER, NO_RECEIVER, SHUT_READING_STOPS_THE_PEER,
 };
 
 const RECEIVER: Token = Token(1);
@@ -188,7 +189,7 @@ fn connecting_gives_a_peer_which_can_be_changed() {
     let error = socket.peer_addr().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::NotConnected);
     let error = socket.send(b"to whom?").unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::NotConnected);
+    assert!(NO_RECEIVER.contains(&error.raw_os_error().unwrap()));
 
     for name in ["first", "second"] {
         let peer = Bound::new(name);
@@ -223,7 +224,7 @@ fn a_peer_that_is_gone_refuses() {
     socket.connect(&peer.path).unwrap();
     drop(peer);
     let error = socket.send(b"hello").unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    assert_eq!(error.kind(), GONE_RECEIVER);
 }
 
 /// Linux tells a sender that its peer threw away what it had sent, and turned to another.
@@ -264,10 +265,31 @@ fn empty(socket: &UnixDatagram) -> usize {
     }
 }
 
+/// A receiver that is full is no reason to wait everywhere, but always an error, and has room
+/// again when it was read.
+#[test]
+fn a_full_receiver_is_an_error() {
+    let receiver = Bound::new("full");
+    let sender = UnixDatagram::unbound().unwrap();
+    let send = || sender.send_to(b"datagram", &receiver.path);
+    for _ in 0..3 {
+        let error = (0..100_000).find_map(|_| send().err()).unwrap();
+        if FULL_RECEIVER_BLOCKS {
+            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        } else {
+            assert_eq!(error.raw_os_error(), Some(libc::ENOBUFS));
+        }
+        assert!(empty(&receiver.socket) > 0);
+    }
+}
+
 /// Linux counts the datagrams in the receiver's queue when its sender is connected one
 /// way, and wakes the sender when one is taken.
 #[test]
 fn a_connected_sender_is_writable_again_when_the_receiver_reads() {
+    if !FULL_RECEIVER_BLOCKS {
+        return;
+    }
     let (mut poll, mut events) = poll_and_events();
     let receiver = Bound::new("full-connected");
     let mut sender = UnixDatagram::unbound().unwrap();
@@ -289,6 +311,9 @@ fn a_connected_sender_is_writable_again_when_the_receiver_reads() {
 /// in bytes.
 #[test]
 fn a_pair_is_writable_again_when_the_receiver_reads() {
+    if !FULL_RECEIVER_BLOCKS {
+        return;
+    }
     let (mut poll, mut events) = poll_and_events();
     let (mut one, other) = UnixDatagram::pair().unwrap();
     poll.registry()
@@ -309,6 +334,9 @@ fn a_pair_is_writable_again_when_the_receiver_reads() {
 /// vain. It is certain to be told once what it sent has been read.
 #[test]
 fn a_sender_that_is_not_connected_is_writable_once_its_datagrams_are_read() {
+    if !FULL_RECEIVER_BLOCKS {
+        return;
+    }
     let (mut poll, mut events) = poll_and_events();
     let receiver = Bound::new("full-unconnected");
     let mut sender = UnixDatagram::unbound().unwrap();
@@ -382,8 +410,10 @@ fn shutting_reading_down_ends_receiving() {
         event.is_read_closed()
     });
     assert!(!event.is_write_closed());
-    let error = other.send(b"hello").unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    if SHUT_READING_STOPS_THE_PEER {
+        let error = other.send(b"hello").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    }
     assert_eq!(one.send(b"hello").unwrap(), 5);
     assert_eq!(other.recv(&mut [0; 8]).unwrap(), 5);
 }

@@ -27,7 +27,7 @@ use util::{
     raw_recv, settle, stream_pair, tcp_pair, udp_pair, Stream, EMULATED_EDGES, KQUEUE,
 };
 #[cfg(unix)]
-use util::{temporary_path, LONG};
+use util::{temporary_path, FULL_RECEIVER_BLOCKS, LONG};
 
 const RECEIVER: Token = Token(1);
 const PEER: Token = Token(2);
@@ -622,6 +622,9 @@ fn every_way_of_writing_in_vain_arms_writing_on_unix() {
     ];
     writing_arms(sender, duplicate, receiver, &operations);
 
+    if !FULL_RECEIVER_BLOCKS {
+        return;
+    }
     let (sender, receiver) = UnixDatagram::pair().unwrap();
     let duplicate = UnixDatagram::from(duplicate_of(&sender));
     let operations: [Writing<UnixDatagram>; 2] = [

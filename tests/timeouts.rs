@@ -3,6 +3,7 @@
 
 mod util;
 
+use std::ffi::c_long;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -25,7 +26,7 @@ fn wait(poll: &mut Poll, events: &mut Events, timeout: Duration) -> Duration {
 
 #[test]
 fn a_timeout_of_zero_does_not_block() {
-    const POLLS: i64 = 1000;
+    const POLLS: c_long = 1000;
     let (mut poll, mut events) = poll_and_events();
     let (mut near, _far) = stream_pair();
     poll.registry()
@@ -63,7 +64,7 @@ fn a_fraction_of_a_millisecond_is_waited_for_and_slept_through() {
     // for longer than the timeout just before.
     if let (Some(before), Some(after)) = (before, sleeps()) {
         let slept = after - before;
-        let waits = (timeouts.len() * ROUNDS) as i64;
+        let waits = (timeouts.len() * ROUNDS) as c_long;
         assert!(slept >= waits / 2, "slept {slept} times in {waits} waits");
     }
 }

@@ -390,7 +390,7 @@ pub fn open_fds() -> u32 {
 
 /// How often this thread has gone to sleep, which it does when a call blocks, but not when
 /// others take the processor away from it. `None` where a thread cannot be asked about.
-pub fn sleeps() -> Option<i64> {
+pub fn sleeps() -> Option<std::ffi::c_long> {
     #[cfg(any(target_os = "linux", target_os = "freebsd"))]
     {
         // SAFETY: the structure is made of integers, for which zero is a value.
@@ -398,7 +398,7 @@ pub fn sleeps() -> Option<i64> {
         // SAFETY: `usage` is what the call fills.
         let result = unsafe { libc::getrusage(libc::RUSAGE_THREAD, &mut usage) };
         assert_eq!(result, 0);
-        Some(usage.ru_nvcsw.into())
+        Some(usage.ru_nvcsw)
     }
     #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
     None

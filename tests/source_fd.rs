@@ -9,13 +9,13 @@ mod util;
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
+use std::mem;
 use std::net;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
-use std::{mem, ptr};
 
 use mio::event::Event;
 use mio::unix::{pipe, SourceFd};
@@ -156,6 +156,8 @@ fn pseudo_terminal() -> (File, File) {
 /// Descriptors that only Linux has.
 #[cfg(target_os = "linux")]
 mod counters {
+    use std::ptr;
+
     use super::*;
 
     /// Takes the count of an eventfd, or the number of times that a timer has expired.

@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use mio::event::Event;
-use mio::net::{SocketAddr, UnixDatagram};
+#[cfg(target_os = "linux")]
+use mio::net::SocketAddr;
+use mio::net::UnixDatagram;
 use mio::{Events, Interest, Poll, Token};
 use util::{
     expect, expect_all, expect_nonblocking_and_cloexec, expect_readable, expect_silence,

@@ -146,7 +146,7 @@ fn a_bell_that_is_full_can_be_rung() {
 #[test]
 fn a_wake_that_failed_does_not_mute_the_next() {
     // The bell of kqueue's own cannot be broken.
-    if KQUEUE && !PIPE_WAKER {
+    if USER_EVENTS {
         return;
     }
     in_own_process("a_wake_that_failed_does_not_mute_the_next", || {

@@ -213,10 +213,8 @@ mod error_queue {
         // SAFETY: all-zero is a value of this plain structure.
         let mut time: libc::timespec = unsafe { std::mem::zeroed() };
         // SAFETY: `time` has room for what the call writes.
-        assert_eq!(
-            unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) },
-            0
-        );
+        let read = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+        assert_eq!(read, 0);
         Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
     }
 }

@@ -498,12 +498,13 @@ fn files_are_taken_or_refused_as_epoll_does() {
 }
 
 /// A poll of epoll's is a descriptor as any other, also for a selector that asks an epoll.
+#[cfg(target_os = "linux")]
 #[test]
 fn an_epoll_of_somebody_else_is_reported() {
     let (mut poll, mut events) = poll_and_events();
     // SAFETY: takes no pointer.
     let epoll = owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) });
-    let inner = eventfd(0);
+    let inner = Source::new();
     let mut event = libc::epoll_event {
         events: libc::EPOLLIN as u32,
         u64: 0,
@@ -513,7 +514,7 @@ fn an_epoll_of_somebody_else_is_reported() {
         libc::epoll_ctl(
             epoll.as_raw_fd(),
             libc::EPOLL_CTL_ADD,
-            inner.as_raw_fd(),
+            inner.fd(),
             &mut event,
         )
     };
@@ -526,9 +527,9 @@ fn an_epoll_of_somebody_else_is_reported() {
     .unwrap();
     for _ in 0..3 {
         expect_silence(&mut poll, &mut events);
-        add(&inner, 1);
+        inner.add(1);
         expect_readable(&mut poll, &mut events, TOKEN);
-        take(&inner);
+        inner.take();
     }
     expect_silence(&mut poll, &mut events);
 }
@@ -681,15 +682,15 @@ fn a_number_that_was_closed_without_deregistering_can_be_registered_again() {
 fn a_number_that_was_closed_without_deregistering_can_be_reregistered() {
     for interest in [Interest::READABLE, Interest::READABLE.level()] {
         let (mut poll, mut events) = poll_and_events();
-        let first = at_own_number(eventfd(0).into());
-        let number = first.as_raw_fd();
+        let first = Source::at_own_number();
+        let number = first.fd();
         register(poll.registry(), number, interest).unwrap();
         drop(first);
         // Here the record of poll(2) is found to be of nothing.
         expect_silence(&mut poll, &mut events);
 
-        let second = eventfd(0);
-        let reused = duplicate_at(&second.try_clone().unwrap().into(), number);
+        let second = Source::new();
+        let reused = duplicate_at(&second.receiver, number);
         assert_eq!(reused.as_raw_fd(), number);
         let changed = reregister(poll.registry(), number, interest);
         if POLL2 || KQUEUE {
@@ -699,7 +700,7 @@ fn a_number_that_was_closed_without_deregistering_can_be_reregistered() {
             register(poll.registry(), number, interest).unwrap();
         }
         expect_silence(&mut poll, &mut events);
-        add(&second, 1);
+        second.add(1);
         expect_readable(&mut poll, &mut events, TOKEN);
         deregister(poll.registry(), number).unwrap();
     }
@@ -710,14 +711,14 @@ fn a_number_that_was_closed_without_deregistering_can_be_reregistered() {
 #[test]
 fn a_poll_sleeps_although_a_descriptor_of_its_was_closed() {
     for interest in [Interest::READABLE, Interest::WRITABLE.level()] {
-        let (mut poll, mut events, eventfd) = registered_eventfd(Interest::READABLE);
+        let (mut poll, mut events, source) = registered(Interest::READABLE);
         let (closed, _far) = UnixStream::pair().unwrap();
         let closed = at_own_number(closed.into());
         poll.registry()
             .register(&mut SourceFd(&closed.as_raw_fd()), AGAIN, interest)
             .unwrap();
         drop(closed);
-        util::poll_while(&mut poll, &mut events, Some(LONG), || add(&eventfd, 1));
+        util::poll_while(&mut poll, &mut events, Some(LONG), || source.add(1));
         let tokens: Vec<Token> = events.iter().map(Event::token).collect();
         assert_eq!(tokens, [TOKEN]);
     }
@@ -728,22 +729,22 @@ fn a_poll_sleeps_although_a_descriptor_of_its_was_closed() {
 fn a_descriptor_that_was_closed_takes_no_turn() {
     let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(1));
     // Their numbers grow.
-    let [first, second, last] = [(); 3].map(|()| File::from(at_own_number(eventfd(0).into())));
+    let [first, second, last] = [(); 3].map(|()| Source::at_own_number());
     let level = Interest::READABLE.level();
-    register(poll.registry(), last.as_raw_fd(), level).unwrap();
-    for (eventfd, token) in [(&first, TOKEN), (&second, AGAIN)] {
+    register(poll.registry(), last.fd(), level).unwrap();
+    for (source, token) in [(&first, TOKEN), (&second, AGAIN)] {
         poll.registry()
-            .register(&mut SourceFd(&eventfd.as_raw_fd()), token, level)
+            .register(&mut SourceFd(&source.fd()), token, level)
             .unwrap();
     }
-    add(&first, 1);
+    first.add(1);
     expect_readable(&mut poll, &mut events, TOKEN);
-    take(&first);
+    first.take();
     drop(last);
     expect_silence(&mut poll, &mut events);
 
-    add(&second, 1);
-    add(&first, 1);
+    second.add(1);
+    first.add(1);
     for turn in [AGAIN, TOKEN, AGAIN, TOKEN] {
         util::poll(&mut poll, &mut events, Some(LONG));
         assert_eq!(events.iter().next().unwrap().token(), turn);

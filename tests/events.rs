@@ -45,6 +45,24 @@ fn new_events_are_empty_and_have_the_capacity_asked_for() {
 }
 
 #[test]
+fn a_capacity_that_no_memory_has_panics() {
+    for capacity in [usize::MAX, isize::MAX as usize] {
+        let refused = std::panic::catch_unwind(|| Events::with_capacity(capacity));
+        assert!(refused.is_err(), "{capacity}");
+    }
+}
+
+/// What system calls cannot be offered is not allocated either. The memory is never touched.
+#[test]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+fn a_capacity_beyond_what_system_calls_take_is_cut() {
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(1 << 32);
+    assert!(events.capacity() * std::mem::size_of::<Event>() <= i32::MAX as usize);
+    let _pairs = fill(&mut poll, &mut events, 3);
+}
+
+#[test]
 fn a_poll_delivers_no_more_than_the_capacity_which_stays_what_it_is() {
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(3);

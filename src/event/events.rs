@@ -33,7 +33,7 @@ impl Events {
     ///
     /// More than that may be ready; the rest is reported by the following calls. A
     /// capacity of zero can be made, but [`Poll::poll`](crate::Poll::poll)
-    /// refuses it.
+    /// refuses it. One of more than 2 GiB is cut to that, the most that system calls take.
     ///
     /// # Panics
     ///
@@ -41,7 +41,7 @@ impl Events {
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Events {
         Events {
-            buffer: Vec::with_capacity(capacity),
+            buffer: Event::buffer(capacity),
         }
     }
 

@@ -1,4 +1,5 @@
-use std::fmt;
+use std::alloc::{self, Layout};
+use std::{fmt, mem};
 
 use super::seam::RawEvent as _;
 use super::RawEvent;
@@ -29,6 +30,28 @@ pub struct Event {
 }
 
 impl Event {
+    /// Allocates an empty buffer for system calls. Its memory is zeroed, for tools that find uses
+    /// of uninitialised memory and do not see what every system call writes.
+    pub(crate) fn buffer(capacity: usize) -> Vec<Event> {
+        // No system call takes more room than an `int` can say the size of.
+        const MOST: usize = i32::MAX as usize;
+        match Layout::array::<Event>(capacity) {
+            Ok(layout) if layout.size() > MOST => Event::buffer(MOST / mem::size_of::<Event>()),
+            Ok(layout) if layout.size() != 0 => {
+                // SAFETY: the size is not zero.
+                let memory = unsafe { alloc::alloc_zeroed(layout) };
+                if memory.is_null() {
+                    alloc::handle_alloc_error(layout);
+                }
+                // SAFETY: this layout is what a vector of that capacity has, and none of its
+                // elements is said to be initialised.
+                unsafe { Vec::from_raw_parts(memory.cast(), 0, capacity) }
+            }
+            // Nothing to allocate, or more than there can be, which panics.
+            _ => Vec::with_capacity(capacity),
+        }
+    }
+
     /// An event of a backend that composes them itself.
     #[allow(dead_code)] // With epoll and kqueue the kernel does.
     pub(super) fn new(raw: RawEvent) -> Event {

@@ -19,14 +19,11 @@ use mio::unix::SourceFd;
 use mio::{Interest, Token, Waker};
 use util::{
     any_port, drain, expect_readable, expect_silence, in_own_process, open_fds, poll_and_events,
-    KQUEUE, PIPE_WAKER, POLL2,
+    PIPE_WAKER, POLL2,
 };
 
 const STREAM: Token = Token(0);
 const WAKE: Token = Token(1);
-
-/// Whether a remainder below a millisecond takes `epoll_pwait2`.
-const PRECISE: bool = !POLL2 && !KQUEUE && !cfg!(mio_unsupported_no_pwait2);
 
 /// From now on the system calls `numbers` answer `errno`, in this thread and those that
 /// it starts. It cannot be undone, but overridden: of several filters that answer with
@@ -138,8 +135,8 @@ fn timeouts_are_rounded_up_where_access_to_the_precise_call_is_denied() {
 /// which timeouts take the precise call: those that milliseconds cannot say.
 #[test]
 fn a_remainder_below_a_millisecond_takes_the_precise_call() {
-    // There is no such call in the other builds; the tests above hold there as well.
-    if !PRECISE {
+    // Where there is no such call the tests above hold as well.
+    if !util::has_precise_call() {
         return;
     }
     in_own_process(

@@ -24,7 +24,7 @@ use crate::readiness::Readiness;
 use crate::{Interest, Token};
 
 mod edge_waker;
-#[cfg(all(target_os = "linux", not(mio_unsupported_no_pwait2)))]
+#[cfg(all(target_os = "linux", not(any(miri, mio_unsupported_no_pwait2))))]
 #[path = "epoll_pwait2.rs"]
 mod pwait2;
 mod queue_fd;
@@ -34,10 +34,12 @@ mod stateless;
 pub(crate) use edge_waker::Waker;
 use readiness_flags::ReadinessFlags;
 
-/// illumos has no such call, and Android's sandbox kills who tries.
-#[cfg(not(all(target_os = "linux", not(mio_unsupported_no_pwait2))))]
+/// illumos and Miri know no such call, and Android's sandbox kills the process that makes it.
+#[cfg(not(all(target_os = "linux", not(any(miri, mio_unsupported_no_pwait2)))))]
 mod pwait2 {
     use super::*;
+
+    pub(super) fn look_up() {}
 
     pub(super) fn wait(
         _: BorrowedFd<'_>,
@@ -63,6 +65,7 @@ impl seam::Selector for Selector {
         let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
         // SAFETY: the kernel just made `fd` for us; nobody else knows of it.
         let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
+        pwait2::look_up();
         Ok(Selector { epoll })
     }
 
@@ -74,44 +77,53 @@ impl seam::Selector for Selector {
 
     #[inline]
     fn select(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
-        // What most programs ask for most of the time needs no arithmetic.
-        match timeout {
-            None => self.wait(events, -1),
-            Some(timeout) if timeout.is_zero() => self.wait(events, 0),
-            Some(timeout) => self.wait_within(events, timeout),
-        }
+        let epoll = self.epoll.as_fd();
+        // The timeouts that most programs use most of the time need no arithmetic.
+        let millis = match timeout {
+            None => -1,
+            Some(timeout) if timeout.is_zero() => 0,
+            Some(timeout) => return wait_within(epoll, events, timeout),
+        };
+        wait(epoll, events, millis)
     }
 }
 
-impl Selector {
-    /// Waits with a timeout in milliseconds.
-    #[inline]
-    fn wait(&self, events: &mut Vec<Event>, millis: i32) -> io::Result<()> {
-        let (room, buffer) = (room(events), events.as_mut_ptr().cast());
-        // SAFETY: `events` has room for as many entries of the kernel's layout, which a
-        // transparent `Event` has.
-        let ready = check(unsafe { epoll_wait(self.epoll.as_raw_fd(), buffer, room, millis) })?;
-        // SAFETY: the kernel has initialised the first `ready` entries, and it
-        // was given no more room than the capacity of `events`.
-        unsafe { events.set_len(ready as usize) };
-        Ok(())
+/// Waits with a timeout in milliseconds.
+#[inline]
+fn wait(epoll: BorrowedFd<'_>, events: &mut Vec<Event>, millis: i32) -> io::Result<()> {
+    let (epoll, room) = (epoll.as_raw_fd(), room(events));
+    // SAFETY: `events` has room for as many entries of the kernel's layout, which a
+    // transparent `Event` has.
+    let ready = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr().cast(), room, millis) };
+    if ready <= 0 {
+        return check(ready).map(drop);
     }
+    // SAFETY: the kernel has initialised the first `ready` entries, and it
+    // was given no more room than the capacity of `events`.
+    unsafe { events.set_len(ready as usize) };
+    Ok(())
+}
 
-    /// Waits with any timeout; where milliseconds cannot say it, and nothing finer can be
-    /// had, with one that is rounded up.
-    #[inline(never)]
-    fn wait_within(&self, events: &mut Vec<Event>, timeout: Duration) -> io::Result<()> {
-        if timeout::is_lossy(timeout) {
-            let room = room(events);
-            if let Some(ready) = pwait2::wait(self.as_fd(), events, room, timeout) {
-                // SAFETY: as in `wait`.
-                unsafe { events.set_len(ready?) };
-                return Ok(());
-            }
+/// Waits with any timeout; where milliseconds cannot say it, and nothing finer can be
+/// had, with one that is rounded up.
+#[cold] // It has time.
+fn wait_within(
+    epoll: BorrowedFd<'_>,
+    events: &mut Vec<Event>,
+    timeout: Duration,
+) -> io::Result<()> {
+    if timeout::is_lossy(timeout) {
+        let room = room(events);
+        if let Some(ready) = pwait2::wait(epoll, events, room, timeout) {
+            // SAFETY: as in `wait`.
+            unsafe { events.set_len(ready?) };
+            return Ok(());
         }
-        self.wait(events, timeout::millis(Some(timeout)))
     }
+    wait(epoll, events, timeout::millis(Some(timeout)))
+}
 
+impl Selector {
     /// Changes the kernel's set; removing takes no `registration`.
     fn control(
         &self,
@@ -133,44 +145,6 @@ impl Selector {
     }
 }
 
-/// The system call by itself, without the C library's function around it. That one is a place
-/// where `pthread_cancel` ends a thread, which no Rust program can bear, and as soon as there is
-/// a second thread the provision for it is half of the instructions of a poll.
-///
-/// # Safety
-///
-/// `events` has room for `room` records.
-#[cfg(all(target_os = "linux", not(miri)))]
-#[inline]
-unsafe fn epoll_wait(
-    epoll: RawFd,
-    events: *mut libc::epoll_event,
-    room: libc::c_int,
-    millis: libc::c_int,
-) -> libc::c_int {
-    // CPUs that came to Linux later have only the one with a signal mask; null is none.
-    #[allow(unused_variables)]
-    let call = libc::SYS_epoll_pwait;
-    // What the C library calls, and sandboxes know, where it exists.
-    #[cfg(any(
-        target_arch = "arm",
-        target_arch = "powerpc",
-        target_arch = "powerpc64",
-        target_arch = "s390x",
-        target_arch = "x86",
-        target_arch = "x86_64"
-    ))]
-    let call = libc::SYS_epoll_wait;
-    let mask = std::ptr::null::<libc::sigset_t>();
-    // SAFETY: the caller's promise; a call without a mask does not look at the last two.
-    let ready = unsafe { libc::syscall(call, epoll, events, room, millis, mask, 0_usize) };
-    ready as libc::c_int
-}
-
-/// Android's C library is to know what its sandbox allows, and Miri knows functions only.
-#[cfg(not(all(target_os = "linux", not(miri))))]
-use libc::epoll_wait;
-
 impl FdSelector for Selector {
     fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_ADD, fd, Some((token, interest)))
@@ -191,12 +165,11 @@ impl AsFd for Selector {
     }
 }
 
-/// The number of events that the kernel may write. It refuses to be offered more than
-/// an `int` can say the size of.
+/// The number of events that the kernel may write, which `Event::buffer` has cut to what an
+/// `int` can say.
 #[inline]
 fn room(events: &Vec<Event>) -> libc::c_int {
-    const MOST: usize = libc::c_int::MAX as usize / mem::size_of::<libc::epoll_event>();
-    events.capacity().min(MOST) as libc::c_int
+    events.capacity() as libc::c_int
 }
 
 /// Asked for beside `EPOLLOUT` where the source is known to be a socket. Linux reports either

@@ -5,7 +5,7 @@
 //! only one that finds it zero does.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 
 use super::family::check;
@@ -43,7 +43,7 @@ impl Bell {
     /// it is readable anyway.
     #[inline]
     pub(super) fn ring(&self) -> io::Result<()> {
-        write(&self.eventfd, &1_u64.to_ne_bytes())
+        (&self.eventfd).write(&1_u64.to_ne_bytes()).map(drop)
     }
 
     /// Takes back every ring so far.
@@ -53,19 +53,4 @@ impl Bell {
             _ => Ok(()),
         }
     }
-}
-
-/// The system call by itself; `epoll_wait` in `epoll.rs` tells why.
-#[cfg(all(target_os = "linux", not(miri)))]
-#[inline]
-fn write(file: &File, data: &[u8; 8]) -> io::Result<()> {
-    // SAFETY: `data` outlives the call, which only reads it.
-    let written =
-        unsafe { libc::syscall(libc::SYS_write, file.as_raw_fd(), data.as_ptr(), data.len()) };
-    check(written as libc::c_int).map(drop)
-}
-
-#[cfg(not(all(target_os = "linux", not(miri))))]
-fn write(mut file: &File, data: &[u8; 8]) -> io::Result<()> {
-    io::Write::write(&mut file, data).map(drop)
 }

@@ -43,6 +43,20 @@ pub const USER_EVENTS: bool = KQUEUE
 /// Whether the waker under test is made of a pipe.
 pub const PIPE_WAKER: bool = cfg!(mio_unsupported_force_waker_pipe) || BSD && !USER_EVENTS;
 
+/// Whether there is a call for timeouts that milliseconds cannot say: the C library's
+/// `epoll_pwait2`, which programs without libraries cannot look up. With 32 bits the function of that
+/// name is for the narrow `timespec`.
+#[cfg(target_os = "linux")]
+pub fn has_precise_call() -> bool {
+    let name: &[u8] = match std::mem::size_of::<libc::timespec>() {
+        16 if cfg!(target_pointer_width = "32") => b"__epoll_pwait2_time64\0",
+        _ => b"epoll_pwait2\0",
+    };
+    // SAFETY: the name ends with a zero.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr().cast()) };
+    !found.is_null() && !POLL2 && !KQUEUE && !cfg!(mio_unsupported_no_pwait2)
+}
+
 /// Whether the selector under test is Windows', in which requests that the AFD device
 /// answers once make the events.
 pub const AFD: bool = cfg!(windows);

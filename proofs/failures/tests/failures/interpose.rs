@@ -109,6 +109,8 @@ interpose! {
     connect(fd, address, len) = SYS_connect;
     epoll_create1(flags) = SYS_epoll_create1;
     epoll_ctl(epoll, change, fd, event) = SYS_epoll_ctl;
+    epoll_pwait2(epoll, events, room, timeout, mask) = SYS_epoll_pwait2;
+    epoll_wait(epoll, events, room, timeout) = SYS_epoll_wait;
     eventfd(count, flags) = SYS_eventfd2;
     fcntl(fd, what, argument) = SYS_fcntl;
     fstat(fd, stat) = SYS_fstat;
@@ -131,30 +133,6 @@ interpose! {
     socketpair(domain, kind, protocol, fds) = SYS_socketpair;
     write(fd, buf, len) = SYS_write;
     writev(fd, bufs, count) = SYS_writev;
-}
-
-/// The call that has no function of its own everywhere.
-#[no_mangle]
-extern "C" fn syscall(
-    number: i64,
-    a: usize,
-    b: usize,
-    c: usize,
-    d: usize,
-    e: usize,
-    f: usize,
-) -> isize {
-    let name = match number {
-        libc::SYS_epoll_pwait2 => "epoll_pwait2",
-        libc::SYS_epoll_wait => "epoll_wait",
-        libc::SYS_write => "write",
-        // The standard library's: locks and random numbers.
-        _ => return kernel(number, [a, b, c, d, e, f]),
-    };
-    match note(name) {
-        Some(error) => fail(error),
-        None => kernel(number, [a, b, c, d, e, f]),
-    }
 }
 
 /// What a call may answer. `EINTR` stands where the manual has it for such descriptors.

@@ -1,5 +1,5 @@
-//! The buffer of events is initialised memory from the start: tools that find uses of
-//! uninitialised memory do not see what every system call writes.
+//! A program that has an `epoll_wait` of its own, and nothing for `epoll_pwait2`, as libraries that
+//! are older than that: every poll is made through it, and into initialised memory.
 #![cfg(all(
     target_os = "linux",
     target_env = "gnu",
@@ -47,11 +47,13 @@ static ALLOCATOR: Leftovers = Leftovers;
 
 thread_local! {
     static BUFFER: Cell<Option<(usize, bool)>> = const { Cell::new(None) };
+    static TIMEOUT: Cell<Option<c_int>> = const { Cell::new(None) };
 }
 
 /// Notes how much room it was given, and whether that was zeroed; finds nothing ready.
 #[no_mangle]
-extern "C" fn epoll_wait(_: c_int, events: *mut epoll_event, room: c_int, _: c_int) -> c_int {
+extern "C" fn epoll_wait(_: c_int, events: *mut epoll_event, room: c_int, millis: c_int) -> c_int {
+    TIMEOUT.with(|timeout| timeout.set(Some(millis)));
     let len = room as usize * mem::size_of::<epoll_event>();
     // SAFETY: the caller's promise of that much room; that it is initialised is what is tested.
     let bytes = unsafe { std::slice::from_raw_parts(events.cast::<u8>(), len) };
@@ -60,6 +62,7 @@ extern "C" fn epoll_wait(_: c_int, events: *mut epoll_event, room: c_int, _: c_i
     0
 }
 
+/// Tools that find uses of uninitialised memory do not see what every system call writes.
 #[test]
 fn a_new_buffer_is_zeroed() {
     let mut poll = Poll::new().unwrap();
@@ -69,5 +72,16 @@ fn a_new_buffer_is_zeroed() {
         poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
         let buffer = BUFFER.with(Cell::take);
         assert_eq!(buffer, Some((capacity, true)));
+    }
+}
+
+#[test]
+fn a_fraction_of_a_millisecond_is_rounded_up_for_it() {
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(8);
+    for (micros, millis) in [(0, 0), (50, 1), (1000, 1), (1500, 2)] {
+        let timeout = Some(Duration::from_micros(micros));
+        poll.poll(&mut events, timeout).unwrap();
+        assert_eq!(TIMEOUT.with(Cell::take), Some(millis), "{timeout:?}");
     }
 }

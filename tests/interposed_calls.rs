@@ -1,0 +1,165 @@
+//! A program that has functions of its own in place of the C library's, as debuggers of time and
+//! networks of user space do: they see every poll and every wake.
+#![cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    not(target_feature = "crt-static"),
+    feature = "os-poll",
+    not(mio_test_kqueue_shim)
+))]
+
+mod util;
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use libc::{c_int, c_long, c_void, epoll_event, nfds_t, pollfd, sigset_t, timespec};
+use mio::{Token, Waker};
+use util::{poll_and_events, poll_while, LONG, POLL2};
+
+const WAKE: Token = Token(7);
+
+/// The calls of a thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Calls {
+    epoll_wait: usize,
+    epoll_pwait2: usize,
+    poll: usize,
+    write: usize,
+}
+
+thread_local! {
+    static CALLS: Cell<Calls> = const {
+        Cell::new(Calls { epoll_wait: 0, epoll_pwait2: 0, poll: 0, write: 0 })
+    };
+}
+
+fn count(call: fn(&mut Calls) -> &mut usize) {
+    CALLS.with(|cell| {
+        let mut calls = cell.get();
+        *call(&mut calls) += 1;
+        cell.set(calls);
+    });
+}
+
+/// The calls that `operation` makes in this thread.
+fn calls_of(operation: impl FnOnce()) -> Calls {
+    CALLS.with(Cell::take);
+    operation();
+    CALLS.with(Cell::take)
+}
+
+#[no_mangle]
+extern "C" fn epoll_wait(
+    epoll: c_int,
+    events: *mut epoll_event,
+    room: c_int,
+    millis: c_int,
+) -> c_int {
+    count(|calls| &mut calls.epoll_wait);
+    let mask = std::ptr::null::<sigset_t>();
+    // SAFETY: the arguments are the caller's, who made this call; no mask is looked at.
+    let ready = unsafe {
+        libc::syscall(
+            libc::SYS_epoll_pwait,
+            epoll,
+            events,
+            room,
+            millis,
+            mask,
+            0_usize,
+        )
+    };
+    ready as c_int
+}
+
+#[no_mangle]
+extern "C" fn epoll_pwait2(
+    epoll: c_int,
+    events: *mut epoll_event,
+    room: c_int,
+    timeout: *const timespec,
+    mask: *const sigset_t,
+) -> c_int {
+    count(|calls| &mut calls.epoll_pwait2);
+    assert!(mask.is_null());
+    // SAFETY: the caller's promise. The kernel's is 64 bits wide everywhere.
+    let timeout = unsafe { [i64::from((*timeout).tv_sec), i64::from((*timeout).tv_nsec)] };
+    // SAFETY: as in `epoll_wait`.
+    let ready = unsafe {
+        libc::syscall(
+            libc::SYS_epoll_pwait2,
+            epoll,
+            events,
+            room,
+            &timeout,
+            mask,
+            0_usize,
+        )
+    };
+    ready as c_int
+}
+
+#[no_mangle]
+extern "C" fn poll(list: *mut pollfd, len: nfds_t, millis: c_int) -> c_int {
+    count(|calls| &mut calls.poll);
+    let timeout = [millis / 1000, millis % 1000 * 1_000_000].map(c_long::from);
+    let timeout = match millis {
+        0.. => &timeout,
+        _ => std::ptr::null(),
+    };
+    let mask = std::ptr::null::<sigset_t>();
+    // SAFETY: as in `epoll_wait`.
+    let ready = unsafe { libc::syscall(libc::SYS_ppoll, list, len, timeout, mask, 0_usize) };
+    ready as c_int
+}
+
+#[no_mangle]
+extern "C" fn write(fd: c_int, data: *const c_void, len: usize) -> isize {
+    count(|calls| &mut calls.write);
+    // SAFETY: as in `epoll_wait`.
+    let written: c_long = unsafe { libc::syscall(libc::SYS_write, fd, data, len) };
+    written as isize
+}
+
+#[test]
+fn every_poll_is_seen() {
+    let (mut poll, mut events) = poll_and_events();
+    let waker = Waker::new(poll.registry(), WAKE).unwrap();
+    let (mut whole, mut precise) = (Calls::default(), Calls::default());
+    match POLL2 {
+        true => (whole.poll, precise.poll) = (1, 1),
+        false if util::has_precise_call() => (whole.epoll_wait, precise.epoll_pwait2) = (1, 1),
+        false => (whole.epoll_wait, precise.epoll_wait) = (1, 1),
+    }
+    for (timeout, expected) in [
+        (Duration::ZERO, whole),
+        (Duration::from_millis(1), whole),
+        (Duration::from_micros(50), precise),
+        (Duration::from_micros(1500), precise),
+    ] {
+        let calls = calls_of(|| poll.poll(&mut events, Some(timeout)).unwrap());
+        assert_eq!(calls, expected, "{timeout:?}");
+        assert!(events.is_empty(), "{events:?}");
+    }
+    for (timeout, expected) in [(None, whole), (Some(Duration::MAX), precise)] {
+        waker.wake().unwrap();
+        let calls = calls_of(|| poll.poll(&mut events, timeout).unwrap());
+        assert_eq!(calls, expected, "{timeout:?}");
+        assert_eq!(events.iter().count(), 1, "{events:?}");
+    }
+}
+
+#[test]
+fn every_wake_is_seen() {
+    let (mut poll, mut events) = poll_and_events();
+    let waker = Waker::new(poll.registry(), WAKE).unwrap();
+    for _ in 0..3 {
+        // poll(2) writes only if there is a call to be interrupted.
+        poll_while(&mut poll, &mut events, Some(LONG), || {
+            let calls = calls_of(|| waker.wake().unwrap());
+            assert_eq!(calls.write, 1, "{calls:?}");
+        });
+        assert_eq!(events.iter().count(), 1, "{events:?}");
+    }
+}

@@ -74,6 +74,7 @@ extern "C" fn epoll_wait(
 }
 
 #[no_mangle]
+#[allow(clippy::useless_conversion)] // Narrower with 32 bits.
 extern "C" fn epoll_pwait2(
     epoll: c_int,
     events: *mut epoll_event,

@@ -254,8 +254,8 @@ How long after its timeout a poll returns, of which 50 µs are Linux's timer sla
 
 const INSTRUCTIONS: &str = "\
 In user space, by callgrind, in a process with a second thread; the call of the function that \
-is counted is in it. These figures do not depend on the machine's load. `bench/counting` says \
-what exactly is counted.";
+is counted is in it, and so is the C library's, of which most are. These figures do not depend on \
+the machine's load. `bench/counting` says what exactly is counted.";
 
 const SYSCALLS: &str = "By strace; what the operation does itself is in it.";
 

@@ -1,5 +1,4 @@
-//! The operations as bare calls of the C library: what there is to be saved at most, short of
-//! leaving the C library out.
+//! The operations as bare calls of the C library: what there is to be saved at most.
 
 use std::fs::File;
 use std::hint::black_box;

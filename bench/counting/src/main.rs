@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! counting table            measures all, prints `peer operation instructions`
-//! counting check LIMITS     measures what the file names, and fails if one is over
+//! counting check            measures ours and upstream, and fails if ours takes more
 //! counting run PEER OPERATION
 //! ```
 //!
@@ -55,9 +55,9 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments[..] {
         ["table"] => table(),
-        ["check", limits] => limits::check(limits),
+        ["check"] => limits::check(),
         ["run", peer, operation] => run(peer, operation),
-        _ => Err("usage: counting table | check LIMITS | run PEER OPERATION".to_owned()),
+        _ => Err("usage: counting table | check | run PEER OPERATION".to_owned()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -135,8 +135,8 @@
 //!   `Registry` then have no descriptor to offer (`AsFd`, `AsRawFd`).
 //! * `mio_unsupported_force_waker_pipe` makes wakers of a pipe in place of an eventfd or a user
 //!   event of kqueue. It has no effect on Solaris and Windows.
-//! * `mio_unsupported_no_pwait2` does not try `epoll_pwait2`: timeouts are rounded up to
-//!   whole milliseconds.
+//! * `mio_unsupported_no_pwait2` never calls `epoll_pwait2`, for sandboxes that kill the process
+//!   for it: timeouts are rounded up to whole milliseconds.
 //!
 //! [features]: crate::features
 #![deny(missing_docs)]

@@ -140,9 +140,12 @@ impl Poll {
     /// * A zero duration looks and returns at once.
     /// * Any other is the *least* time that passes before the call returns
     ///   without events. It is rounded up to what the system can tell apart:
-    ///   nanoseconds on Linux since 5.11 (before, and under a sandbox that
-    ///   forbids `epoll_pwait2`, milliseconds), kqueue and Solaris; milliseconds for
+    ///   nanoseconds on Linux where the C library and the kernel (since 5.11) have
+    ///   `epoll_pwait2`, on kqueue and Solaris; milliseconds elsewhere on Linux, for
     ///   poll(2) and on Windows, where the system's clock ticks coarser still.
+    ///   A sandbox that answers `ENOSYS` or `EPERM` to `epoll_pwait2` makes it milliseconds
+    ///   from then on. One that kills the process for that call cannot be detected:
+    ///   `--cfg mio_unsupported_no_pwait2` never makes it.
     ///   Where epoll knows milliseconds only, a duration is cut to 24 days, the
     ///   longest that it can hold; elsewhere there is no such limit.
     ///

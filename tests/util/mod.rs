@@ -44,17 +44,26 @@ pub const USER_EVENTS: bool = KQUEUE
 pub const PIPE_WAKER: bool = cfg!(mio_unsupported_force_waker_pipe) || BSD && !USER_EVENTS;
 
 /// Whether there is a call for timeouts that milliseconds cannot say: the C library's
-/// `epoll_pwait2`, which programs without libraries cannot look up. With 32 bits the function of that
-/// name is for the narrow `timespec`.
+/// `epoll_pwait2`, which static programs cannot look up, unless something else has replaced only
+/// `epoll_wait`. With 32 bits the function of that name is for the narrow `timespec`.
 #[cfg(target_os = "linux")]
 pub fn has_precise_call() -> bool {
-    let name: &[u8] = match std::mem::size_of::<libc::timespec>() {
-        16 if cfg!(target_pointer_width = "32") => b"__epoll_pwait2_time64\0",
-        _ => b"epoll_pwait2\0",
+    let library_of = |name: &[u8]| {
+        // SAFETY: the name ends with a zero; the structure is made of pointers, for which zero is
+        // a value.
+        unsafe {
+            let mut info: libc::Dl_info = std::mem::zeroed();
+            let function = libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr().cast());
+            libc::dladdr(function, &mut info);
+            info.dli_fbase
+        }
     };
-    // SAFETY: the name ends with a zero.
-    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr().cast()) };
-    !found.is_null() && !POLL2 && !KQUEUE && !cfg!(mio_unsupported_no_pwait2)
+    let precise = match std::mem::size_of::<libc::timespec>() {
+        16 if cfg!(target_pointer_width = "32") => library_of(b"__epoll_pwait2_time64\0"),
+        _ => library_of(b"epoll_pwait2\0"),
+    };
+    let is_used = !POLL2 && !KQUEUE && !cfg!(mio_unsupported_no_pwait2);
+    is_used && !precise.is_null() && precise == library_of(b"epoll_wait\0")
 }
 
 /// Whether the selector under test is Windows', in which requests that the AFD device

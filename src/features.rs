@@ -1,40 +1,40 @@
-//! The features of the crate, and what each of them adds.
+//! The features of the crate and what each of them adds.
 //!
-//! Whatever is chosen, these are there: [`Token`], [`Interest`], [`Poll`],
-//! [`Registry`], [`Waker`] and [`event`], with all their methods but
-//! [`Poll::new`][new]. A library that only implements [`event::Source`] needs no
-//! more, and leaves the choice to the program that it ends up in.
+//! [`Token`], [`Interest`], [`Poll`], [`Registry`], [`Waker`] and [`event`] are always available,
+//! with all their methods except [`Poll::new`][new]. A library that only implements
+//! [`event::Source`] needs nothing else, and leaves the choice of features to the program that uses
+//! it.
 //!
 //! # `os-poll`
 //!
-//! Adds [`Poll::new`][new], and with it the event queue. Without this feature no
-//! poll, registry or waker can be made, and none of the code behind them is built.
-//! On a system that the crate does not know, asking for it is a compile error.
+//! Adds [`Poll::new`][new] and with it the event queue. Without this feature no poll, registry or
+//! waker can be created, and the code behind them is not compiled. On a system that the crate does
+//! not support, enabling it is a compile error.
 //!
 //! # `os-ext`
 //!
-//! What only some systems have. Implies `os-poll`. On Unix it adds the module
+//! Adds extensions for specific systems. Implies `os-poll`. On Unix, it adds the module
 //! [`unix`][unix]:
 //!
 //! * `unix::SourceFd` registers any descriptor that can be polled;
-//! * `unix::pipe` has pipes, among them those to child processes.
+//! * `unix::pipe` contains pipes, including those to child processes.
 //!
-//! On Windows it adds the module `windows` with `NamedPipe`; on hermit and WASI a module of the
-//! system's name with `SourceFd`.
+//! On Windows, it adds the module `windows` with `NamedPipe`. On hermit and WASI, it adds a module
+//! named after the system, with `SourceFd`.
 //!
 //! # `net`
 //!
 //! Adds the module [`net`][net]: `TcpListener`, `TcpStream` and `UdpSocket`, and on Unix
-//! `UnixListener`, `UnixStream` and `UnixDatagram`. Without `os-poll` the sockets work,
-//! and are non-blocking, but there is nothing to wait for them with.
+//! `UnixListener`, `UnixStream` and `UnixDatagram`. Without `os-poll`, the sockets work and are
+//! non-blocking, but the crate offers no way to wait for them.
 //!
 //! # `log`
 //!
-//! On by default. Writes a line of level `trace` through the [`log`] crate whenever
-//! a source is registered, reregistered or deregistered. In debug builds on Unix it
-//! also writes a line of level `warn` when a socket or pipe of this crate is registered in blocking
-//! mode, in which it can stall the event loop. With `default-features = false` the crate has no
-//! dependency but the bindings to the system (`libc`, or `windows-sys`).
+//! Enabled by default. Logs a message of level `trace` through the [`log`] crate whenever a source
+//! is registered, reregistered or deregistered. In debug builds on Unix, it also logs a message of
+//! level `warn` when a socket or pipe of this crate is registered in blocking mode, in which it can
+//! stall the event loop. With `default-features = false`, the crate's only dependency is the
+//! bindings to the system (`libc` or `windows-sys`).
 //!
 //! [`log`]: https://docs.rs/log
 //! [`Token`]: crate::Token

@@ -1,43 +1,45 @@
-//! How a program is built around a [`Poll`].
+//! How to build a program around a [`Poll`].
 //!
-//! The crate waits, and says what is worth trying; the program does the rest. This
-//! page is about that rest.
+//! The crate waits for events and reports which operations are worth trying. This page describes
+//! what the program has to do.
 //!
 //! # The event loop
 //!
-//! A turn of the loop waits, hands each event to the source whose token it carries,
-//! and then does what was put off until all events were handled: the [crate's
-//! page](crate#example) has one in full. A poll that returns [`Interrupted`] was
-//! interrupted by a signal. Look at what the program's handlers left, if it has any, and poll
-//! again: on Linux, stopping and continuing the process does this to a program without handlers.
+//! Each iteration of the loop waits for events, passes each event to the source that its token
+//! identifies, and then performs the work that was deferred until all events had been handled. The
+//! [crate documentation](crate#example) contains a complete loop. A poll that fails with
+//! [`Interrupted`] was interrupted by a signal: check what the program's signal handlers have
+//! recorded, if it has any, and poll again. On Linux this also happens in a program without signal
+//! handlers, when the process is stopped and continued.
 //!
-//! An event is a *hint* that an operation is worth trying. Somebody else may have been
-//! faster, or the data turned out to be damaged: every operation can answer
-//! [`WouldBlock`], which means "not yet", and is no reason to close a connection.
+//! An event is a *hint* that an operation is worth trying. Another thread may have taken the data,
+//! or the data may have been discarded as corrupt. Every operation can fail with [`WouldBlock`],
+//! which means "not yet" and is no reason to close a connection.
 //!
-//! * Test readable and writable one by one, not with an `else`: both may be true.
-//! * Try to read if [`is_readable`], [`is_read_closed`] **or** [`is_error`]. On epoll the
-//!   end of an empty pipe is read-closed and *not* readable, and an error may come
-//!   alone. Writing likewise: [`is_writable`], [`is_write_closed`] or [`is_error`].
-//! * Let the operation decide. `read` answering `Ok(0)` is the end, an error is the
-//!   error; what else an event says only saves an attempt. On epoll a socket with an
-//!   error that it survives, such as a UDP socket whose datagram found no receiver, may
-//!   be write-closed in its event, and lives on as soon as an operation has returned the
-//!   error; so may one with a timestamp in its error queue.
-//! * Do not count events. What was handled already may be reported again.
+//! * Test readable and writable separately, not with an `else`: both may be true.
+//! * Try to read if [`is_readable`], [`is_read_closed`] **or** [`is_error`] is true. On epoll, the
+//!   end of an empty pipe is read-closed and *not* readable, and an error may be reported alone.
+//!   The same applies to writing: [`is_writable`], [`is_write_closed`] or [`is_error`].
+//! * Rely on the result of the operation. If `read` returns `Ok(0)`, the stream has ended; if it
+//!   returns an error, that is the error. Anything else in an event only saves an attempt. On
+//!   epoll, the event of a socket with an error that it survives, such as a UDP socket whose
+//!   datagram found no receiver, may be write-closed. The socket is usable again as soon as an
+//!   operation has returned the error. The same applies to a socket with a timestamp in its error
+//!   queue.
+//! * Do not count events. Readiness that has already been handled may be reported again.
 //!
-//! **Old events.** A batch is a snapshot. If the handler of its first event closes the
-//! source of its second, the second is still to come; if the token has been given
-//! to a new source by then, it reaches the wrong one. So let a token rest until the
-//! batch is through, or put a generation into it, and pass over events whose token
-//! is unknown.
+//! **Stale events.** A batch of events is a snapshot. If the handler of the first event closes the
+//! source of the second one, the second event is still delivered. If its token has been reassigned
+//! to a new source in the meantime, the event reaches the wrong source. Therefore do not reuse a
+//! token until the batch has been handled, or include a generation number in it, and ignore events
+//! whose token is unknown.
 //!
 //! # Reading: drain
 //!
-//! Registrations are edge-triggered unless asked otherwise: an event says that
-//! readiness has *arisen*. The next one is only certain after the source has been
-//! drained, which means that an operation in that direction answered [`WouldBlock`].
-//! A program that stops earlier may never hear of what it has left:
+//! Registrations are edge-triggered by default: an event reports that the source has *become*
+//! ready. The next event is guaranteed only after the source has been drained, that is, after an
+//! operation in that direction has returned [`WouldBlock`]. A program that stops earlier may never
+//! be notified of the remaining data:
 //!
 //! ```
 //! use std::io::{self, ErrorKind, Read, Write};
@@ -46,7 +48,7 @@
 //! use mio::net::{TcpListener, TcpStream};
 //! use mio::{Events, Interest, Poll, Token};
 //!
-//! /// Reads all that is there. Answers whether the stream has ended.
+//! /// Reads all available data. Returns whether the stream has ended.
 //! fn drain(mut stream: impl Read, into: &mut Vec<u8>) -> io::Result<bool> {
 //!     let mut buf = [0; 4096];
 //!     loop {
@@ -73,12 +75,12 @@
 //! poll.poll(&mut events, Some(Duration::from_secs(5)))?;
 //! assert!(!events.is_empty(), "the bytes did not arrive");
 //!
-//! // Wrong: there is more than this buffer holds, and no event for it.
+//! // Wrong: this leaves data in the stream, for which there will be no event.
 //! stream.read_exact(&mut [0; 5])?;
 //! poll.poll(&mut events, Some(Duration::ZERO))?;
 //! assert!(events.is_empty());
 //!
-//! // Right, although nothing said that the stream is still readable.
+//! // Right: read until `WouldBlock`, even without an event.
 //! let mut rest = Vec::new();
 //! assert!(!drain(&mut stream, &mut rest)?);
 //! assert_eq!(rest, b", world");
@@ -86,38 +88,39 @@
 //! # }
 //! ```
 //!
-//! The same loop stands around everything that can answer [`WouldBlock`]: `accept`,
-//! `recv_from`, and writing. Whatever is done on the descriptor of a socket or pipe
-//! directly (`recvmsg`, `splice`) belongs in the source's `try_io`, through which the
-//! backends that emulate edges learn how it ended.
+//! Use the same loop around every operation that can return [`WouldBlock`]: `accept`, `recv_from`
+//! and writing. Perform operations on the descriptor of a socket or pipe (`recvmsg`, `splice`)
+//! through the source's `try_io`, so that the backends that emulate edge triggering learn their
+//! outcome.
 //!
-//! **Short reads.** A read from a *stream* that returns less than the buffer holds has
-//! usually emptied it, and can then serve in place of the `WouldBlock`, which saves a
-//! system call. A short read does *not* mean that the stream is empty
+//! **Short reads.** A read from a *stream* that returns less data than the buffer holds has usually
+//! emptied the stream. It can then take the place of the `WouldBlock`, which saves a system call. A
+//! short read does *not* mean that the stream is empty
 //!
-//! * if the event was [`is_read_closed`] or [`is_error`]: the end, still to be read, may
-//!   have no event of its own;
-//! * on a TCP connection whose peer sends urgent data (`MSG_OOB`): a read stops in front of it;
-//! * on a Unix socket whose peer passes descriptors (`SCM_RIGHTS`): a read stops behind the data
-//!   that they came with;
+//! * if the event was [`is_read_closed`] or [`is_error`]: the end of the stream, still to be read,
+//!   may not have an event of its own;
+//! * on a TCP connection whose peer sends urgent data (`MSG_OOB`): a read stops before the urgent
+//!   byte;
+//! * on a Unix socket whose peer passes descriptors (`SCM_RIGHTS`): a read stops after the data
+//!   that they were sent with;
 //! * on a pipe in packet mode (`O_DIRECT`), where a read returns one packet, and on a terminal,
 //!   where it returns one line;
 //! * on a datagram socket, where every receive is short.
 //!
-//! In these cases more can be there, and on epoll no event announces it. Sockets may be in the
-//! second and third case at the peer's will, so that a program that does not trust its peers has
-//! to drain.
+//! In these cases more data can be available, and on epoll no event reports it. The peer can cause
+//! the second and third case on a socket, so a program that does not trust its peers has to drain.
 //!
-//! **Accepting with no descriptor left** (`EMFILE`) leaves the connection waiting. On
-//! epoll it is not announced again; on poll(2) it is, by every poll. Deregister the
+//! **Accepting without a free descriptor.** If `accept` fails with `EMFILE`, the connection remains
+//! pending. On epoll it is not reported again; with poll(2), every poll reports it. Deregister the
 //! listener, and register it again when a descriptor is free.
 //!
 //! # Fairness
 //!
-//! A peer that sends faster than the program reads keeps a draining loop busy for
-//! ever, while all others wait. So bound what a source, listeners included, may do in
-//! one turn. No event announces the rest, so the program has to remember who is
-//! unfinished: events put a source into a queue, and the queue gives turns.
+//! A peer that sends faster than the program reads can keep a draining loop busy forever, while all
+//! other sources wait. Therefore limit the work for each source, including listeners, in one
+//! iteration. No event reports what is left, so the program has to remember which sources are
+//! unfinished. In this example, events add sources to a queue, and each source in the queue gets
+//! one turn per iteration.
 //!
 //! ```
 //! # use std::io::{self, ErrorKind, Read, Write};
@@ -146,7 +149,7 @@
 //! let mut queue = VecDeque::new();
 //! let mut is_queued = vec![false; streams.len()];
 //! while open > 0 {
-//!     // While somebody waits for a turn the poll only looks, and does not block.
+//!     // While the queue is not empty, poll without blocking.
 //!     let timeout = (!queue.is_empty()).then_some(Duration::ZERO);
 //!     poll.poll(&mut events, timeout)?;
 //!     for event in &events {
@@ -155,18 +158,18 @@
 //!             queue.push_back(at);
 //!         }
 //!     }
-//!     // One turn, which is one buffer, for each that is in the queue now.
+//!     // Each source in the queue gets one turn: one buffer of data.
 //!     for _ in 0..queue.len() {
 //!         let Some(at) = queue.pop_front() else { break };
 //!         let mut buf = [0; 16 * 1024];
 //!         match streams[at].read(&mut buf) {
 //!             Ok(0) => open -= 1,
-//!             // There may be more: to the end of the queue.
+//!             // There may be more data: requeue the source at the end.
 //!             Ok(len) => {
 //!                 received[at] += len;
 //!                 queue.push_back(at);
 //!             }
-//!             // Drained: an event will bring it back.
+//!             // Drained: the next event requeues it.
 //!             Err(error) if error.kind() == ErrorKind::WouldBlock => is_queued[at] = false,
 //!             Err(error) => return Err(error),
 //!         }
@@ -180,25 +183,25 @@
 //! # }
 //! ```
 //!
-//! There are two ways without a queue. [`Registry::reregister`] arms a source anew, so
-//! that what is left is announced by the next poll, for a system call per turn. With
-//! [level triggering](#trigger-modes) it is announced anyway.
+//! There are two alternatives to a queue. [`Registry::reregister`] rearms a source, so that the
+//! next poll reports the remaining data, at the cost of one system call per turn. With [level
+//! triggering](#trigger-modes), the remaining data is always reported.
 //!
 //! # Writing and backpressure
 //!
-//! Write until all is written, or until [`WouldBlock`]; then keep what is left, and go
-//! on at the next writable event. `write_all` is not for this: after a `WouldBlock`
-//! nobody knows how much it has written.
+//! Write until all data has been written, or until [`WouldBlock`]. In the latter case keep the
+//! remaining data, and continue at the next writable event. Do not use `write_all`: after a
+//! `WouldBlock`, the number of bytes it has written is unknown.
 //!
 //! ```
 //! use std::io::{self, ErrorKind, Write};
 //!
-//! /// Writes as much of `unsent` as there is room for, and leaves the rest in it.
+//! /// Writes as much of `unsent` as the stream accepts, and leaves the rest in it.
 //! fn flush(mut stream: impl Write, unsent: &mut Vec<u8>) -> io::Result<()> {
 //!     while !unsent.is_empty() {
 //!         match stream.write(unsent) {
 //!             Ok(0) => return Err(ErrorKind::WriteZero.into()),
-//!             // A real program moves an index, not the bytes.
+//!             // A real program advances an index instead of moving the bytes.
 //!             Ok(len) => drop(unsent.drain(..len)),
 //!             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
 //!             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -220,40 +223,39 @@
 //! # }
 //! ```
 //!
-//! **Unix datagrams to a full receiver** cannot be waited for with a sender that is not connected.
-//! It is reported writable while its *own* buffer has room, and on Linux each `send_to` that
-//! returns [`WouldBlock`] raises another writable event at once: a loop that waits for that event
-//! spins. Connect the sender, which is then writable when the receiver has room, or try again
-//! after a pause.
+//! **Unix datagrams to a full receiver.** A sender that is not connected cannot wait for the
+//! receiver. It is reported writable while its *own* buffer has room, and on Linux each `send_to`
+//! that returns [`WouldBlock`] immediately causes another writable event, so a loop that waits for
+//! this event spins. Connect the sender, which is then writable when the receiver has room, or
+//! retry after a delay.
 //!
-//! Register a TCP stream for both directions from the start, and leave it so: under edge
-//! triggering a writable event costs nothing until there is room *again*. Datagram
-//! and Unix sockets are reported writable on epoll whenever something that was sent
-//! has left them; ask for that only while something waits to be sent. Under
-//! level triggering this holds for all, since an idle socket is writable.
+//! Register a TCP stream for both directions from the start, and do not change its interest: with
+//! edge triggering, writable events cost nothing until the stream becomes writable *again*. On
+//! epoll, datagram and Unix sockets are reported writable each time something that they sent has
+//! left the socket. Register them for writable events only while data is waiting to be sent. With
+//! level triggering this applies to all sources, because an idle socket is writable.
 //!
-//! **Backpressure.** A proxy whose one side takes less than the other sends must stop
-//! reading, or its memory grows. It then stops *without* having drained, so no event
-//! makes it go on. Whatever makes room again, usually the writable event of the other
-//! side, has to resume the reading. A proxy that hangs has usually forgotten this.
+//! **Backpressure.** If one side of a proxy accepts less data than the other side sends, the proxy
+//! must stop reading, or its memory grows. It then stops *without* having drained the source, so no
+//! event makes it continue. The code that makes room again, usually the handler of the other side's
+//! writable event, has to resume reading. A proxy that hangs often lacks this step.
 //!
 //! # Connecting
 //!
-//! `connect` only starts. When an event comes, ask for the failure first, with
-//! `take_error`, and then for success, with `peer_addr`, which answers `NotConnected`
-//! while the outcome is open: not every event means that there is one.
-//! [`TcpStream`][connecting] has the loop. Once the connection stands, leave errors to
-//! reading and writing: an error that `take_error` has taken is gone, and reading then
-//! reports a reset as a mere end.
+//! `connect` only starts the attempt. On an event, first check for failure with `take_error`, then
+//! for success with `peer_addr`, which returns `NotConnected` while the attempt is in progress: not
+//! every event means that it is complete. [`TcpStream`][connecting] shows the loop. Once the
+//! connection is established, let reading and writing return errors. `take_error` clears the error,
+//! so that a subsequent read reports a reset as an ordinary end of the stream.
 //!
-//! Register the stream for [`Interest::WRITABLE`] right after `connect`, and bound the
-//! time with a [timer](#timeouts-and-timers): a peer that does not answer takes the
-//! system minutes to give up on. Names are not resolved here, since that would block.
+//! Register the stream for [`Interest::WRITABLE`] right after `connect`, and limit the time with a
+//! [timer](#timeouts-and-timers): if the peer does not respond, it takes minutes until the system
+//! gives up. The crate does not resolve names, since that would block.
 //!
 //! # Waking the loop
 //!
-//! A [`Waker`] carries no data. Put the data into a queue *first*, then wake; at
-//! the event, empty the queue:
+//! A [`Waker`] carries no data. Put the data into a queue *first*, then wake the poll. When the
+//! event arrives, empty the queue:
 //!
 //! ```
 //! use std::sync::{mpsc, Arc};
@@ -273,8 +275,8 @@
 //!     let (sender, waker) = (sender.clone(), Arc::clone(&waker));
 //!     thread::spawn(move || {
 //!         for _ in 0..100 {
-//!             sender.send(number).expect("the loop is running");
-//!             waker.wake().expect("waking does not fail");
+//!             sender.send(number).expect("the loop has ended");
+//!             waker.wake().expect("waking failed");
 //!         }
 //!     });
 //! }
@@ -293,44 +295,44 @@
 //! # }
 //! ```
 //!
-//! In that order nothing is lost. A wake that comes while an earlier one is undelivered
-//! unites with it, and what was queued before either is visible at their event; a wake
-//! that comes later makes another event. So one event may stand for many messages, and
-//! another may find the queue empty. A wake that unites costs no system call: there is
-//! no need to track whether the loop is asleep.
+//! In this order no message is lost. A wake that happens while an earlier one is undelivered is
+//! coalesced with it, and what either thread queued before its wake is visible when the event is
+//! handled. A later wake causes another event. One event may therefore stand for many messages, and
+//! another may find the queue empty. A coalesced wake costs no system call, so there is no need to
+//! track whether the loop is asleep.
 //!
-//! There is one waker per poll, shared by all threads. It has to outlive the delivery
-//! of its last wake: keep one `Arc` of it with the loop.
+//! There is one waker per poll, shared by all threads. It has to live until its last wake has been
+//! delivered: keep one `Arc` of it with the loop.
 //!
 //! # Shutting down
 //!
-//! * **Half-close.** A read of zero bytes says that the peer will send no more; it may
-//!   still want the answer. `shutdown(Shutdown::Write)` says the same to the peer.
-//! * **Close late.** A TCP socket that is closed with unread bytes resets the connection,
-//!   and the reset can destroy what is on its way to the peer. If the peer is to have
-//!   everything, write it, `shutdown(Write)`, read to the end, and then drop, with a
-//!   timer for peers that never end.
-//! * **Deregister, then drop.** A registration in epoll belongs to the open file, not to
-//!   its number. While a duplicate lives on (`try_clone` in any guise, a child process),
-//!   events of a dropped source go on coming, with a token that may have been
-//!   given away, and there is no descriptor left to deregister. The same goes for
-//!   converting a source into the standard library's type.
-//! * **Numbers are used again.** The next descriptor that is opened gets the smallest
-//!   free number. Where descriptors serve as tokens, or in a [`SourceFd`], one that is
-//!   closed too early gives its events to a stranger, or has the stranger deregistered.
-//! * **The loop itself** ends at a flag that is set before a wake. A signal handler must
-//!   not wake, for that may take a lock: let it write to a pipe that is registered, or
+//! * **Half-close.** A read of zero bytes means that the peer will send no more data; it may still
+//!   be waiting for a response. `shutdown(Shutdown::Write)` signals the same to the peer.
+//! * **Close late.** Closing a TCP socket with unread data resets the connection, and the reset can
+//!   destroy data on its way to the peer. To make sure that the peer receives everything, write it,
+//!   call `shutdown(Shutdown::Write)`, read to the end, and then drop the stream. Use a timer for
+//!   peers that never close their side.
+//! * **Deregister, then drop.** A registration in epoll belongs to the open file description, not
+//!   to the descriptor's number. While a duplicate exists (from `try_clone` or `dup`, or in a child
+//!   process), events of a dropped source keep arriving, with a token that may have been
+//!   reassigned, and there is no descriptor left to deregister. The same applies to a source that
+//!   was converted into the standard library's type.
+//! * **Descriptor numbers are reused.** The next descriptor that is opened gets the smallest free
+//!   number. If descriptors are used as tokens or in a [`SourceFd`], closing one too early delivers
+//!   its events to an unrelated source, or causes the unrelated source to be deregistered.
+//! * **The loop itself** ends when it finds a flag that was set before a wake. A signal handler
+//!   must not call [`Waker::wake`], which may take a lock: write to a registered pipe instead, or
 //!   use the system's descriptor for signals.
 //!
 //! # Trigger modes
 //!
-//! The mode is part of the [`Interest`], and holds for the whole registration:
+//! The trigger mode is part of the [`Interest`] and applies to the whole registration:
 //!
-//! | mode | reported | choose it when |
+//! | mode | reported | use it when |
 //! |---|---|---|
-//! | edge (default) | when readiness arises | one thread owns the source and drains it |
-//! | [`level`] | by every poll, while ready | partial work is normal: one `accept` per event, libraries that read as they please |
-//! | [`oneshot`] | once, until [reregistered] | the source is handed to another thread, which must not be overtaken by a second event |
+//! | edge (default) | when the source becomes ready | one thread owns the source and drains it |
+//! | [`level`] | by every poll, while ready | partial work is normal: one `accept` per event, libraries with their own reading pattern |
+//! | [`oneshot`] | once, until [reregistered] | the source is handed to another thread, and no second event may arrive before it is done |
 //!
 //! ```
 //! use std::time::Duration;
@@ -350,34 +352,34 @@
 //! sender.send_to(b"one", to)?;
 //! for _ in 0..3 {
 //!     poll.poll(&mut events, wait)?;
-//!     assert!(!events.is_empty(), "every poll reports it until it is received");
+//!     assert!(!events.is_empty(), "level: every poll reports the unread datagram");
 //! }
 //!
 //! poll.registry().reregister(&mut receiver, Token(0), Interest::READABLE.oneshot())?;
 //! poll.poll(&mut events, wait)?;
-//! assert!(!events.is_empty(), "this was the one shot");
+//! assert!(!events.is_empty(), "one-shot: the event is reported once");
 //! receiver.recv(&mut buf)?;
 //! sender.send_to(b"two", to)?;
 //! poll.poll(&mut events, Some(Duration::ZERO))?;
-//! assert!(events.is_empty(), "silent, whatever comes");
+//! assert!(events.is_empty(), "disarmed: no further event");
 //!
-//! // Whoever has done the work asks for the next event.
+//! // After handling the event, rearm the source.
 //! poll.registry().reregister(&mut receiver, Token(0), Interest::READABLE.oneshot())?;
 //! poll.poll(&mut events, wait)?;
-//! assert!(!events.is_empty(), "what came meanwhile is reported now");
+//! assert!(!events.is_empty(), "rearmed: the second datagram is reported");
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! An edge needs the fewest system calls, and punishes a forgotten drain; a level
-//! forgives it, and punishes a forgotten source with a loop that never sleeps. After a
-//! one-shot event with both directions asked for, take the other direction for
-//! disarmed as well.
+//! Edge triggering needs the fewest system calls, but a program that fails to drain a source misses
+//! events. Level triggering tolerates this, but a source that is never handled keeps the loop from
+//! sleeping. After a one-shot event of a source registered for both directions, assume that the
+//! other direction is disarmed as well.
 //!
 //! # Timeouts and timers
 //!
-//! There are no timers. A program keeps its deadlines in order, and lets the poll wait
-//! until the nearest:
+//! The crate has no timers. A program keeps its deadlines sorted, and polls with a timeout that
+//! expires at the earliest one:
 //!
 //! ```
 //! use std::cmp::Reverse;
@@ -400,7 +402,7 @@
 //!     let timeout = nearest.saturating_duration_since(Instant::now());
 //!     poll.poll(&mut events, Some(timeout))?;
 //!     for _event in &events {
-//!         // As above.
+//!         // Handle the event as above.
 //!     }
 //!     let now = Instant::now();
 //!     while matches!(timers.peek(), Some(Reverse((deadline, _))) if *deadline <= now) {
@@ -412,46 +414,45 @@
 //! # }
 //! ```
 //!
-//! * With no timer at all the timeout is `None`, not a large number.
-//! * A poll without events does not return early: fractions are rounded up, and only
-//!   an exact zero does not block. [`Poll::poll`](crate::Poll::poll) tells how precise it is.
-//! * Work the timeout out anew before each poll, after [`Interrupted`] too.
-//! * Handle events first and timers after: data that has arrived in time, but was read
-//!   late because the machine was busy, is no timeout.
+//! * Without any timer, the timeout is `None`, not a large number.
+//! * A poll without events does not return early: fractions are rounded up, and only a timeout of
+//!   exactly zero does not block. [`Poll::poll`](crate::Poll::poll) documents the precision.
+//! * Compute the timeout again before each poll, including after [`Interrupted`].
+//! * Handle events first and timers afterwards: data that arrived in time but was read late,
+//!   because the machine was busy, is not a timeout.
 //!
 //! # Portability
 //!
-//! Unspecified, and different from backend to backend:
+//! The following is unspecified and differs between backends:
 //!
-//! * **Number and order of events.** Both directions of a source may come as one event or
-//!   as two. On epoll an event tells all that is true of the source, such as that it
-//!   is still writable, each time something about it changes; where edges are emulated
-//!   (poll(2), event ports, Windows) it tells only what is new. On epoll and kqueue, new
-//!   data triggers a new event even if earlier data is unread; do not rely on that.
-//! * **The end behind unread data.** A reset is reported even to a program that has not
-//!   touched the source since its last event; so is the peer's end, but for systems that
-//!   do not tell it from data (event ports, poll(2) other than Linux's).
-//! * **Everything beyond readable and writable.** [`is_read_closed`] and its like may be
-//!   `false` where a system does not tell; a program has to work if they always are,
-//!   except for what [the event loop](#the-event-loop) says about attempts.
-//! * **What happens to a registration when its source is dropped**, converted or closed
-//!   elsewhere. Deregister.
-//! * **Edges of a [`SourceFd`].** Its I/O does not pass through the crate. Where edges are
-//!   emulated each condition is reported once, and then again only after
-//!   [`Registry::reregister`]. Either do that after each drain, or use
-//!   [`level`], which works everywhere.
+//! * **Number and order of events.** Both directions of a source may be reported in one event or in
+//!   two. On epoll, each change of a source causes an event with its complete state, including, for
+//!   example, that it is still writable. Where edges are emulated (poll(2), event ports, Windows),
+//!   an event contains only what is new. On epoll and kqueue, new data triggers a new event even if
+//!   earlier data is unread; do not rely on this.
+//! * **The end of the stream after unread data.** A reset is reported even to a program that has
+//!   not touched the source since its last event. So is the end of the stream, except on systems
+//!   that do not distinguish it from data (event ports, and poll(2) other than on Linux).
+//! * **Everything except readable and writable.** [`is_read_closed`] and similar methods may return
+//!   `false` where the system does not report the condition. A program has to work if they always
+//!   return `false`, except for the attempts described in [the event loop](#the-event-loop).
+//! * **What happens to a registration when its source is dropped**, converted, or closed elsewhere.
+//!   Deregister the source.
+//! * **Edge triggering of a [`SourceFd`].** I/O on its descriptor does not pass through the crate.
+//!   Where edges are emulated, each condition is reported once, and again only after
+//!   [`Registry::reregister`]. Either reregister after each drain, or use [`level`], which works on
+//!   every backend.
 //!
-//! The same everywhere:
+//! The following is the same on every backend:
 //!
-//! * At most [`Events::capacity`] events come from one poll. What found no room comes
-//!   later, and everybody gets a turn: a small capacity costs system calls, not
-//!   correctness. Somewhere from 64 to 1024 is usual.
-//! * A [`Registry`] may be used by any thread while the poll is waiting; what is
-//!   registered takes part in the call that is running.
-//! * Regular files and directories cannot be waited for: registering one fails, or on
-//!   kqueue reports it as ready. Read them in another thread, and
-//!   [wake](#waking-the-loop).
-//! * A poll is not for both sides of a `fork`. The child makes its own.
+//! * One poll returns at most [`Events::capacity`] events. Further events are returned by later
+//!   polls, and no source is starved: a small capacity costs system calls, not correctness. Values
+//!   from 64 to 1024 are common.
+//! * Any thread can use a [`Registry`] while the poll is waiting. Its changes affect the call in
+//!   progress.
+//! * Regular files and directories cannot be polled: registering them fails, or on kqueue reports
+//!   them as ready. Read them in another thread, and [wake](#waking-the-loop) the poll.
+//! * A poll cannot be shared by both processes after a `fork`. The child has to create its own.
 //!
 //! [`Poll`]: crate::Poll
 //! [`Registry`]: crate::Registry
@@ -459,6 +460,7 @@
 //! [reregistered]: crate::Registry::reregister
 //! [`Events::capacity`]: crate::Events::capacity
 //! [`Waker`]: crate::Waker
+//! [`Waker::wake`]: crate::Waker::wake
 //! [`Interest`]: crate::Interest
 //! [`Interest::WRITABLE`]: crate::Interest::WRITABLE
 //! [`level`]: crate::Interest::level

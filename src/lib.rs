@@ -1,27 +1,28 @@
-// Examples need these features; without them none is collected. It has to stand first.
+// Doctests need these features. Keep this attribute first.
 #![cfg_attr(doctest, cfg(all(feature = "net", feature = "os-ext")))]
-//! Metal I/O: a thin layer over the operating system's event queue, and sockets and
-//! pipes that never block.
+//! Metal I/O: a thin layer over the operating system's event queue, with non-blocking sockets and
+//! pipes.
 //!
-//! One thread waits for any number of sources with [`Poll`], and learns which of them
-//! are worth reading from or writing to. That is all there is: no futures, no tasks, no
-//! timers, no buffering. Runtimes, servers and proxies are built on top of it. Once
-//! everything is set up, waiting, waking, reading and writing allocate no memory.
+//! With [`Poll`], one thread waits for any number of sources and learns which of them are ready for
+//! reading or writing. The crate does nothing else: it has no futures, tasks, timers or buffers. It
+//! is a foundation for runtimes, servers and proxies. Once everything is set up, waiting, waking,
+//! reading and writing allocate no memory.
 //!
-//! * [`Poll`] waits; its [`Registry`] takes sources in and lets them go.
-//! * A [`Token`] tells the sources apart, an [`Interest`] says what to report and how.
-//! * [`Events`] is the buffer that a poll fills; [`event`] has its entries, and the
-//!   trait of sources.
-//! * A [`Waker`] interrupts a poll from another thread.
+//! * [`Poll`] waits for events; its [`Registry`] adds and removes sources.
+//! * A [`Token`] identifies a source; an [`Interest`] specifies which events to report for it, and
+//!   in which trigger mode.
+//! * [`Events`] is the buffer that a poll fills. The module [`event`] contains its entries and the
+//!   trait that sources implement.
+//! * A [`Waker`] wakes a poll from another thread.
 //!
-//! The [`guide`] explains how a program is built around these: draining, fairness,
-//! connecting, shutting down, timers, and what differs between systems.
+//! The [`guide`] explains how to build a program with these types: draining, fairness, connecting,
+//! shutting down, timers, and the differences between systems.
 //!
 //! # Usage
 //!
-//! Most of the crate is behind [features]: `os-poll` makes [`Poll`] usable, `net` adds
-//! TCP, UDP and Unix domain sockets, `os-ext` adds pipes and other descriptors. A
-//! network program takes
+//! Most of the crate is behind [features]: `os-poll` adds [`Poll::new`](features#os-poll), `net`
+//! adds TCP, UDP and Unix domain sockets, and `os-ext` adds pipes and other descriptors. A network
+//! program uses
 //!
 //! ```toml
 //! [dependencies]
@@ -30,8 +31,8 @@
 //!
 //! # Example
 //!
-//! A server that sends back what it receives, until its only client, a thread of the
-//! same program, wakes it to say that it has its answer:
+//! An echo server. Its only client is a thread of the same program, which wakes the server when it
+//! has received its answer:
 //!
 //! ```
 //! use std::io::{self, ErrorKind, Read, Write};
@@ -91,24 +92,24 @@
 //!     Ok(())
 //! }
 //!
-//! /// Sends back what has arrived.
+//! /// Sends received data back.
 //! fn echo(stream: &mut TcpStream) -> io::Result<()> {
 //!     let mut buf = [0; 1024];
 //!     loop {
 //!         match stream.read(&mut buf) {
 //!             // The client has closed the connection.
 //!             Ok(0) => return Ok(()),
-//!             // There is room for so little. A real server keeps what the socket does not
-//!             // take, and goes on when it is writable.
+//!             // So little data fits into the send buffer. A real server keeps what the socket
+//!             // does not accept, and continues when it is writable.
 //!             Ok(len) => stream.write_all(&buf[..len])?,
-//!             // All has been read: another event will tell of more.
+//!             // All data has been read: the next event reports more.
 //!             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
 //!             Err(error) => return Err(error),
 //!         }
 //!     }
 //! }
 //!
-//! /// The client, which may block: it has a thread of its own.
+//! /// The client. It runs in its own thread, so it may block.
 //! fn ask(address: SocketAddr) -> io::Result<[u8; 5]> {
 //!     let mut stream = std::net::TcpStream::connect(address)?;
 //!     stream.write_all(b"hello")?;
@@ -120,27 +121,26 @@
 //!
 //! # Platforms
 //!
-//! The whole suite is run on Linux, with two backends (epoll(7), which is used, and
-//! poll(2), which can be asked for), on Windows as far as Wine is Windows, and over a model of
-//! kqueue. [`Poll`] lists the backends. `docs/platforms.md` says how far each system was tried;
-//! most were compiled only. On a system without an event queue here, the feature `os-poll` is
-//! a compile error.
+//! The complete test suite runs on Linux with two backends (epoll(7), the default, and poll(2),
+//! which is optional), on Windows under Wine, and against a simulated kqueue. [`Poll`] lists the
+//! backends. `docs/platforms.md` describes how far each system has been tested; most have only been
+//! compiled. On a system without a backend, enabling the feature `os-poll` is a compile error.
 //!
 //! # Unsupported configuration flags
 //!
-//! These are for testing the crate and for looking for the cause of trouble, and may
-//! change in any release. They are given as `RUSTFLAGS="--cfg <flag>"`.
+//! These flags are for testing the crate and for diagnosing problems. They may change in any
+//! release. Pass them as `RUSTFLAGS="--cfg <flag>"`.
 //!
-//! * `mio_unsupported_force_poll_poll` uses poll(2) in place of epoll. `Poll` and
-//!   `Registry` then have no descriptor to offer (`AsFd`, `AsRawFd`).
-//! * `mio_unsupported_force_waker_pipe` makes wakers of a pipe in place of an eventfd or a user
-//!   event of kqueue. It has no effect on Solaris and Windows.
+//! * `mio_unsupported_force_poll_poll` uses poll(2) instead of epoll. `Poll` and `Registry` then do
+//!   not implement `AsFd` and `AsRawFd`.
+//! * `mio_unsupported_force_waker_pipe` implements wakers with a pipe instead of an eventfd or a
+//!   kqueue user event. It has no effect on Solaris and Windows.
 //! * `mio_unsupported_no_pwait2` never calls `epoll_pwait2`, for sandboxes that kill the process
-//!   for it: timeouts are rounded up to whole milliseconds.
+//!   for this call. Timeouts are then rounded up to whole milliseconds.
 //!
 //! [features]: crate::features
 #![deny(missing_docs)]
-// There is no `Waker`.
+// These systems have no `Waker`.
 #![cfg_attr(
     any(target_os = "wasi", target_os = "horizon"),
     allow(rustdoc::broken_intra_doc_links)
@@ -148,7 +148,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[macro_use]
-#[allow(unused_macros)] // Some are used by optional modules only.
+#[allow(unused_macros)] // Some are used only by optional modules.
 mod trace;
 
 mod interest;

@@ -1,37 +1,33 @@
 use std::num::NonZeroU8;
 use std::{fmt, ops};
 
-/// What a source is registered for: the directions of readiness that shall be
-/// reported, and how.
+/// Specifies which kinds of readiness to report for a source, and in which trigger mode.
 ///
-/// A value names at least one *direction* ([`READABLE`], [`WRITABLE`], and where
-/// the system has it `PRIORITY`, `AIO` or `LIO`). Values unite with `|`.
+/// An `Interest` contains at least one *direction*: [`READABLE`], [`WRITABLE`] or, on systems that
+/// support it, `PRIORITY`, `AIO` or `LIO`. Combine interests with `|`.
 ///
 /// # Trigger modes
 ///
-/// The *trigger mode* says when an event is repeated. It holds for the whole
-/// registration, all directions alike:
+/// The *trigger mode* determines when an event is repeated. It applies to the whole registration,
+/// to all directions alike:
 ///
-/// * **Edge**, the default: an event is reported when readiness arises. The next is
-///   certain only after the source has been drained, that is, after an operation
-///   in that direction answered [`WouldBlock`]; more data may cause one before.
-/// * **Level**, [`Interest::level`]: every [`Poll::poll`] reports the source for
-///   as long as it is ready.
-/// * **One-shot**, [`Interest::oneshot`]: at most one event per direction is
-///   reported until the source is [reregistered]. Whether a direction that has
-///   not yet fired stays armed after an event for the other one is
-///   unspecified: epoll disarms both, kqueue only the one that fired.
+/// * **Edge**, the default: an event is reported when the source becomes ready. The next event is
+///   guaranteed only after the source has been drained, that is, after an operation in that
+///   direction has returned [`WouldBlock`]. More data may cause an event before that.
+/// * **Level**, [`Interest::level`]: every [`Poll::poll`] reports the source for as long as it is
+///   ready.
+/// * **One-shot**, [`Interest::oneshot`]: at most one event per direction is reported until the
+///   source is [reregistered]. Whether a direction that has not yet fired stays armed after an
+///   event for the other one is unspecified: epoll disarms both, kqueue only the one that fired.
 ///
-/// A one-shot event is delivered once, so that level or edge no longer makes a
-/// difference to it.
+/// A one-shot event is delivered once, so combining one-shot with level makes no difference.
 ///
-/// # Algebra
+/// # Combining interests
 ///
-/// `a | b` has the directions and the mode bits of both: uniting a level-triggered
-/// interest with an edge-triggered one yields a level-triggered one.
-/// [`a.remove(b)`] takes the directions *and* the mode bits of `b` away, and
-/// answers `None` when no direction is left, even if mode bits are: no `Interest`
-/// holds mode bits alone.
+/// `a | b` contains the directions and the mode bits of both. The union of a level-triggered and an
+/// edge-triggered interest is therefore level-triggered. [`a.remove(b)`] removes the directions
+/// *and* the mode bits of `b` from `a`. It returns `None` if no direction is left, even if mode
+/// bits are: an `Interest` never consists of mode bits alone.
 ///
 /// # Examples
 ///
@@ -60,13 +56,13 @@ const LIO: u8 = 1 << 3;
 const PRIORITY: u8 = 1 << 4;
 const LEVEL: u8 = 1 << 5;
 const ONESHOT: u8 = 1 << 6;
-/// Said by sources, not by users. See [`Interest::maybe_pipe`].
+/// Set by sources, not by users. See [`Interest::maybe_pipe`].
 const MAYBE_PIPE: u8 = 1 << 7;
 
-/// Every direction; the rest are mode bits.
+/// All directions. The other bits are mode bits.
 const DIRECTIONS: u8 = READABLE | WRITABLE | AIO | LIO | PRIORITY;
 
-/// The bits by name, in the order in which `Debug` prints them.
+/// The names of the bits, in the order in which `Debug` prints them.
 const NAMES: [(u8, &str); 7] = [
     (READABLE, "READABLE"),
     (WRITABLE, "WRITABLE"),
@@ -78,12 +74,12 @@ const NAMES: [(u8, &str); 7] = [
 ];
 
 impl Interest {
-    /// Interest in readable readiness: data, a connection to accept, the end of
-    /// the stream, or an error to be fetched by reading.
+    /// Interest in readable events: data, a connection to accept, the end of the stream, or an
+    /// error that reading returns.
     pub const READABLE: Interest = Interest::from_bits(READABLE);
 
-    /// Interest in writable readiness: room to write, a connection
-    /// established or refused, or an error to be fetched by writing.
+    /// Interest in writable events: room to write, a connection that was established or refused, or
+    /// an error that writing returns.
     pub const WRITABLE: Interest = Interest::from_bits(WRITABLE);
 
     const fn from_bits(bits: u8) -> Interest {
@@ -93,7 +89,7 @@ impl Interest {
         }
     }
 
-    /// The interest of these bits; `None` if they name no direction.
+    /// Returns the interest with these bits, or `None` if they contain no direction.
     pub(crate) const fn try_from_bits(bits: u8) -> Option<Interest> {
         match NonZeroU8::new(bits) {
             Some(bits) if bits.get() & DIRECTIONS != 0 => Some(Interest(bits)),
@@ -101,115 +97,115 @@ impl Interest {
         }
     }
 
-    /// The interest as a number, by which a backend can look its flags up in a table.
-    #[allow(dead_code)] // Others test the directions one by one.
+    /// Returns the bits, which a backend can use as an index into a table of flags.
+    #[allow(dead_code)] // Other backends test the directions one by one.
     pub(crate) const fn bits(self) -> u8 {
         self.0.get()
     }
 
-    /// Both interests as one: the directions and the trigger mode of each.
+    /// Returns the union of both interests: the directions and mode bits of each.
     ///
-    /// The same as the operator `|`, for constants.
+    /// This is the operator `|` as a `const fn`.
     #[must_use]
-    #[allow(clippy::should_implement_trait)] // The name is the published API's.
+    #[allow(clippy::should_implement_trait)] // The name is part of the published API.
     pub const fn add(self, other: Interest) -> Interest {
         Interest::from_bits(self.0.get() | other.0.get())
     }
 
-    /// This interest without the directions and mode bits of `other`; `None`
-    /// when no direction is left.
+    /// Returns this interest without the directions and mode bits of `other`, or `None` if no
+    /// direction is left.
     #[must_use]
     pub fn remove(self, other: Interest) -> Option<Interest> {
         let left = self.0.get() & !other.0.get();
         (left & DIRECTIONS != 0).then(|| Interest::from_bits(left))
     }
 
-    /// The same directions, level-triggered: reported by every poll for as long
-    /// as they are ready.
+    /// Returns this interest in level-triggered mode: every poll reports the source for as long as
+    /// it is ready.
     ///
     /// # Portability
     ///
-    /// Real on every backend: epoll without `EPOLLET`, kqueue without
-    /// `EV_CLEAR`, poll(2) as it is; on Windows the request is made anew before every
-    /// poll.
+    /// Supported on every backend. epoll omits `EPOLLET` and kqueue `EV_CLEAR`; poll(2) is
+    /// level-triggered by nature; on Windows the request is submitted again before every poll.
     #[must_use]
     pub const fn level(self) -> Interest {
         Interest::from_bits(self.0.get() | LEVEL)
     }
 
-    /// The same directions, one-shot: silent after an event until the source is
-    /// [reregistered](crate::Registry::reregister).
+    /// Returns this interest in one-shot mode: after an event, the source is not reported again
+    /// until it is [reregistered](crate::Registry::reregister).
     ///
-    /// [Deregistering](crate::Registry::deregister) works before and after the
-    /// event.
+    /// The source can be [deregistered](crate::Registry::deregister) before and after the event.
     ///
     /// # Portability
     ///
-    /// Real on every backend: `EPOLLONESHOT`, `EV_ONESHOT`, and not polling the
-    /// source again elsewhere. After an event in one direction the other may be
-    /// disarmed too (all but kqueue) or not (kqueue).
+    /// Supported on every backend: `EPOLLONESHOT` on epoll, `EV_ONESHOT` on kqueue; other backends
+    /// stop polling the source. After an event in one direction, the other direction stays armed on
+    /// kqueue; on other backends it may be disarmed too.
     #[must_use]
     pub const fn oneshot(self) -> Interest {
         Interest::from_bits(self.0.get() | ONESHOT)
     }
 
-    /// Whether readable readiness is asked for.
+    /// Returns whether the interest includes readable events.
     #[must_use]
     pub const fn is_readable(self) -> bool {
         self.has(READABLE)
     }
 
-    /// Whether writable readiness is asked for.
+    /// Returns whether the interest includes writable events.
     #[must_use]
     pub const fn is_writable(self) -> bool {
         self.has(WRITABLE)
     }
 
-    /// Whether POSIX AIO completions are asked for (Apple's systems, DragonFly BSD and FreeBSD;
-    /// `false` elsewhere).
+    /// Returns whether the interest includes completions of POSIX AIO operations (Apple systems,
+    /// DragonFly BSD and FreeBSD; `false` elsewhere).
     #[must_use]
     pub const fn is_aio(self) -> bool {
         self.has(AIO)
     }
 
-    /// Whether completions of AIO lists are asked for (FreeBSD; `false` elsewhere).
+    /// Returns whether the interest includes completions of lists of POSIX AIO operations (FreeBSD;
+    /// `false` elsewhere).
     #[must_use]
     pub const fn is_lio(self) -> bool {
         self.has(LIO)
     }
 
-    /// Whether out-of-band data is asked for (Linux and Android; `false` elsewhere).
+    /// Returns whether the interest includes out-of-band data (Linux and Android; `false`
+    /// elsewhere).
     #[must_use]
     pub const fn is_priority(self) -> bool {
         self.has(PRIORITY)
     }
 
-    /// Whether the trigger mode is level.
+    /// Returns whether the interest is level-triggered.
     #[must_use]
     pub const fn is_level(self) -> bool {
         self.has(LEVEL)
     }
 
-    /// Whether the trigger mode is one-shot.
+    /// Returns whether the interest is one-shot.
     #[must_use]
     pub const fn is_oneshot(self) -> bool {
         self.has(ONESHOT)
     }
 
-    /// The same, of a source that is not a socket of this crate, and so may be the writing
-    /// end of a pipe: an error is then the end of writing.
-    #[allow(dead_code)] // There may be no such source.
+    /// Marks the interest as that of a source that is not a socket of this crate. Such a source may
+    /// be the writing end of a pipe, for which an error means that the reading end is closed.
+    #[allow(dead_code)] // Not every configuration has such sources.
     pub(crate) const fn maybe_pipe(self) -> Interest {
         Interest::from_bits(self.0.get() | MAYBE_PIPE)
     }
 
-    #[allow(dead_code)] // Where errors are ambiguous.
+    #[allow(dead_code)] // Used by backends on which errors are ambiguous.
     pub(crate) const fn is_maybe_pipe(self) -> bool {
         self.has(MAYBE_PIPE)
     }
 
-    /// Whether the two have a bit in common.
-    #[allow(dead_code)] // Of use to backends that translate by table.
+    /// Returns whether the two interests have a bit in common.
+    #[allow(dead_code)] // Used by backends that translate with a table.
     pub(crate) const fn intersects(self, other: Interest) -> bool {
         self.has(other.0.get())
     }
@@ -218,7 +214,7 @@ impl Interest {
         self.0.get() & bits != 0
     }
 
-    // Made public only where the system has them.
+    // Public only on systems that support them.
     #[allow(dead_code)]
     pub(crate) const PRIORITY_BIT: Interest = Interest::from_bits(PRIORITY);
     #[allow(dead_code)]

@@ -4,15 +4,15 @@ use std::{fmt, io};
 use crate::sys::seam::Selector as _;
 use crate::{Events, Registry};
 
-/// Waits for readiness of any number of registered sources.
+/// Waits for readiness events from any number of registered sources.
 ///
-/// A `Poll` owns an event queue of the operating system. [Sources] are put into
-/// it through its [`Registry`]; [`Poll::poll`] then blocks until one of them is
-/// ready, a [`Waker`] wakes it, or a timeout passes, and fills an [`Events`].
+/// A `Poll` owns an event queue of the operating system. [Sources] are added to it through its
+/// [`Registry`]. [`Poll::poll`] then blocks until a source is ready, a [`Waker`] wakes the poll, or
+/// a timeout expires, and stores the events in an [`Events`].
 ///
 /// # Examples
 ///
-/// A listener and a client that meet in one poll:
+/// A listener and a client registered with the same poll:
 ///
 /// ```
 /// use std::io;
@@ -52,67 +52,77 @@ use crate::{Events, Registry};
 ///
 /// # Readiness is a hint
 ///
-/// An event says that an operation is *worth trying*. Events may be spurious (the
-/// data were taken by somebody else, a checksum failed, another thread was
-/// faster): every operation may still answer [`WouldBlock`], and a program must
-/// take that as "not yet".
+/// An event means that an operation is *worth trying*. Events may be spurious: another thread or
+/// process may have taken the data, or the checksum of a datagram may have been wrong. Every
+/// operation may still return [`WouldBlock`], which a program must treat as "not yet".
 ///
 /// # Draining
 ///
-/// Registrations are edge-triggered unless their [`Interest`] says otherwise:
-/// after an event, the next one in that direction is certain only once an
-/// operation has returned [`WouldBlock`]. Until then the source has to be assumed ready. A short
-/// read or write of a byte stream can take the place of the `WouldBlock`, but not of every stream:
-/// the [guide](crate::guide#reading-drain) lists the exceptions, and shows the loops that follow
-/// from this.
+/// Registrations are edge-triggered unless their [`Interest`] says otherwise: after an event, the
+/// next one in the same direction is guaranteed only once an operation has returned [`WouldBlock`].
+/// Until then, assume that the source is still ready. A short read or write on a byte stream can
+/// take the place of the `WouldBlock`, but not on every stream. The
+/// [guide](crate::guide#reading-drain) lists the exceptions and shows the loops that follow from
+/// this.
 ///
 /// # Deregistering
 ///
-/// Dropping a source closes it, which ends its registration as long as
-/// nobody else holds the same open file: after [`try_clone`]-like duplication, or
-/// in a child process that inherited the descriptor, the system goes on
-/// reporting events for it. [`Registry::deregister`] first, then drop.
+/// Dropping a source closes its descriptor, which ends the registration only if no other descriptor
+/// refers to the same open file. With a duplicate (from [`try_clone`], for example) or in a child
+/// process that inherited the descriptor, the system continues to report events for it. Call
+/// [`Registry::deregister`] before dropping the source.
 ///
-/// On poll(2), event ports and Windows a registered source shares ownership of the poll's
-/// descriptors: after the `Poll` was dropped they stay open until its sources are deregistered or
-/// dropped as well.
+/// With poll(2), event ports and Windows, a registered source shares ownership of the poll's
+/// descriptors. After the `Poll` is dropped, they stay open until its sources have been
+/// deregistered or dropped as well.
 ///
 /// # Implementation
 ///
 /// | system | selector |
 /// |---|---|
-/// | Linux, Android, illumos, Redox | `epoll(7)` |
-/// | macOS and its kin, the BSDs | `kqueue(2)` |
-/// | Solaris | event ports, `port_create(3C)` |
-/// | Windows | requests of the AFD device, on an I/O completion port |
-/// | all others | `poll(2)`; on any Unix under `--cfg mio_unsupported_force_poll_poll` |
+/// | Linux, Android, illumos, Redox | [epoll(7)] |
+/// | macOS and other Apple systems, the BSDs | [kqueue(2)] |
+/// | Solaris | event ports, [port_create(3C)] |
+/// | Windows | requests to the AFD device, on an [I/O completion port] |
+/// | all others | [poll(2)]; on any Unix with `--cfg mio_unsupported_force_poll_poll` |
 ///
-/// On a system with a descriptor for the queue (epoll, kqueue, event ports), `Poll`
-/// implements `AsFd` and `AsRawFd`, so that it can be waited for by another
-/// poll. Only [`Poll::poll`] may take events from it.
+/// On systems where the event queue is a descriptor (epoll, kqueue, event ports), `Poll` implements
+/// `AsFd` and `AsRawFd`, so that it can itself be registered with another poll. Only [`Poll::poll`]
+/// may take events from it.
 ///
 /// [Sources]: crate::event::Source
 /// [`Waker`]: crate::Waker
 /// [`Interest`]: crate::Interest
 /// [`WouldBlock`]: io::ErrorKind::WouldBlock
 /// [`try_clone`]: std::net::TcpStream::try_clone
+/// [epoll(7)]: https://man7.org/linux/man-pages/man7/epoll.7.html
+/// [kqueue(2)]: https://man.freebsd.org/cgi/man.cgi?query=kqueue&sektion=2
+/// [port_create(3C)]: https://illumos.org/man/3C/port_create
+/// [I/O completion port]: https://learn.microsoft.com/en-us/windows/win32/fileio/i-o-completion-ports
+/// [poll(2)]: https://man7.org/linux/man-pages/man2/poll.2.html
 pub struct Poll {
     registry: Registry,
 }
 
 impl Poll {
-    /// Makes a poll with nothing registered in it.
+    /// Creates a poll without any registered sources.
+    ///
+    /// Requires the feature `os-poll`.
     ///
     /// # Errors
     ///
-    /// That of the system, chiefly that the process (`EMFILE`) or the machine
-    /// (`ENFILE`) has no descriptor left.
+    /// Fails with `EMFILE` or `ENFILE` when the process or the system has run out of descriptors.
     ///
     /// # Portability
     ///
-    /// `epoll_create1(EPOLL_CLOEXEC)`, `kqueue`, `port_create`, `CreateIoCompletionPort`. The
-    /// poll(2) backend has no queue in the kernel; it makes the descriptor that interrupts
-    /// a running poll.
+    /// Calls [`epoll_create1`] with `EPOLL_CLOEXEC`, [`kqueue`], [`port_create`], or
+    /// [`CreateIoCompletionPort`]. The poll(2) backend has no event queue in the kernel; it creates
+    /// the descriptor that interrupts a running poll.
+    ///
+    /// [`epoll_create1`]: https://man7.org/linux/man-pages/man2/epoll_create1.2.html
+    /// [`kqueue`]: https://man.freebsd.org/cgi/man.cgi?query=kqueue&sektion=2
+    /// [`port_create`]: https://illumos.org/man/3C/port_create
+    /// [`CreateIoCompletionPort`]: https://learn.microsoft.com/en-us/windows/win32/fileio/createiocompletionport
     #[doc(alias = "epoll_create1")]
     #[doc(alias = "kqueue")]
     #[cfg(feature = "os-poll")]
@@ -121,57 +131,66 @@ impl Poll {
         Ok(Poll { registry })
     }
 
-    /// The registry that sources of this poll are registered with.
+    /// Returns the registry with which sources are registered with this poll.
     #[must_use]
     pub fn registry(&self) -> &Registry {
         &self.registry
     }
 
-    /// Blocks until at least one event is there, `timeout` has passed, or a
-    /// signal came, and puts what is ready into `events`, whose former
-    /// content is dropped.
+    /// Waits for events and stores them in `events`, replacing its previous contents.
     ///
-    /// At most [`Events::capacity`] events are taken. What found no room is not
-    /// lost: the next call reports it.
+    /// Blocks until at least one event is available, `timeout` has expired, or a signal interrupts
+    /// the call. At most [`Events::capacity`] events are stored. Further events are not lost: the
+    /// next call returns them.
     ///
     /// # Timeout
     ///
-    /// * `None` waits for an event for ever.
-    /// * A zero duration looks and returns at once.
-    /// * Any other is the *least* time that passes before the call returns
-    ///   without events. It is rounded up to what the system can tell apart:
-    ///   nanoseconds on Linux where the C library and the kernel (since 5.11) have
-    ///   `epoll_pwait2`, on kqueue and Solaris; milliseconds elsewhere on Linux, for
-    ///   poll(2) and on Windows, where the system's clock ticks coarser still.
-    ///   A sandbox that answers `ENOSYS` or `EPERM` to `epoll_pwait2` makes it milliseconds
-    ///   from then on. One that kills the process for that call cannot be detected:
-    ///   `--cfg mio_unsupported_no_pwait2` never makes it.
-    ///   Where epoll knows milliseconds only, a duration is cut to 24 days, the
-    ///   longest that it can hold; elsewhere there is no such limit.
+    /// * `None` waits indefinitely.
+    /// * [`Duration::ZERO`] checks for events and returns immediately.
+    /// * Any other duration is the *minimum* time that passes before the call returns without
+    ///   events. It is rounded up to the resolution of the system call: nanoseconds on kqueue, on
+    ///   Solaris, and on Linux where the C library and the kernel (since 5.11) support
+    ///   `epoll_pwait2`; milliseconds elsewhere on Linux, with poll(2), and on Windows, where the
+    ///   system timer is coarser still.
+    ///
+    /// If `epoll_pwait2` fails with `ENOSYS` or `EPERM`, as it does in some sandboxes, timeouts
+    /// have a resolution of milliseconds from then on. A sandbox that kills the process for this
+    /// call cannot be detected; build with `--cfg mio_unsupported_no_pwait2` so that it is never
+    /// made. Where epoll supports only milliseconds, a timeout is capped at 24 days, the longest it
+    /// can represent; other backends have no such limit.
     ///
     /// # Errors
     ///
-    /// * [`Interrupted`]: a signal interrupted the call. It is not repeated, so that
-    ///   the program can look at what its signal handler left; nothing is lost by
-    ///   calling again. No handler need have run: on Linux `epoll_wait` also returns `EINTR` when
-    ///   the process was stopped and continued (`SIGSTOP`, a terminal's Ctrl-Z, a debugger). See
-    ///   [`signal(7)`](https://man7.org/linux/man-pages/man7/signal.7.html).
+    /// * [`Interrupted`]: a signal interrupted the call. The call is not restarted, so that the
+    ///   program can act on what its signal handler recorded. No event is lost by calling again.
+    ///   This can happen without a signal handler: on Linux, `epoll_wait` also fails with `EINTR`
+    ///   when the process is stopped and continued (by `SIGSTOP`, Ctrl-Z in a terminal, or a
+    ///   debugger); see [signal(7)].
     /// * [`InvalidInput`]: `events` has a capacity of zero. No system call is made.
-    /// * Others as the system gives them; none is to be expected from a poll
-    ///   whose descriptor nobody closed.
+    /// * [`InvalidInput`]: with the poll(2) backend, the process's limit on descriptors has been
+    ///   lowered below the number of registered ones.
+    /// * Any other error of the system call. None is expected unless the poll's descriptor was
+    ///   closed by other code.
     ///
-    /// After an error `events` is empty.
+    /// After an error, `events` is empty.
     ///
     /// # Portability
     ///
-    /// `epoll_wait` or, when `timeout` has a fraction of a millisecond,
-    /// `epoll_pwait2` on Linux; `kevent`; `port_getn`; `GetQueuedCompletionStatusEx`, after an
-    /// `NtDeviceIoControlFile` for every source that is to be watched anew; `poll` for the
-    /// poll(2) backend, which answers `InvalidInput` when the process's limit on descriptors was
-    /// lowered below the number of registered ones.
+    /// Calls [`epoll_wait`] on Linux, or [`epoll_pwait2`] if `timeout` has a fraction of a
+    /// millisecond; [`kevent`]; [`port_getn`]; [`poll`] for the poll(2) backend. On Windows, calls
+    /// [`NtDeviceIoControlFile`] for each source whose request has to be renewed, then
+    /// [`GetQueuedCompletionStatusEx`].
     ///
     /// [`Interrupted`]: io::ErrorKind::Interrupted
     /// [`InvalidInput`]: io::ErrorKind::InvalidInput
+    /// [signal(7)]: https://man7.org/linux/man-pages/man7/signal.7.html
+    /// [`epoll_wait`]: https://man7.org/linux/man-pages/man2/epoll_wait.2.html
+    /// [`epoll_pwait2`]: https://man7.org/linux/man-pages/man2/epoll_pwait2.2.html
+    /// [`kevent`]: https://man.freebsd.org/cgi/man.cgi?query=kevent&sektion=2
+    /// [`port_getn`]: https://illumos.org/man/3C/port_getn
+    /// [`poll`]: https://man7.org/linux/man-pages/man2/poll.2.html
+    /// [`NtDeviceIoControlFile`]: https://learn.microsoft.com/en-us/windows/win32/api/winternl/nf-winternl-ntdeviceiocontrolfile
+    /// [`GetQueuedCompletionStatusEx`]: https://learn.microsoft.com/en-us/windows/win32/fileio/getqueuedcompletionstatusex-func
     #[doc(alias = "epoll_wait")]
     #[doc(alias = "epoll_pwait2")]
     #[doc(alias = "kevent")]

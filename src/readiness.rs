@@ -1,13 +1,13 @@
 use std::ops::BitOr;
 
-/// What an operating system's event says, in one portable set of bits.
+/// The readiness in an event, as portable bits.
 ///
-/// Each backend folds its own flags into it; what the user asks of an event is
-/// then a test of one bit, the same on every system.
+/// Each backend translates its own flags into these bits, so that each method of `Event` tests one
+/// bit, the same on every system.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Readiness(u8);
 
-#[allow(dead_code)] // Which are used depends on the selector.
+#[allow(dead_code)] // Which of them are used depends on the selector.
 impl Readiness {
     pub(crate) const NONE: Readiness = Readiness(0);
     pub(crate) const READABLE: Readiness = Readiness(1);
@@ -19,13 +19,13 @@ impl Readiness {
     pub(crate) const AIO: Readiness = Readiness(1 << 6);
     pub(crate) const LIO: Readiness = Readiness(1 << 7);
 
-    /// Whether any bit of `other` is set.
+    /// Returns whether any bit of `other` is set.
     #[inline]
     pub(crate) const fn intersects(self, other: Readiness) -> bool {
         self.0 & other.0 != 0
     }
 
-    /// This set where `condition` holds, else the empty one.
+    /// Returns this set if `condition` holds, and the empty set otherwise.
     #[inline]
     pub(crate) const fn when(self, condition: bool) -> Readiness {
         if condition {

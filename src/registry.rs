@@ -8,17 +8,17 @@ use crate::{Interest, Token};
 
 /// Registers sources with a [`Poll`].
 ///
-/// A registry comes from [`Poll::registry`]; [`Registry::try_clone`] makes one that
-/// can be given to another thread, and used while the poll is polling.
+/// [`Poll::registry`] returns a poll's registry. [`Registry::try_clone`] creates another one, which
+/// can be moved to another thread and used while the poll is waiting.
 ///
 /// # Rules
 ///
-/// A source is registered with one poll at a time, once. Registering it twice,
-/// or reregistering or deregistering it with a poll that does not have it, is
-/// an error of the program. Debug builds report it for every socket and pipe of this
-/// crate, as [`AlreadyExists`] or [`NotFound`]; in release builds the backend's own
-/// answer is all there is, which for a second *poll* is on epoll and kqueue to accept. kqueue
-/// cannot be asked what is registered, and accepts a second registration as well.
+/// A source may be registered with only one poll at a time, and only once. Registering it twice, or
+/// reregistering or deregistering it with a poll that it is not registered with, is a bug in the
+/// program. Debug builds report it for every socket and pipe of this crate, as [`AlreadyExists`] or
+/// [`NotFound`]. Release builds detect only what the backend does: epoll and kqueue accept a second
+/// *poll*, and kqueue, which cannot be asked what is registered, accepts a second registration as
+/// well.
 ///
 /// [`Poll`]: crate::Poll
 /// [`Poll::registry`]: crate::Poll::registry
@@ -27,7 +27,7 @@ use crate::{Interest, Token};
 pub struct Registry {
     selector: sys::Selector,
     wake_flag: Arc<WakeFlag>,
-    /// Tells one poll from another, clones included.
+    /// Identifies the poll; clones of a registry share it.
     #[cfg(debug_assertions)]
     id: PollId,
 }
@@ -43,32 +43,36 @@ impl Registry {
         })
     }
 
-    /// Starts to report events of `source` for the directions and in the mode of
-    /// `interest`, marked with `token`.
+    /// Starts reporting events of `source`, with `token`, for the directions and in the trigger
+    /// mode of `interest`.
     ///
-    /// A source that is ready already is reported by the next poll.
+    /// If the source is already ready, the next poll reports it.
     ///
-    /// A source in blocking mode is accepted, and then its I/O can stall the event loop. On Unix,
-    /// debug builds with the feature `log` warn of it if it is a socket or pipe of this crate.
+    /// A source in blocking mode is accepted, but I/O on it can stall the event loop. On Unix,
+    /// debug builds with the feature `log` log a warning when a socket or pipe of this crate is
+    /// registered in blocking mode.
     ///
     /// # Errors
     ///
-    /// * [`AlreadyExists`]: the source is registered already.
-    /// * [`PermissionDenied`] (`EPERM`): a [`SourceFd`] is of a kind that cannot be
-    ///   polled, such as a regular file or a directory. kqueue accepts files.
-    /// * `BrokenPipe`: on NetBSD, OpenBSD, FreeBSD and DragonFly, the reader of a pipe
-    ///   is gone and `interest` is level-triggered.
+    /// * [`AlreadyExists`]: the source is already registered.
+    /// * [`PermissionDenied`] (`EPERM`): a [`SourceFd`] refers to a file that cannot be polled,
+    ///   such as a regular file or a directory. kqueue accepts files.
+    /// * `BrokenPipe`: on NetBSD, OpenBSD, FreeBSD and DragonFly BSD, the reading end of a pipe is
+    ///   closed and `interest` is level-triggered.
     /// * `EBADF`: a [`SourceFd`] is not an open descriptor.
     /// * `ENOSPC`, `ENOMEM`: the system's limit on registrations is reached.
     ///
     /// # Portability
     ///
-    /// `epoll_ctl(EPOLL_CTL_ADD)`; `kevent` with `EV_ADD`; `port_associate`; a table of ours for
-    /// poll(2), and on Windows, where the next poll, or this call if one is running, makes
-    /// the request.
+    /// Calls [`epoll_ctl`] with `EPOLL_CTL_ADD`, [`kevent`] with `EV_ADD`, or [`port_associate`].
+    /// The poll(2) and Windows backends add the source to a table; on Windows the next poll submits
+    /// the request, or this call does if a poll is running.
     ///
     /// [`AlreadyExists`]: io::ErrorKind::AlreadyExists
     /// [`PermissionDenied`]: io::ErrorKind::PermissionDenied
+    /// [`epoll_ctl`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html
+    /// [`kevent`]: https://man.freebsd.org/cgi/man.cgi?query=kevent&sektion=2
+    /// [`port_associate`]: https://illumos.org/man/3C/port_associate
     #[cfg_attr(
         all(unix, feature = "os-ext"),
         doc = "[`SourceFd`]: crate::unix::SourceFd"
@@ -86,22 +90,25 @@ impl Registry {
         source.register(self, token, interest)
     }
 
-    /// Replaces token, directions and mode of a registered `source`.
+    /// Replaces the token, the directions and the trigger mode of a registered `source`.
     ///
-    /// It also arms the source anew: a direction that is ready at that moment is
-    /// reported by the next poll, whether it was reported before or not, and a
-    /// one-shot source that had fired can fire again.
+    /// This also rearms the source: a direction that is ready is reported by the next poll, whether
+    /// or not it was reported before, and a one-shot source that has fired can fire again.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](io::ErrorKind::NotFound) if the source is not registered; in debug
-    /// builds [`AlreadyExists`](io::ErrorKind::AlreadyExists) if it is with another poll;
-    /// otherwise as for [`Registry::register`]. After an error the source is registered as
-    /// before, except that a `SourceFd` no longer is on kqueue.
+    /// * [`NotFound`](io::ErrorKind::NotFound): the source is not registered.
+    /// * [`AlreadyExists`](io::ErrorKind::AlreadyExists): in debug builds, the source is registered
+    ///   with another poll.
+    /// * Otherwise as for [`Registry::register`].
+    ///
+    /// After an error the previous registration is unchanged, except that on kqueue a `SourceFd` is
+    /// no longer registered.
     ///
     /// # Portability
     ///
-    /// `epoll_ctl(EPOLL_CTL_MOD)`; otherwise as for [`Registry::register`].
+    /// Calls [`epoll_ctl`](https://man7.org/linux/man-pages/man2/epoll_ctl.2.html) with
+    /// `EPOLL_CTL_MOD`; otherwise as for [`Registry::register`].
     #[doc(alias = "epoll_ctl")]
     pub fn reregister<S>(&self, source: &mut S, token: Token, interest: Interest) -> io::Result<()>
     where
@@ -113,18 +120,23 @@ impl Registry {
 
     /// Stops reporting events of `source`.
     ///
-    /// No poll that starts afterwards reports it. Events that were delivered into
-    /// an [`Events`](crate::Events) before stay there.
+    /// No poll that starts afterwards reports the source. Events already delivered into an
+    /// [`Events`](crate::Events) remain there.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](io::ErrorKind::NotFound) if the source is not registered with
-    /// this poll.
+    /// [`NotFound`](io::ErrorKind::NotFound) if the source is not registered with this poll.
     ///
     /// # Portability
     ///
-    /// `epoll_ctl(EPOLL_CTL_DEL)`; `kevent` with `EV_DELETE`; `port_dissociate`; on Windows
-    /// `NtCancelIoFileEx` if a request is running; a table of ours for poll(2).
+    /// Calls [`epoll_ctl`] with `EPOLL_CTL_DEL`, [`kevent`] with `EV_DELETE`, [`port_dissociate`],
+    /// or, on Windows, [`NtCancelIoFileEx`] if a request is pending. The poll(2) backend removes the
+    /// source from its table.
+    ///
+    /// [`epoll_ctl`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html
+    /// [`kevent`]: https://man.freebsd.org/cgi/man.cgi?query=kevent&sektion=2
+    /// [`port_dissociate`]: https://illumos.org/man/3C/port_dissociate
+    /// [`NtCancelIoFileEx`]: https://learn.microsoft.com/en-us/windows/win32/devnotes/nt-cancel-io-file-ex
     #[doc(alias = "epoll_ctl")]
     pub fn deregister<S>(&self, source: &mut S) -> io::Result<()>
     where
@@ -134,21 +146,23 @@ impl Registry {
         source.deregister(self)
     }
 
-    /// Makes another registry of the same poll, to be used by another thread or
-    /// kept beside the poll.
+    /// Creates another registry for the same poll, for use by another thread or independently of a
+    /// borrow of the [`Poll`].
     ///
-    /// It does not keep the poll alive in any useful sense: with the [`Poll`]
-    /// gone nobody can ask for events any more.
+    /// The registry can outlive the `Poll`, but once that is dropped, events can no longer be
+    /// received.
     ///
     /// # Errors
     ///
-    /// Those of duplicating a descriptor: `EMFILE` when the process has none left.
+    /// Fails with `EMFILE` when the process has run out of descriptors.
     ///
     /// # Portability
     ///
-    /// `fcntl(F_DUPFD_CLOEXEC)` on epoll and kqueue; the others need no system call.
+    /// Calls [`fcntl`] with `F_DUPFD_CLOEXEC` on epoll and kqueue. Other backends make no system
+    /// call.
     ///
     /// [`Poll`]: crate::Poll
+    /// [`fcntl`]: https://man7.org/linux/man-pages/man2/fcntl.2.html
     pub fn try_clone(&self) -> io::Result<Registry> {
         Ok(Registry {
             selector: self.selector.try_clone()?,
@@ -169,7 +183,7 @@ impl Registry {
     }
 
     #[cfg(debug_assertions)]
-    #[allow(dead_code)] // Asked by the sources of `net` and `os-ext`.
+    #[allow(dead_code)] // Used by the sources of `net` and `os-ext`.
     pub(crate) fn id(&self) -> PollId {
         self.id
     }
@@ -183,7 +197,7 @@ impl fmt::Debug for Registry {
     }
 }
 
-/// The identity of a poll, for the checks of debug builds.
+/// Identifies a poll, for the checks in debug builds.
 #[cfg(debug_assertions)]
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PollId(usize);

@@ -1,11 +1,10 @@
-/// A number that ties an [`Event`] to the source that caused it.
+/// Associates an [`Event`] with the source that caused it.
 ///
-/// The caller chooses the token when it [registers] a source; every event of
-/// that source carries it. The value means nothing to the library: it may be
-/// an index into a slab, a file descriptor, or a constant. Nothing demands that
-/// it be unique, so one token can stand for several sources.
+/// The caller chooses a token when it [registers] a source, and every event of that source carries
+/// it. The library does not interpret the value: it can be an index into a slab, a file descriptor
+/// or a constant. It need not be unique, so several sources can share a token.
 ///
-/// Every value of a `usize` is usable; none is reserved.
+/// All values of `usize` are valid; none is reserved.
 ///
 /// # Examples
 ///

@@ -7,40 +7,42 @@ use crate::{Registry, Token};
 
 /// Wakes a [`Poll`] from another thread.
 ///
-/// [`Waker::wake`] makes the poll that the waker was made for return an event with
-/// the waker's token: the call that is running, or if there is none, the next
-/// one (a later one if [`Events`](crate::Events) has no room). Such an event [is readable](crate::event::Event::is_readable).
+/// [`Waker::wake`] makes the poll return an event with the waker's token. If a call to
+/// [`Poll::poll`] is running, that call returns the event; otherwise the next one does, or a later
+/// one if [`Events`](crate::Events) has no room. The event [is
+/// readable](crate::event::Event::is_readable).
 ///
-/// Wakes that come before the poll has delivered the event unite into one: the
-/// count of wakes is not kept, and whatever a thread wrote before it woke is
+/// Wakes are coalesced: until the poll has delivered the event, further wakes produce no second
+/// one, and their number is not counted. Everything a thread wrote before it called `wake` is
 /// visible to the thread that handles the event.
 ///
 /// # Rules
 ///
-/// * A poll has *one* waker at a time, to be shared by all threads that want to
-///   wake it (`Arc<Waker>`). A second one while the first lives is an error of
-///   the program: debug builds panic; in release builds both wake.
-/// * The waker lives as long as it shall be heard: an event that is not yet
-///   delivered when its waker is dropped may be lost.
-/// * Only [`Poll::poll`] may take events from the poll's descriptor. A waker that
-///   a child process inherited through `fork` is not supported.
-/// * A wake that is coalesced with an earlier one relies on that one's system call,
-///   and cannot report its failure.
+/// * A poll has *one* waker at a time. Share it (`Arc<Waker>`) between all threads that wake the
+///   poll. Creating a second waker while the first exists is a bug in the program: debug builds
+///   panic; in release builds both wake the poll.
+/// * Keep the waker alive until its events have been delivered; dropping it may discard a pending
+///   one.
+/// * Only [`Poll::poll`] may take events from the poll's descriptor. Using a waker that a child
+///   process inherited through `fork` is not supported.
+/// * A wake that is coalesced with an earlier one relies on the earlier system call, and cannot
+///   report its failure.
 ///
 /// # Portability
 ///
-/// | system | what rings |
+/// | system | mechanism |
 /// |---|---|
-/// | Linux, Android, illumos, hermit, ESP-IDF | an `eventfd(2)` |
-/// | macOS and its kin, FreeBSD, DragonFly | a user event, `EVFILT_USER` |
-/// | Solaris | an event that is sent to the port, `port_send(3C)` |
-/// | Windows | a packet that is posted to the completion port |
+/// | Linux, Android, illumos, hermit, ESP-IDF | [eventfd(2)] |
+/// | macOS and other Apple systems, FreeBSD, DragonFly BSD | a [kqueue(2)] user event, `EVFILT_USER` |
+/// | Solaris | an event sent to the port with [port_send(3C)] |
+/// | Windows | a packet posted to the completion port with [`PostQueuedCompletionStatus`] |
 /// | all others | a pipe |
 ///
-/// `--cfg mio_unsupported_force_waker_pipe` selects the pipe on every Unix with epoll, kqueue or
-/// poll(2); the event ports of Solaris have no other waker.
+/// `--cfg mio_unsupported_force_waker_pipe` selects the pipe on every Unix that uses epoll, kqueue
+/// or poll(2). It has no effect on Solaris.
 ///
-/// There is none on WASI, where nobody could wake, and on Horizon, which has nothing to do it with.
+/// WASI has no `Waker`: there is no other thread to wake the poll from. Horizon has none either,
+/// because it offers no mechanism to implement one with.
 ///
 /// # Examples
 ///
@@ -70,29 +72,38 @@ use crate::{Registry, Token};
 ///
 /// [`Poll`]: crate::Poll
 /// [`Poll::poll`]: crate::Poll::poll
+/// [eventfd(2)]: https://man7.org/linux/man-pages/man2/eventfd.2.html
+/// [kqueue(2)]: https://man.freebsd.org/cgi/man.cgi?query=kqueue&sektion=2
+/// [port_send(3C)]: https://illumos.org/man/3C/port_send
+/// [`PostQueuedCompletionStatus`]: https://learn.microsoft.com/en-us/windows/win32/fileio/postqueuedcompletionstatus
 pub struct Waker {
     flag: Arc<WakeFlag>,
-    /// Whether `flag` is ours. If another live waker has it, wakes of this one
-    /// are all sent.
+    /// Whether this waker has claimed `flag`. If another live waker has it, this one sends every
+    /// wake.
     coalesces: bool,
     waker: sys::Waker,
 }
 
 impl Waker {
-    /// Makes the waker of `registry`'s poll, whose events carry `token`.
+    /// Creates the waker of `registry`'s poll. Its events carry `token`.
     ///
     /// # Errors
     ///
-    /// Those of making a descriptor (`EMFILE`, `ENFILE`) and of registering it.
+    /// Fails if the descriptor cannot be created (`EMFILE`, `ENFILE`) or registered.
     ///
     /// # Panics
     ///
-    /// In debug builds, if the poll has a living waker already; it does not
-    /// matter through which clone of the registry either was made.
+    /// In debug builds, panics if the poll already has a live waker, whichever clone of the
+    /// registry it was created with.
     ///
     /// # Portability
     ///
-    /// `eventfd` and `epoll_ctl` on Linux; `kevent`; none on Solaris and Windows.
+    /// Calls [`eventfd`] and [`epoll_ctl`] on Linux and [`kevent`] on kqueue systems with user
+    /// events, and makes no system call on Solaris and Windows.
+    ///
+    /// [`eventfd`]: https://man7.org/linux/man-pages/man2/eventfd.2.html
+    /// [`epoll_ctl`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html
+    /// [`kevent`]: https://man.freebsd.org/cgi/man.cgi?query=kevent&sektion=2
     #[doc(alias = "eventfd")]
     pub fn new(registry: &Registry, token: Token) -> io::Result<Waker> {
         let flag = Arc::clone(registry.wake_flag());
@@ -118,17 +129,23 @@ impl Waker {
 
     /// Wakes the poll.
     ///
-    /// While an earlier wake is undelivered, this costs an atomic operation
-    /// and no system call.
+    /// While an earlier wake has not been delivered, this costs one atomic operation and no system
+    /// call.
     ///
     /// # Errors
     ///
-    /// Those of writing to an eventfd or a pipe, or of posting a packet; none is to be
-    /// expected. A full counter or pipe is not an error.
+    /// Returns the error of the system call. A full eventfd counter or pipe is not an error,
+    /// because the poll is already going to wake up.
     ///
     /// # Portability
     ///
-    /// `write` to an eventfd on Linux; `kevent`, `port_send`, `PostQueuedCompletionStatus`.
+    /// Calls [`write`] on an eventfd on Linux; [`kevent`]; [`port_send`];
+    /// [`PostQueuedCompletionStatus`].
+    ///
+    /// [`write`]: https://man7.org/linux/man-pages/man2/write.2.html
+    /// [`kevent`]: https://man.freebsd.org/cgi/man.cgi?query=kevent&sektion=2
+    /// [`port_send`]: https://illumos.org/man/3C/port_send
+    /// [`PostQueuedCompletionStatus`]: https://learn.microsoft.com/en-us/windows/win32/fileio/postqueuedcompletionstatus
     #[doc(alias = "PostQueuedCompletionStatus")]
     #[inline]
     pub fn wake(&self) -> io::Result<()> {
@@ -141,7 +158,7 @@ impl Waker {
         }
     }
 
-    /// What to do about a wake that could not be sent.
+    /// Retracts a wake that could not be sent.
     #[cold]
     fn take_back(&self, error: io::Error) -> io::Result<()> {
         if self.coalesces {

@@ -2,10 +2,10 @@ use std::{fmt, slice};
 
 use super::Event;
 
-/// The buffer that [`Poll::poll`](crate::Poll::poll) fills with [`Event`]s.
+/// A buffer of [`Event`]s, filled by [`Poll::poll`](crate::Poll::poll).
 ///
-/// It is made once and used for every call; `poll` empties it before it waits.
-/// The memory is allocated by [`Events::with_capacity`] and never grows.
+/// Create it once and reuse it: each call to `poll` clears it before waiting.
+/// [`Events::with_capacity`] allocates the memory, which never grows.
 ///
 /// # Examples
 ///
@@ -29,15 +29,15 @@ pub struct Events {
 }
 
 impl Events {
-    /// Makes a buffer that takes up to `capacity` events from one poll.
+    /// Creates a buffer for up to `capacity` events.
     ///
-    /// More than that may be ready; the rest is reported by the following calls. A
-    /// capacity of zero can be made, but [`Poll::poll`](crate::Poll::poll)
-    /// refuses it. One of more than 2 GiB is cut to that, the most that system calls take.
+    /// If more events are available, subsequent polls return them. A buffer with a capacity of zero
+    /// can be created, but [`Poll::poll`](crate::Poll::poll) rejects it. A buffer is limited to 2
+    /// GiB, the most that the system calls accept; a larger `capacity` is reduced to that.
     ///
     /// # Panics
     ///
-    /// If the buffer would be larger than `isize::MAX` bytes.
+    /// Panics if the buffer would be larger than `isize::MAX` bytes.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Events {
         Events {
@@ -45,20 +45,20 @@ impl Events {
         }
     }
 
-    /// The number of events that one poll can deliver.
+    /// Returns the number of events that one poll can deliver.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.buffer.capacity()
     }
 
-    /// Whether the last poll delivered nothing: it timed out, or failed.
+    /// Returns whether the buffer is empty: the last poll timed out or failed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.buffer.is_empty()
     }
 
-    /// Goes through the events of the last poll, in the order in which the system
-    /// gave them.
+    /// Returns an iterator over the events of the last poll, in the order in which the system
+    /// returned them.
     #[inline]
     pub fn iter(&self) -> Iter<'_> {
         Iter {
@@ -66,7 +66,7 @@ impl Events {
         }
     }
 
-    /// Drops all events. [`Poll::poll`](crate::Poll::poll) does so by itself.
+    /// Removes all events. [`Poll::poll`](crate::Poll::poll) does this itself.
     pub fn clear(&mut self) {
         self.buffer.clear();
     }
@@ -93,7 +93,7 @@ impl fmt::Debug for Events {
     }
 }
 
-/// Iterates over [`Events`]; made by [`Events::iter`].
+/// An iterator over [`Events`], returned by [`Events::iter`].
 #[derive(Clone, Debug)]
 pub struct Iter<'a> {
     events: slice::Iter<'a, Event>,

@@ -1,8 +1,8 @@
-//! Events, and the sources that they come from.
+//! Events and their sources.
 //!
-//! * [`Source`] is what can be registered with a [`Poll`](crate::Poll).
+//! * [`Source`] is the trait of everything that can be registered with a [`Poll`](crate::Poll).
 //! * [`Events`] is the buffer that [`Poll::poll`](crate::Poll::poll) fills.
-//! * [`Event`] is one entry of it: a token and the readiness of its source.
+//! * [`Event`] is an entry in that buffer: the token of a source and its readiness.
 
 mod events;
 mod source;

@@ -2,23 +2,21 @@ use std::io;
 
 use crate::{Interest, Registry, Token};
 
-/// Something that can be registered with a [`Poll`](crate::Poll).
+/// An object that can be registered with a [`Poll`](crate::Poll).
 ///
-/// The sources of this crate are the sockets of `mio::net`, and on Unix the pipes and
-/// descriptors of `mio::unix`. A type made of one of them implements the
-/// trait by handing the three calls on; the [`Interest`] carries the trigger mode,
-/// so that handing it on unchanged is all there is to do.
+/// The sources of this crate are the sockets of `mio::net` and, on Unix, the pipes and descriptors
+/// of `mio::unix`. A type that contains one of them implements the trait by forwarding the three
+/// methods. The [`Interest`] carries the trigger mode, so it is enough to pass it on unchanged.
 ///
-/// The methods are called by [`Registry`], which is what a program uses:
+/// Programs do not call these methods directly. They use the methods of [`Registry`]:
 /// `registry.register(&mut source, …)`, not `source.register(&registry, …)`.
 ///
 /// # For implementers
 ///
-/// * Whatever is registered lives at least as long as the registration: a
-///   descriptor that is closed, and whose number is used again, gives its new
-///   owner the events of the old registration.
-/// * `deregister` ends every registration that `register` made, also when some
-///   step of it fails.
+/// * The registered object must live at least as long as its registration. If a descriptor is
+///   closed while registered and its number is reused, the new owner receives the events of the old
+///   registration.
+/// * `deregister` must end every registration that `register` made, even if one of the steps fails.
 ///
 /// # Examples
 ///
@@ -29,7 +27,7 @@ use crate::{Interest, Registry, Token};
 /// use mio::net::TcpStream;
 /// use mio::{Interest, Registry, Token};
 ///
-/// /// A connection, and what is still to be written to it.
+/// /// A connection, and the data still to be written to it.
 /// struct Connection {
 ///     stream: TcpStream,
 ///     unsent: Vec<u8>,
@@ -50,19 +48,19 @@ use crate::{Interest, Registry, Token};
 /// }
 /// ```
 pub trait Source {
-    /// Registers `self` with `registry`'s poll.
+    /// Registers `self` with the poll of `registry`.
     ///
     /// # Errors
     ///
-    /// As described at [`Registry::register`].
+    /// See [`Registry::register`].
     fn register(&mut self, registry: &Registry, token: Token, interest: Interest)
         -> io::Result<()>;
 
-    /// Replaces the token and interest of the registration, and arms it anew.
+    /// Replaces the token and interest of the registration, and rearms it.
     ///
     /// # Errors
     ///
-    /// As described at [`Registry::reregister`].
+    /// See [`Registry::reregister`].
     fn reregister(
         &mut self,
         registry: &Registry,
@@ -74,7 +72,7 @@ pub trait Source {
     ///
     /// # Errors
     ///
-    /// As described at [`Registry::deregister`].
+    /// See [`Registry::deregister`].
     fn deregister(&mut self, registry: &Registry) -> io::Result<()>;
 }
 

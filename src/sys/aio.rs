@@ -3,19 +3,18 @@ use crate::Interest;
 impl Interest {
     /// Interest in the completion of a POSIX AIO operation.
     ///
-    /// For [`Source`]s that are such an operation: its `sigevent` names the poll's
-    /// descriptor and the token, and starting it is what registers it. The sources of
-    /// this crate pass it over.
+    /// This is for [`Source`]s that represent such an operation. Its `sigevent` names the poll's
+    /// descriptor and the token, and starting the operation registers it. The sources of this crate
+    /// ignore this interest.
     ///
     /// # Portability
     ///
-    /// Apple's systems, DragonFly BSD and FreeBSD: `EVFILT_AIO`.
+    /// Apple systems, DragonFly BSD and FreeBSD: `EVFILT_AIO`.
     ///
     /// [`Source`]: crate::event::Source
     pub const AIO: Interest = Interest::AIO_BIT;
 
-    /// Interest in the completion of a list of POSIX AIO operations, as
-    /// [`AIO`](Interest::AIO).
+    /// Interest in the completion of a list of POSIX AIO operations; see [`AIO`](Interest::AIO).
     ///
     /// # Portability
     ///

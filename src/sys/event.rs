@@ -6,34 +6,31 @@ use super::RawEvent;
 use crate::readiness::Readiness;
 use crate::Token;
 
-/// What became of one registered source: its token, and what it is ready for.
+/// A readiness event: the source's token, and what the source is ready for.
 ///
-/// One event may tell several things at once, such as readable and
-/// writable. It stands for what the system reported, which is a hint: an
-/// operation that was announced may still answer
-/// [`WouldBlock`](std::io::ErrorKind::WouldBlock).
+/// An event can report several kinds of readiness at once, such as readable and writable. Readiness
+/// is a hint: an operation may still return [`WouldBlock`](std::io::ErrorKind::WouldBlock).
 ///
-/// `{:#?}` shows the system's own flags by name as well.
+/// The alternate `Debug` format, `{:#?}`, also shows the names of the system's own flags.
 ///
-/// # Which questions are portable
+/// # Portability
 ///
-/// Data, room and connections make [`is_readable`](Event::is_readable) and
-/// [`is_writable`](Event::is_writable) true everywhere. How the end of a stream and
-/// an error show differs: they may come as readable or writable, or as one of the
-/// other questions alone. A program that reads when an event is readable, read-closed
-/// *or* an error, and writes accordingly, learns everything from the operations
-/// themselves.
+/// Data, room to write, and connections set [`is_readable`](Event::is_readable) or
+/// [`is_writable`](Event::is_writable) on every system. How the end of a stream and errors are
+/// reported varies: the event may be readable or writable, or only one of the other methods may
+/// return `true`. A program that reads when an event is readable, read-closed *or* an error, and
+/// likewise for writing, learns everything from the operations themselves.
 #[derive(Clone)]
-#[repr(transparent)] // The buffers of the system calls are made of events.
+#[repr(transparent)] // System calls write into buffers of `Event`s.
 pub struct Event {
     raw: RawEvent,
 }
 
 impl Event {
-    /// Allocates an empty buffer for system calls. Its memory is zeroed, for tools that find uses
-    /// of uninitialised memory and do not see what every system call writes.
+    /// Allocates an empty buffer for system calls. The memory is zeroed for the sake of tools that
+    /// detect uses of uninitialised memory but do not know what every system call writes.
     pub(crate) fn buffer(capacity: usize) -> Vec<Event> {
-        // No system call takes more room than an `int` can say the size of.
+        // No system call accepts a buffer whose size exceeds an `int`.
         const MOST: usize = i32::MAX as usize;
         match Layout::array::<Event>(capacity) {
             Ok(layout) if layout.size() > MOST => Event::buffer(MOST / mem::size_of::<Event>()),
@@ -43,150 +40,158 @@ impl Event {
                 if memory.is_null() {
                     alloc::handle_alloc_error(layout);
                 }
-                // SAFETY: this layout is what a vector of that capacity has, and none of its
-                // elements is said to be initialised.
+                // SAFETY: this is the layout of a vector with that capacity, and its length of zero
+                // claims no initialised element.
                 unsafe { Vec::from_raw_parts(memory.cast(), 0, capacity) }
             }
-            // Nothing to allocate, or more than there can be, which panics.
+            // There is nothing to allocate, or more than is possible, which panics.
             _ => Vec::with_capacity(capacity),
         }
     }
 
-    /// An event of a backend that composes them itself.
-    #[allow(dead_code)] // With epoll and kqueue the kernel does.
+    /// Creates an event, for backends that compose their events themselves.
+    #[allow(dead_code)] // With epoll and kqueue, the kernel composes them.
     pub(super) fn new(raw: RawEvent) -> Event {
         Event { raw }
     }
 
-    /// The raw event, for a backend that completes what the system wrote.
+    /// Returns the raw event, for backends that complete what the system wrote.
     #[allow(dead_code)] // As above.
     pub(super) fn raw_mut(&mut self) -> &mut RawEvent {
         &mut self.raw
     }
 
-    /// The token that the source was registered with.
+    /// Returns the token that the source was registered with.
     #[inline]
     #[must_use]
     pub fn token(&self) -> Token {
         self.raw.token()
     }
 
-    /// Whether reading is worth trying: data, a connection to accept, out-of-band
-    /// data, and mostly the end of the stream and errors.
+    /// Returns whether reading is worth trying: there is data, a connection to accept, or
+    /// out-of-band data, and usually also at the end of the stream and on errors.
     ///
     /// # Portability
     ///
-    /// `EPOLLIN` or `EPOLLPRI`; `POLLIN` or `POLLPRI`; the reading filter of kqueue. The end of
-    /// an empty pipe is on epoll [read-closed](Event::is_read_closed) and not readable.
-    /// The poll(2) backend sets it with every error or hang-up if reading is awaited. On
-    /// Windows `AFD_POLL_RECEIVE`, `AFD_POLL_ACCEPT` or `AFD_POLL_DISCONNECT`, and with every
-    /// error if reading is awaited.
+    /// * epoll: `EPOLLIN` or `EPOLLPRI`. The end of an empty pipe is
+    ///   [read-closed](Event::is_read_closed) and not readable.
+    /// * kqueue: the filter `EVFILT_READ`.
+    /// * poll(2): `POLLIN` or `POLLPRI`, and every error or hang-up if the interest includes
+    ///   reading.
+    /// * Windows: `AFD_POLL_RECEIVE`, `AFD_POLL_ACCEPT` or `AFD_POLL_DISCONNECT`, and every error
+    ///   if the interest includes reading.
     #[inline]
     #[must_use]
     pub fn is_readable(&self) -> bool {
         self.has(Readiness::READABLE)
     }
 
-    /// Whether writing is worth trying: there is room, or a connection
-    /// was established.
+    /// Returns whether writing is worth trying: there is room, or a connection was established.
     ///
     /// # Portability
     ///
-    /// `EPOLLOUT`; `POLLOUT`; the writing filter of kqueue; `AFD_POLL_SEND`. The poll(2)
-    /// backend and Windows' set it with every error or hang-up if writing is awaited.
+    /// * epoll: `EPOLLOUT`.
+    /// * kqueue: the filter `EVFILT_WRITE`.
+    /// * poll(2): `POLLOUT`, and every error or hang-up if the interest includes writing.
+    /// * Windows: `AFD_POLL_SEND`, and every error or hang-up if the interest includes writing.
     #[inline]
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.has(Readiness::WRITABLE)
     }
 
-    /// Whether the source is in an error state: `take_error`, or the next
-    /// operation, tells which.
+    /// Returns whether the source is in an error state. `take_error` or the next operation returns
+    /// the error.
     ///
-    /// On Linux it is also `true` of a socket that has an entry in its error queue, such as a
-    /// timestamp (`SO_TIMESTAMPING`), a completion of `MSG_ZEROCOPY`, or what `IP_RECVERR`
-    /// keeps. `recvmsg` with `MSG_ERRQUEUE` takes the entry; nothing else need be wrong with
-    /// the socket, and `take_error` may return `None`.
+    /// On Linux this is also `true` for a socket with an entry in its error queue, such as a
+    /// timestamp (`SO_TIMESTAMPING`), a completion of `MSG_ZEROCOPY`, or an error queued by
+    /// `IP_RECVERR`. `recvmsg` with `MSG_ERRQUEUE` removes the entry. The socket itself need not
+    /// have failed, and `take_error` may return `None`.
     ///
     /// # Portability
     ///
-    /// `EPOLLERR`; `POLLERR`; `EV_ERROR`, or `EV_EOF` with an error number;
-    /// `AFD_POLL_CONNECT_FAIL` or `AFD_POLL_ABORT`.
+    /// * epoll: `EPOLLERR`.
+    /// * kqueue: `EV_ERROR`, or `EV_EOF` with an error number.
+    /// * poll(2): `POLLERR`.
+    /// * Windows: `AFD_POLL_CONNECT_FAIL` or `AFD_POLL_ABORT`.
     #[inline]
     #[must_use]
     pub fn is_error(&self) -> bool {
         self.has(Readiness::ERROR)
     }
 
-    /// Whether no more will arrive than what can be read now: the peer shut its
-    /// sending side down or is gone.
+    /// Returns whether no more data will arrive beyond what can be read now: the peer has shut down
+    /// its sending side or closed the connection.
     ///
-    /// For streams and pipes it is never wrongly `true`; `false` does not mean that the
-    /// source is open. Only a read of zero bytes is certain. The source's own
-    /// `shutdown(Read)` counts as well, and so does never having been connected.
+    /// For streams and pipes, `true` is always correct. `false` does not mean that the source is
+    /// open: only a read of zero bytes is certain. A `shutdown(Read)` of the source itself also
+    /// counts as closed, and so does a socket that was never connected.
     ///
     /// # Portability
     ///
-    /// `EPOLLHUP`, or `EPOLLIN` with `EPOLLRDHUP`; the same of `POLL…`; the reading filter with
-    /// `EV_EOF`; `AFD_POLL_DISCONNECT`, `AFD_POLL_ABORT` or `AFD_POLL_CONNECT_FAIL`.
+    /// * epoll: `EPOLLHUP`, or `EPOLLIN` with `EPOLLRDHUP`.
+    /// * kqueue: the filter `EVFILT_READ` with `EV_EOF`.
+    /// * poll(2): `POLLHUP`, or `POLLIN` with `POLLRDHUP`.
+    /// * Windows: `AFD_POLL_DISCONNECT`, `AFD_POLL_ABORT` or `AFD_POLL_CONNECT_FAIL`.
     #[inline]
     #[must_use]
     pub fn is_read_closed(&self) -> bool {
         self.has(Readiness::READ_CLOSED)
     }
 
-    /// Whether nothing more can be written: the connection is gone, or the
-    /// reading end of a pipe was closed.
+    /// Returns whether nothing more can be written: the connection is closed, or the reading end of
+    /// a pipe is.
     ///
-    /// `false` does not mean that the source is open. `true` is certain, except where an
-    /// [error](Event::is_error) that a socket survives, or an entry in its error queue, looks
-    /// like that of a pipe whose reading end was closed:
+    /// `false` does not mean that the source is open. `true` is correct, except where an
+    /// [error](Event::is_error) that a socket survives, or an entry in its error queue, cannot be
+    /// distinguished from the error of a pipe whose reading end is closed:
     ///
-    /// * on epoll, if the socket has nothing else to report, since it is full or not
-    ///   registered for [`WRITABLE`](crate::Interest::WRITABLE);
-    /// * on epoll and poll(2), if the socket is registered by a `SourceFd`;
+    /// * on epoll, if the socket has nothing else to report, because it is full or not registered
+    ///   for [`WRITABLE`](crate::Interest::WRITABLE);
+    /// * on epoll and poll(2), if the socket is registered through a `SourceFd`;
     /// * on illumos and Redox.
     ///
     /// # Portability
     ///
-    /// `EPOLLHUP`; `EPOLLERR` alone; `EPOLLERR` with `EPOLLOUT`, but not `EPOLLWRNORM`, which only
-    /// sockets of this crate are asked for. `POLLHUP`; of pipes and `SourceFd`s `POLLERR`
-    /// alone or with `POLLOUT`. The writing filter with `EV_EOF`; `AFD_POLL_ABORT` or
-    /// `AFD_POLL_CONNECT_FAIL`.
+    /// * epoll: `EPOLLHUP`; `EPOLLERR` alone; `EPOLLERR` with `EPOLLOUT` but without `EPOLLWRNORM`,
+    ///   which is requested only for sockets of this crate.
+    /// * kqueue: the filter `EVFILT_WRITE` with `EV_EOF`.
+    /// * poll(2): `POLLHUP`; for pipes and `SourceFd`s also `POLLERR` alone or with `POLLOUT`.
+    /// * Windows: `AFD_POLL_ABORT` or `AFD_POLL_CONNECT_FAIL`.
     #[inline]
     #[must_use]
     pub fn is_write_closed(&self) -> bool {
         self.has(Readiness::WRITE_CLOSED)
     }
 
-    /// Whether out-of-band data has arrived. Only reported to those who asked
+    /// Returns whether out-of-band data has arrived. This is reported only to sources registered
     /// with `Interest::PRIORITY`.
     ///
     /// # Portability
     ///
-    /// `EPOLLPRI`; `POLLPRI` on Linux. Always `false` elsewhere.
+    /// `EPOLLPRI`, or `POLLPRI` on Linux. Always `false` elsewhere.
     #[inline]
     #[must_use]
     pub fn is_priority(&self) -> bool {
         self.has(Readiness::PRIORITY)
     }
 
-    /// Whether a POSIX AIO operation has completed.
+    /// Returns whether a POSIX AIO operation has completed.
     ///
     /// # Portability
     ///
-    /// Apple's systems, DragonFly BSD and FreeBSD. Always `false` elsewhere.
+    /// Supported on Apple systems, DragonFly BSD and FreeBSD. Always `false` elsewhere.
     #[inline]
     #[must_use]
     pub fn is_aio(&self) -> bool {
         self.has(Readiness::AIO)
     }
 
-    /// Whether a list of POSIX AIO operations has completed.
+    /// Returns whether a list of POSIX AIO operations has completed.
     ///
     /// # Portability
     ///
-    /// FreeBSD. Always `false` elsewhere.
+    /// Supported on FreeBSD. Always `false` elsewhere.
     #[inline]
     #[must_use]
     pub fn is_lio(&self) -> bool {

@@ -1,4 +1,4 @@
-//! The descriptor of the event queue, where it is one.
+//! Access to the descriptor of the event queue, on systems where it is one.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 

@@ -1,4 +1,6 @@
-//! What systems have whose I/O goes by descriptors, but that are no Unix.
+//! Extensions for non-Unix systems that use file descriptors.
+//!
+//! Requires the feature `os-ext`.
 //!
 //! * [`SourceFd`] registers any descriptor that can be polled.
 

@@ -1,20 +1,22 @@
 //! TCP, UDP and Unix domain sockets.
 //!
-//! What the constructors of this module make is non-blocking and closed on exec from
-//! birth; what is converted from elsewhere has to be non-blocking already. Where the
-//! standard library has an operation of the same name it does the same, except that
-//! one which cannot be done at once answers [`WouldBlock`], and that addresses are
-//! `SocketAddr`s: no names are resolved.
+//! Requires the feature `net`.
+//!
+//! The constructors in this module create sockets that are non-blocking and close-on-exec from the
+//! start. A socket converted from another type must already be in non-blocking mode. Operations
+//! that have the same name in the standard library behave the same, with two exceptions: an
+//! operation that cannot be completed immediately fails with [`WouldBlock`], and addresses are
+//! `SocketAddr`s, because resolving a name would block.
 //!
 //! # Options
 //!
-//! Options that are not here can be set on the standard library's type before it
-//! is converted with `from_std`, or on the descriptor.
+//! Options without a method here can be set on the standard library's type before it is converted
+//! with `from_std`, or on the descriptor.
 //!
 //! # Portability
 //!
-//! TCP and UDP are everywhere, except that on WASI preview 1 sockets come from the host and
-//! cannot be made. Unix domain sockets are on Unix.
+//! TCP and UDP are available on all systems, but on WASI preview 1 sockets are provided by the host
+//! and cannot be created. Unix domain sockets are available on Unix.
 //!
 //! [`WouldBlock`]: std::io::ErrorKind::WouldBlock
 
@@ -33,7 +35,7 @@ mod unix_listener;
 #[cfg(unix)]
 mod unix_stream;
 
-/// The address of a Unix domain socket: the standard library's type.
+/// The address of a Unix domain socket, re-exported from the standard library.
 #[cfg(unix)]
 pub use std::os::unix::net::SocketAddr;
 #[cfg(unix)]

@@ -7,7 +7,9 @@ use crate::{sys, Interest};
 
 /// A non-blocking TCP socket that accepts connections.
 ///
-/// It is readable when a connection waits to be accepted.
+/// Requires the feature `net`.
+///
+/// The listener is readable when a connection is pending.
 ///
 /// # Examples
 ///
@@ -40,28 +42,33 @@ pub struct TcpListener {
 }
 
 impl TcpListener {
-    /// Makes a listener bound to `addr`. Port 0 lets the system choose one, which
-    /// [`local_addr`](TcpListener::local_addr) tells.
+    /// Creates a listener bound to `addr`. With port 0 the system picks a free port; see
+    /// [`local_addr`](TcpListener::local_addr).
     ///
     /// # Errors
     ///
-    /// `AddrInUse`, `AddrNotAvailable`, `PermissionDenied` (low ports), and those of
-    /// making a descriptor.
+    /// Fails with `AddrInUse`, `AddrNotAvailable`, or `PermissionDenied` (privileged ports), or if
+    /// no descriptor can be created.
     ///
     /// # Portability
     ///
-    /// `socket`, `setsockopt(SO_REUSEADDR)` on Unix only (on Windows it would let another
-    /// process take the port over), `bind`, and `listen` with the standard library's
-    /// backlog of 128.
+    /// Calls [`socket`], `setsockopt(SO_REUSEADDR)`, [`bind`] and [`listen`] with the standard
+    /// library's backlog of 128. `SO_REUSEADDR` is not set on Windows, where it would [allow
+    /// another process to take over the port].
+    ///
+    /// [`socket`]: https://man7.org/linux/man-pages/man2/socket.2.html
+    /// [`bind`]: https://man7.org/linux/man-pages/man2/bind.2.html
+    /// [`listen`]: https://man7.org/linux/man-pages/man2/listen.2.html
+    /// [allow another process to take over the port]: https://learn.microsoft.com/en-us/windows/win32/winsock/using-so-reuseaddr-and-so-exclusiveaddruse
     #[doc(alias = "listen")]
     pub fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
         sys::net::tcp_bind(addr).map(TcpListener::from_std)
     }
 
-    /// Takes over a listener of the standard library.
+    /// Creates a listener from the standard library's type.
     ///
-    /// It has to be in non-blocking mode ([`set_nonblocking`]); it is used as it
-    /// is.
+    /// The listener must be in non-blocking mode ([`set_nonblocking`]); this function does not
+    /// change or check the mode.
     ///
     /// [`set_nonblocking`]: net::TcpListener::set_nonblocking
     #[must_use]
@@ -71,21 +78,20 @@ impl TcpListener {
         }
     }
 
-    /// Accepts a connection, if one waits: the stream and its peer's address.
+    /// Accepts a pending connection, and returns its stream and the address of the peer.
     ///
     /// # Errors
     ///
-    /// * `WouldBlock`: none waits.
-    /// * `EMFILE`, `ENFILE`: there is no descriptor for it. The connection goes on
-    ///   waiting. On epoll and kqueue no edge announces it again; where edges are
-    ///   emulated every poll does. Deregister the listener until a descriptor is
-    ///   free.
-    /// * `ConnectionAborted` and other errors of the network: the connection
-    ///   failed before it was accepted. Go on with the next.
+    /// * `WouldBlock`: no connection is pending.
+    /// * `EMFILE`, `ENFILE`: the process or the system has run out of descriptors. The connection
+    ///   stays pending. With edge triggering, epoll and kqueue do not report it again; where edges
+    ///   are emulated, every poll does. Deregister the listener until a descriptor is free.
+    /// * `ConnectionAborted` and other network errors: the connection failed before it was
+    ///   accepted. Continue with the next one.
     ///
     /// # Portability
     ///
-    /// `accept4` on Linux.
+    /// Calls [`accept4`](https://man7.org/linux/man-pages/man2/accept4.2.html) on Linux.
     #[doc(alias = "accept4")]
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, peer) = self
@@ -94,11 +100,13 @@ impl TcpListener {
         Ok((TcpStream::from_std(stream), peer))
     }
 
-    /// The address that the listener is bound to (`getsockname`).
+    /// Returns the address that the listener is bound to ([`getsockname`]).
     ///
     /// # Errors
     ///
-    /// That of the system; none is to be expected.
+    /// Returns the OS error if the system call fails.
+    ///
+    /// [`getsockname`]: https://man7.org/linux/man-pages/man2/getsockname.2.html
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.io().local_addr()
     }
@@ -107,25 +115,26 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if the system does not take the value.
+    /// `InvalidInput` if the system rejects the value.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.inner.io().set_ttl(ttl)
     }
 
-    /// The time to live of IPv4 packets, in hops (`IP_TTL`).
+    /// Returns the time to live of IPv4 packets, in hops (`IP_TTL`).
     ///
     /// # Errors
     ///
-    /// That of the system; none is to be expected.
+    /// Returns the OS error if the system call fails.
     pub fn ttl(&self) -> io::Result<u32> {
         self.inner.io().ttl()
     }
 
-    /// Takes the pending error off the socket (`SO_ERROR`); `None` if there is none.
+    /// Returns and clears the pending error of the socket (`SO_ERROR`), or returns `None` if there
+    /// is none.
     ///
     /// # Errors
     ///
-    /// That of asking; none is to be expected.
+    /// Returns the OS error if the option cannot be read.
     #[doc(alias = "SO_ERROR")]
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.inner.take_error(net::TcpListener::take_error)
@@ -140,7 +149,7 @@ impl fmt::Debug for TcpListener {
     }
 }
 
-/// The standard library's listener stays non-blocking.
+/// Converts to the standard library's type. The listener stays in non-blocking mode.
 impl From<TcpListener> for net::TcpListener {
     fn from(listener: TcpListener) -> net::TcpListener {
         listener.inner.into_io()

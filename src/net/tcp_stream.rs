@@ -7,28 +7,30 @@ use crate::{sys, Interest};
 
 /// A non-blocking TCP connection.
 ///
-/// Reading and writing go through [`Read`](io::Read) and [`Write`](io::Write), which `&TcpStream`
-/// implements as well.
+/// Requires the feature `net`.
+///
+/// Read and write with [`Read`](io::Read) and [`Write`](io::Write), which `&TcpStream` implements
+/// as well.
 ///
 /// # `SIGPIPE`
 ///
-/// On Unix, a write to a connection that the peer has closed can raise the signal `SIGPIPE`, which
-/// ends the process by default. Rust's `main` ignores the signal at start-up, so that such a write
-/// only fails with `BrokenPipe`. In a program whose `main` is written in another language, `write`
-/// does not raise it either where the standard library sends with `MSG_NOSIGNAL` (Linux, Android
-/// and the BSDs among others), but `write_vectored` does, for `writev` takes no flags. Such a
+/// On Unix, writing to a connection that the peer has closed can raise the signal `SIGPIPE`, which
+/// by default terminates the process. Rust's `main` ignores the signal at start-up, so such a write
+/// only fails with `BrokenPipe`. If the program's `main` is written in another language, `write`
+/// still does not raise the signal where the standard library sends with `MSG_NOSIGNAL` (including
+/// Linux, Android and the BSDs). `write_vectored` does, because [`writev`] takes no flags. Such a
 /// program has to ignore the signal itself.
 ///
 /// # Connecting
 ///
-/// [`TcpStream::connect`] only starts to connect. The connection stands, or has
-/// failed, when the stream becomes writable, but not every writable event
-/// means that. Ask in this order:
+/// [`TcpStream::connect`] only starts to connect. The stream becomes writable when the connection
+/// is established or has failed, but not every writable event means that the attempt is complete.
+/// Check in this order:
 ///
-/// 1. [`take_error`](TcpStream::take_error): an error is the reason of the failure;
-/// 2. [`peer_addr`](TcpStream::peer_addr): success means that the stream is
-///    connected, [`NotConnected`](io::ErrorKind::NotConnected) that it is not yet:
-///    wait for the next event.
+/// 1. [`take_error`](TcpStream::take_error): an error is the reason why the attempt failed.
+/// 2. [`peer_addr`](TcpStream::peer_addr): success means that the stream is connected;
+///    [`NotConnected`](io::ErrorKind::NotConnected) means that it is not connected yet, so wait for
+///    the next event.
 ///
 /// # Examples
 ///
@@ -64,31 +66,38 @@ use crate::{sys, Interest};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// [`writev`]: https://man7.org/linux/man-pages/man2/writev.2.html
 pub struct TcpStream {
     pub(crate) inner: IoSource<net::TcpStream>,
 }
 
 impl TcpStream {
-    /// Starts to connect to `addr`, and returns without waiting for the outcome:
-    /// see [Connecting](TcpStream#connecting).
+    /// Starts to connect to `addr`, and returns without waiting for the attempt to complete; see
+    /// [Connecting](TcpStream#connecting).
     ///
     /// # Errors
     ///
-    /// Those that are known at once, such as `NetworkUnreachable` or
-    /// `AddrNotAvailable`, and those of making a descriptor. Others, chiefly
-    /// `ConnectionRefused`, come with the outcome.
+    /// Returns errors that are known immediately, such as `NetworkUnreachable` or
+    /// `AddrNotAvailable`, and fails if no descriptor can be created. Other errors, typically
+    /// `ConnectionRefused`, surface when the attempt completes.
     ///
     /// # Portability
     ///
-    /// `socket` and `connect`; on Windows `WSASocketW`, overlapped and not inherited.
+    /// Calls [`socket`] and [`connect`]. On Windows the socket is created with [`WSASocketW`],
+    /// overlapped and not inheritable.
+    ///
+    /// [`socket`]: https://man7.org/linux/man-pages/man2/socket.2.html
+    /// [`connect`]: https://man7.org/linux/man-pages/man2/connect.2.html
+    /// [`WSASocketW`]: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-wsasocketw
     pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
         sys::net::tcp_connect(addr).map(TcpStream::from_std)
     }
 
-    /// Takes over a stream of the standard library.
+    /// Creates a stream from the standard library's type.
     ///
-    /// It has to be in non-blocking mode ([`set_nonblocking`]); it is used as it is.
-    /// Do not connect with the standard library: that blocks.
+    /// The stream must be in non-blocking mode ([`set_nonblocking`]); this function does not change
+    /// or check the mode. Do not use the standard library's `connect`: it blocks.
     ///
     /// [`set_nonblocking`]: net::TcpStream::set_nonblocking
     #[must_use]
@@ -98,25 +107,29 @@ impl TcpStream {
         }
     }
 
-    /// The address of the other side (`getpeername`).
+    /// Returns the address of the peer ([`getpeername`]).
     ///
     /// # Errors
     ///
-    /// `NotConnected`: not yet, or not any more.
+    /// `NotConnected` if the stream is not yet, or no longer, connected.
+    ///
+    /// [`getpeername`]: https://man7.org/linux/man-pages/man2/getpeername.2.html
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.inner.io().peer_addr()
     }
 
-    /// The address of this side (`getsockname`).
+    /// Returns the local address of the stream ([`getsockname`]).
     ///
     /// # Errors
     ///
-    /// That of the system; none is to be expected.
+    /// Returns the OS error if the system call fails.
+    ///
+    /// [`getsockname`]: https://man7.org/linux/man-pages/man2/getsockname.2.html
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.io().local_addr()
     }
 
-    /// Shuts down reading, writing or both (`shutdown`).
+    /// Shuts down reading, writing or both ([`shutdown`]).
     ///
     /// # Errors
     ///
@@ -124,30 +137,31 @@ impl TcpStream {
     ///
     /// # Portability
     ///
-    /// A second call is an error on macOS, and succeeds on Linux while the connection
-    /// lives.
+    /// A second call fails on macOS. On Linux it succeeds as long as the connection exists.
+    ///
+    /// [`shutdown`]: https://man7.org/linux/man-pages/man2/shutdown.2.html
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.inner.io().shutdown(how)
     }
 
-    /// Sets whether small writes are sent at once (`TCP_NODELAY`) instead of being
-    /// collected by Nagle's algorithm.
+    /// Sets whether small writes are sent immediately (`TCP_NODELAY`) instead of being coalesced by
+    /// Nagle's algorithm.
     ///
     /// # Errors
     ///
-    /// That of the system. On Windows, a stream that is not connected has no such
-    /// option.
+    /// Returns the OS error. On Windows, the option is not available on a stream that is not
+    /// connected.
     #[doc(alias = "TCP_NODELAY")]
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.inner.io().set_nodelay(nodelay)
     }
 
-    /// Whether small writes are sent at once (`TCP_NODELAY`).
+    /// Returns whether small writes are sent immediately (`TCP_NODELAY`).
     ///
     /// # Errors
     ///
-    /// That of the system. On Windows, a stream that is not connected has no such
-    /// option.
+    /// Returns the OS error. On Windows, the option is not available on a stream that is not
+    /// connected.
     pub fn nodelay(&self) -> io::Result<bool> {
         self.inner.io().nodelay()
     }
@@ -156,53 +170,58 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if the system does not take the value.
+    /// `InvalidInput` if the system rejects the value.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.inner.io().set_ttl(ttl)
     }
 
-    /// The time to live of IPv4 packets, in hops (`IP_TTL`).
+    /// Returns the time to live of IPv4 packets, in hops (`IP_TTL`).
     ///
     /// # Errors
     ///
-    /// That of the system; none is to be expected.
+    /// Returns the OS error if the system call fails.
     pub fn ttl(&self) -> io::Result<u32> {
         self.inner.io().ttl()
     }
 
-    /// Takes the pending error off the socket (`SO_ERROR`); `None` if there is none.
-    /// It is gone afterwards: what is read then is the end of the stream.
+    /// Returns and clears the pending error of the socket (`SO_ERROR`), or returns `None` if there
+    /// is none.
+    ///
+    /// A subsequent read no longer returns the error, but reports the end of the stream.
     ///
     /// # Errors
     ///
-    /// That of asking; none is to be expected.
+    /// Returns the OS error if the option cannot be read.
     #[doc(alias = "SO_ERROR")]
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.inner.take_error(net::TcpStream::take_error)
     }
 
-    /// Reads what the next read would, and leaves it there (`recv` with `MSG_PEEK`).
+    /// Receives data without removing it from the stream ([`recv`] with `MSG_PEEK`): the next read
+    /// returns the same data.
     ///
     /// # Errors
     ///
-    /// As for reading; `WouldBlock` when nothing is there.
+    /// As for reading; `WouldBlock` if no data is available.
+    ///
+    /// [`recv`]: https://man7.org/linux/man-pages/man2/recv.2.html
     #[doc(alias = "MSG_PEEK")]
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.inner
             .try_io(Interest::READABLE, |stream| stream.peek(buf))
     }
 
-    /// Runs an operation of the caller's on the socket, such as a `recvmsg` on the
-    /// descriptor, so that the poll learns of its outcome.
+    /// Performs a custom I/O operation on the socket, such as `recvmsg` on its descriptor, and
+    /// notifies the poll of its outcome.
     ///
-    /// `f` must be non-blocking and touch this socket only; when it could not be
-    /// done at once it returns `WouldBlock`, which has the poll watch the
-    /// socket again. Backends on which the kernel keeps track do not need that;
-    /// poll(2) and Windows do.
+    /// `f` must not block, and must operate on this socket only. If the operation cannot be
+    /// completed immediately, `f` must return `WouldBlock`, which makes the poll watch the socket
+    /// again. Backends that leave edge triggering to the kernel do not need this; poll(2), event
+    /// ports and Windows do.
     ///
     /// # Errors
     ///
-    /// Those of `f`.
+    /// Returns the error that `f` returns.
     ///
     /// # Examples
     ///
@@ -214,7 +233,7 @@ impl TcpStream {
     /// let mut buf = [0_u8; 512];
     /// stream.try_io(|| {
     ///     let fd = stream.as_raw_fd();
-    ///     // SAFETY: `buf` has room for as many bytes as its length says.
+    ///     // SAFETY: `buf` is valid for writes of `buf.len()` bytes.
     ///     let n = unsafe { libc::recv(fd, buf.as_mut_ptr().cast(), buf.len(), libc::MSG_TRUNC) };
     ///     usize::try_from(n).map_err(|_| io::Error::last_os_error())
     /// })
@@ -239,7 +258,7 @@ impl fmt::Debug for TcpStream {
     }
 }
 
-/// The standard library's stream stays non-blocking.
+/// Converts to the standard library's type. The stream stays in non-blocking mode.
 impl From<TcpStream> for net::TcpStream {
     fn from(stream: TcpStream) -> net::TcpStream {
         stream.inner.into_io()

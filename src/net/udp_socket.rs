@@ -6,8 +6,10 @@ use crate::{sys, Interest};
 
 /// A non-blocking UDP socket.
 ///
-/// A datagram that is longer than the buffer it is received into is cut, and the
-/// rest is lost; on Windows that is an error.
+/// Requires the feature `net`.
+///
+/// A datagram longer than the buffer it is received into is truncated, and the rest is lost; on
+/// Windows, receiving it is an error.
 ///
 /// # Examples
 ///
@@ -38,27 +40,32 @@ pub struct UdpSocket {
 }
 
 impl UdpSocket {
-    /// Makes a socket bound to `addr`. Port 0 lets the system choose one, which
-    /// [`local_addr`](UdpSocket::local_addr) tells.
+    /// Creates a socket bound to `addr`. With port 0 the system picks a free port; see
+    /// [`local_addr`](UdpSocket::local_addr).
     ///
     /// # Errors
     ///
-    /// `AddrInUse`, `AddrNotAvailable`, `PermissionDenied` (low ports), and those of
-    /// making a descriptor.
+    /// Fails with `AddrInUse`, `AddrNotAvailable`, or `PermissionDenied` (privileged ports), or if
+    /// no descriptor can be created.
     ///
     /// # Portability
     ///
-    /// `socket` and `bind`. On Windows `SIO_UDP_CONNRESET` and `SIO_UDP_NETRESET` are turned
-    /// off: a datagram of ours that found no receiver is not reported as an error of the
-    /// next receive, as it otherwise would be even on a socket that is not connected.
+    /// Calls [`socket`] and [`bind`]. On Windows, [`SIO_UDP_CONNRESET` and `SIO_UDP_NETRESET`] are
+    /// turned off. Otherwise, if a datagram sent from this socket was undeliverable, the next
+    /// receive would fail, even on a socket that is not connected.
+    ///
+    /// [`socket`]: https://man7.org/linux/man-pages/man2/socket.2.html
+    /// [`bind`]: https://man7.org/linux/man-pages/man2/bind.2.html
+    /// [`SIO_UDP_CONNRESET` and `SIO_UDP_NETRESET`]: https://learn.microsoft.com/en-us/windows/win32/winsock/winsock-ioctls
     #[doc(alias = "SIO_UDP_CONNRESET")]
     pub fn bind(addr: SocketAddr) -> io::Result<UdpSocket> {
         sys::net::udp_bind(addr).map(UdpSocket::from_std)
     }
 
-    /// Takes over a socket of the standard library.
+    /// Creates a socket from the standard library's type.
     ///
-    /// It has to be in non-blocking mode ([`set_nonblocking`]); it is used as it is.
+    /// The socket must be in non-blocking mode ([`set_nonblocking`]); this function does not change
+    /// or check the mode.
     ///
     /// [`set_nonblocking`]: net::UdpSocket::set_nonblocking
     #[must_use]
@@ -68,61 +75,66 @@ impl UdpSocket {
         }
     }
 
-    /// The address that the socket is bound to (`getsockname`).
+    /// Returns the address that the socket is bound to ([`getsockname`]).
     ///
     /// # Errors
     ///
-    /// That of the system; none is to be expected.
+    /// Returns the OS error if the system call fails.
+    ///
+    /// [`getsockname`]: https://man7.org/linux/man-pages/man2/getsockname.2.html
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.io().local_addr()
     }
 
-    /// The address that the socket is connected to (`getpeername`).
+    /// Returns the address that the socket is connected to ([`getpeername`]).
     ///
     /// # Errors
     ///
-    /// `NotConnected` if it is not.
+    /// `NotConnected` if the socket is not connected.
+    ///
+    /// [`getpeername`]: https://man7.org/linux/man-pages/man2/getpeername.2.html
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.inner.io().peer_addr()
     }
 
-    /// Sends a datagram to `target`; the number of bytes sent is that of `buf`.
+    /// Sends a datagram to `target` ([`sendto`]), and returns the number of bytes sent, which is
+    /// the length of `buf`.
     ///
     /// # Errors
     ///
-    /// * `WouldBlock`: the socket's buffer is full.
-    /// * `ConnectionRefused`: an earlier datagram found nobody listening (connected
+    /// * `WouldBlock`: the send buffer of the socket is full.
+    /// * `ConnectionRefused`: an earlier datagram reached a port without a receiver (connected
     ///   sockets).
     /// * `EMSGSIZE`: the datagram is too long.
     ///
-    /// # Portability
-    ///
-    /// `sendto`.
+    /// [`sendto`]: https://man7.org/linux/man-pages/man2/sendto.2.html
     #[doc(alias = "sendto")]
     pub fn send_to(&self, buf: &[u8], target: SocketAddr) -> io::Result<usize> {
         self.inner
             .try_io(Interest::WRITABLE, |socket| socket.send_to(buf, target))
     }
 
-    /// Receives a datagram: its length, and who sent it.
+    /// Receives a datagram ([`recvfrom`]), and returns its length and the address of the sender.
     ///
     /// # Errors
     ///
-    /// * `WouldBlock`: none is there.
-    /// * `ConnectionRefused`: an earlier datagram found nobody listening (connected
-    ///   sockets). The socket goes on working.
+    /// * `WouldBlock`: no datagram is available.
+    /// * `ConnectionRefused`: an earlier datagram reached a port without a receiver (connected
+    ///   sockets). The socket remains usable.
     ///
     /// # Portability
     ///
-    /// `recvfrom`. On Windows a datagram that is longer than `buf` is an error.
+    /// On Windows, a datagram longer than `buf` is an error.
+    ///
+    /// [`recvfrom`]: https://man7.org/linux/man-pages/man2/recvfrom.2.html
     #[doc(alias = "recvfrom")]
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.inner
             .try_io(Interest::READABLE, |socket| socket.recv_from(buf))
     }
 
-    /// Like [`recv_from`](UdpSocket::recv_from), but leaves the datagram there
-    /// (`MSG_PEEK`).
+    /// Receives a datagram like [`recv_from`](UdpSocket::recv_from), but without removing it from
+    /// the queue (`MSG_PEEK`).
     ///
     /// # Errors
     ///
@@ -133,28 +145,33 @@ impl UdpSocket {
             .try_io(Interest::READABLE, |socket| socket.peek_from(buf))
     }
 
-    /// Sends a datagram to the address that the socket is connected to.
+    /// Sends a datagram to the address that the socket is connected to ([`send`]).
     ///
     /// # Errors
     ///
-    /// As for [`send_to`](UdpSocket::send_to); `EDESTADDRREQ` if it is not connected.
+    /// As for [`send_to`](UdpSocket::send_to); `EDESTADDRREQ` if the socket is not connected.
+    ///
+    /// [`send`]: https://man7.org/linux/man-pages/man2/send.2.html
     pub fn send(&self, buf: &[u8]) -> io::Result<usize> {
         self.inner
             .try_io(Interest::WRITABLE, |socket| socket.send(buf))
     }
 
-    /// Receives a datagram from the address that the socket is connected to; if it
-    /// is not connected, from anybody.
+    /// Receives a datagram ([`recv`]), and returns its length. If the socket is connected, only
+    /// datagrams from that address are received.
     ///
     /// # Errors
     ///
     /// As for [`recv_from`](UdpSocket::recv_from).
+    ///
+    /// [`recv`]: https://man7.org/linux/man-pages/man2/recv.2.html
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.inner
             .try_io(Interest::READABLE, |socket| socket.recv(buf))
     }
 
-    /// Like [`recv`](UdpSocket::recv), but leaves the datagram there (`MSG_PEEK`).
+    /// Receives a datagram like [`recv`](UdpSocket::recv), but without removing it from the queue
+    /// (`MSG_PEEK`).
     ///
     /// # Errors
     ///
@@ -164,12 +181,16 @@ impl UdpSocket {
             .try_io(Interest::READABLE, |socket| socket.peek(buf))
     }
 
-    /// Connects the socket: [`send`](UdpSocket::send) goes to `addr`, and only
-    /// datagrams from there are received. Nothing is sent, and it does not block.
+    /// Connects the socket to `addr` ([`connect`]): [`send`](UdpSocket::send) sends to this
+    /// address, and only datagrams from it are received.
+    ///
+    /// No datagram is sent, and the call does not block.
     ///
     /// # Errors
     ///
-    /// `NetworkUnreachable` and the like.
+    /// Returns the OS error, such as `NetworkUnreachable`.
+    ///
+    /// [`connect`]: https://man7.org/linux/man-pages/man2/connect.2.html
     pub fn connect(&self, addr: SocketAddr) -> io::Result<()> {
         self.inner.io().connect(addr)
     }
@@ -178,73 +199,74 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// That of the system; none is to be expected.
+    /// Returns the OS error if the system call fails.
     pub fn set_broadcast(&self, on: bool) -> io::Result<()> {
         self.inner.io().set_broadcast(on)
     }
 
-    /// Whether datagrams may be sent to a broadcast address (`SO_BROADCAST`).
+    /// Returns whether datagrams may be sent to a broadcast address (`SO_BROADCAST`).
     ///
     /// # Errors
     ///
-    /// That of the system; none is to be expected.
+    /// Returns the OS error if the system call fails.
     pub fn broadcast(&self) -> io::Result<bool> {
         self.inner.io().broadcast()
     }
 
-    /// Sets whether multicast datagrams come back to this machine
-    /// (`IP_MULTICAST_LOOP`).
+    /// Sets whether IPv4 multicast datagrams are looped back to this machine (`IP_MULTICAST_LOOP`).
     ///
     /// # Errors
     ///
-    /// That of the system, such as the socket being of the other family.
+    /// Returns the OS error, for example if the socket is of the other address family.
     pub fn set_multicast_loop_v4(&self, on: bool) -> io::Result<()> {
         self.inner.io().set_multicast_loop_v4(on)
     }
 
-    /// Whether multicast datagrams come back to this machine (`IP_MULTICAST_LOOP`).
+    /// Returns whether IPv4 multicast datagrams are looped back to this machine
+    /// (`IP_MULTICAST_LOOP`).
     ///
     /// # Errors
     ///
-    /// That of the system, such as the socket being of the other family.
+    /// Returns the OS error, for example if the socket is of the other address family.
     pub fn multicast_loop_v4(&self) -> io::Result<bool> {
         self.inner.io().multicast_loop_v4()
     }
 
-    /// Sets how many hops multicast datagrams travel (`IP_MULTICAST_TTL`); 1, the
-    /// system's choice, keeps them in the local network.
+    /// Sets the time to live of IPv4 multicast datagrams, in hops (`IP_MULTICAST_TTL`). The default
+    /// of 1 keeps them in the local network.
     ///
     /// # Errors
     ///
-    /// That of the system, such as the socket being of the other family.
+    /// Returns the OS error, for example if the socket is of the other address family.
     pub fn set_multicast_ttl_v4(&self, ttl: u32) -> io::Result<()> {
         self.inner.io().set_multicast_ttl_v4(ttl)
     }
 
-    /// How many hops multicast datagrams travel (`IP_MULTICAST_TTL`).
+    /// Returns the time to live of IPv4 multicast datagrams, in hops (`IP_MULTICAST_TTL`).
     ///
     /// # Errors
     ///
-    /// That of the system, such as the socket being of the other family.
+    /// Returns the OS error, for example if the socket is of the other address family.
     pub fn multicast_ttl_v4(&self) -> io::Result<u32> {
         self.inner.io().multicast_ttl_v4()
     }
 
-    /// Sets whether multicast datagrams come back to this machine
+    /// Sets whether IPv6 multicast datagrams are looped back to this machine
     /// (`IPV6_MULTICAST_LOOP`).
     ///
     /// # Errors
     ///
-    /// That of the system, such as the socket being of the other family.
+    /// Returns the OS error, for example if the socket is of the other address family.
     pub fn set_multicast_loop_v6(&self, on: bool) -> io::Result<()> {
         self.inner.io().set_multicast_loop_v6(on)
     }
 
-    /// Whether multicast datagrams come back to this machine (`IPV6_MULTICAST_LOOP`).
+    /// Returns whether IPv6 multicast datagrams are looped back to this machine
+    /// (`IPV6_MULTICAST_LOOP`).
     ///
     /// # Errors
     ///
-    /// That of the system, such as the socket being of the other family.
+    /// Returns the OS error, for example if the socket is of the other address family.
     pub fn multicast_loop_v6(&self) -> io::Result<bool> {
         self.inner.io().multicast_loop_v6()
     }
@@ -253,96 +275,97 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if the system does not take the value.
+    /// `InvalidInput` if the system rejects the value.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.inner.io().set_ttl(ttl)
     }
 
-    /// The time to live of IPv4 datagrams, in hops (`IP_TTL`).
+    /// Returns the time to live of IPv4 datagrams, in hops (`IP_TTL`).
     ///
     /// # Errors
     ///
-    /// That of the system; none is to be expected.
+    /// Returns the OS error if the system call fails.
     pub fn ttl(&self) -> io::Result<u32> {
         self.inner.io().ttl()
     }
 
-    /// Joins the group `multiaddr` on the interface with the address `interface`,
-    /// or one that the system chooses for `0.0.0.0` (`IP_ADD_MEMBERSHIP`).
+    /// Joins the multicast group `multiaddr` on the interface with the address `interface`
+    /// (`IP_ADD_MEMBERSHIP`). With `0.0.0.0` the system chooses the interface.
     ///
     /// # Errors
     ///
-    /// That of the system, such as `ENODEV` for an interface that does not exist.
+    /// Returns the OS error, such as `ENODEV` if the interface does not exist.
     #[doc(alias = "IP_ADD_MEMBERSHIP")]
     #[allow(clippy::trivially_copy_pass_by_ref)] // The published signature.
     pub fn join_multicast_v4(&self, multiaddr: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
         self.inner.io().join_multicast_v4(multiaddr, interface)
     }
 
-    /// Joins the group `multiaddr` on the interface with the index `interface`, or
-    /// any for 0 (`IPV6_ADD_MEMBERSHIP`).
+    /// Joins the multicast group `multiaddr` on the interface with the index `interface`
+    /// (`IPV6_ADD_MEMBERSHIP`). With 0 the system chooses the interface.
     ///
     /// # Errors
     ///
-    /// That of the system, such as `ENODEV` for an interface that does not exist.
+    /// Returns the OS error, such as `ENODEV` if the interface does not exist.
     #[doc(alias = "IPV6_ADD_MEMBERSHIP")]
     pub fn join_multicast_v6(&self, multiaddr: &Ipv6Addr, interface: u32) -> io::Result<()> {
         self.inner.io().join_multicast_v6(multiaddr, interface)
     }
 
-    /// Leaves a group that [`join_multicast_v4`](UdpSocket::join_multicast_v4) joined
-    /// with the same arguments (`IP_DROP_MEMBERSHIP`).
+    /// Leaves a multicast group joined by [`join_multicast_v4`](UdpSocket::join_multicast_v4) with
+    /// the same arguments (`IP_DROP_MEMBERSHIP`).
     ///
     /// # Errors
     ///
-    /// `AddrNotAvailable` if the socket is not in the group.
+    /// `AddrNotAvailable` if the socket is not a member of the group.
     #[allow(clippy::trivially_copy_pass_by_ref)] // The published signature.
     pub fn leave_multicast_v4(&self, multiaddr: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
         self.inner.io().leave_multicast_v4(multiaddr, interface)
     }
 
-    /// Leaves a group that [`join_multicast_v6`](UdpSocket::join_multicast_v6) joined
-    /// with the same arguments (`IPV6_DROP_MEMBERSHIP`).
+    /// Leaves a multicast group joined by [`join_multicast_v6`](UdpSocket::join_multicast_v6) with
+    /// the same arguments (`IPV6_DROP_MEMBERSHIP`).
     ///
     /// # Errors
     ///
-    /// `AddrNotAvailable` if the socket is not in the group.
+    /// `AddrNotAvailable` if the socket is not a member of the group.
     pub fn leave_multicast_v6(&self, multiaddr: &Ipv6Addr, interface: u32) -> io::Result<()> {
         self.inner.io().leave_multicast_v6(multiaddr, interface)
     }
 
-    /// Whether the socket takes IPv6 only (`IPV6_V6ONLY`), not IPv4 through mapped
-    /// addresses as well.
+    /// Returns whether the socket is restricted to IPv6 (`IPV6_V6ONLY`), that is, does not also
+    /// communicate over IPv4 through mapped addresses.
     ///
     /// # Errors
     ///
-    /// That of the system, such as the socket not being of IPv6.
+    /// Returns the OS error, for example if the socket is not an IPv6 socket.
     #[doc(alias = "IPV6_V6ONLY")]
     pub fn only_v6(&self) -> io::Result<bool> {
         sys::net::only_v6(self.inner.io())
     }
 
-    /// Takes the pending error off the socket (`SO_ERROR`); `None` if there is none.
+    /// Returns and clears the pending error of the socket (`SO_ERROR`), or returns `None` if there
+    /// is none.
     ///
     /// # Errors
     ///
-    /// That of asking; none is to be expected.
+    /// Returns the OS error if the option cannot be read.
     #[doc(alias = "SO_ERROR")]
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.inner.take_error(net::UdpSocket::take_error)
     }
 
-    /// Runs an operation of the caller's on the socket, such as a `recvmmsg` on the
-    /// descriptor, so that the poll learns of its outcome.
+    /// Performs a custom I/O operation on the socket, such as `recvmmsg` on its descriptor, and
+    /// notifies the poll of its outcome.
     ///
-    /// `f` must be non-blocking and touch this socket only; when it could not be
-    /// done at once it returns `WouldBlock`, which has the poll watch the
-    /// socket again. Backends on which the kernel keeps track do not need that;
-    /// poll(2) and Windows do.
+    /// `f` must not block, and must operate on this socket only. If the operation cannot be
+    /// completed immediately, `f` must return `WouldBlock`, which makes the poll watch the socket
+    /// again. Backends that leave edge triggering to the kernel do not need this; poll(2), event
+    /// ports and Windows do.
     ///
     /// # Errors
     ///
-    /// Those of `f`.
+    /// Returns the error that `f` returns.
     pub fn try_io<F, T>(&self, f: F) -> io::Result<T>
     where
         F: FnOnce() -> io::Result<T>,
@@ -359,7 +382,7 @@ impl fmt::Debug for UdpSocket {
     }
 }
 
-/// The standard library's socket stays non-blocking.
+/// Converts to the standard library's type. The socket stays in non-blocking mode.
 impl From<UdpSocket> for net::UdpSocket {
     fn from(socket: UdpSocket) -> net::UdpSocket {
         socket.inner.into_io()

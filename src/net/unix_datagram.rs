@@ -6,33 +6,38 @@ use std::{fmt, io};
 use crate::io_source::{IoSource, BOTH};
 use crate::{sys, Interest};
 
-/// A non-blocking Unix domain socket for datagrams.
+/// A non-blocking Unix domain datagram socket.
 ///
-/// Datagrams arrive whole and in order. One that is longer than the buffer it is
-/// received into is cut, and the rest is lost. The file that
-/// [`bind`](UnixDatagram::bind) makes is not removed when the socket is dropped.
+/// Requires the feature `net`.
+///
+/// Datagrams arrive whole and in order. A datagram longer than the buffer it is received into is
+/// truncated, and the rest is lost. Dropping the socket does not remove the file created by
+/// [`bind`](UnixDatagram::bind).
 pub struct UnixDatagram {
     pub(crate) inner: IoSource<net::UnixDatagram>,
 }
 
 impl UnixDatagram {
-    /// Makes a socket bound to `path`, which must not exist.
+    /// Creates a socket bound to `path`, which must not exist.
     ///
     /// # Errors
     ///
-    /// * `AddrInUse`: there is such a file.
-    /// * `InvalidInput`: the path is too long for an address (107 bytes on Linux),
-    ///   or contains a NUL.
-    /// * Those of making a file and a descriptor.
+    /// * `AddrInUse`: the file already exists.
+    /// * `InvalidInput`: the path is too long for an address (the limit is 107 bytes on Linux), or
+    ///   contains a NUL byte.
+    /// * Any other error of creating the file or the descriptor.
     ///
     /// # Portability
     ///
-    /// `socket` and `bind`.
+    /// Calls [`socket`] and [`bind`].
+    ///
+    /// [`socket`]: https://man7.org/linux/man-pages/man2/socket.2.html
+    /// [`bind`]: https://man7.org/linux/man-pages/man2/bind.2.html
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<UnixDatagram> {
         UnixDatagram::bind_addr(&SocketAddr::from_pathname(path)?)
     }
 
-    /// Makes a socket bound to `address`, which may be an abstract name on Linux.
+    /// Creates a socket bound to `address`, which can be an abstract address on Linux.
     ///
     /// # Errors
     ///
@@ -41,29 +46,33 @@ impl UnixDatagram {
         sys::net::uds::datagram_bind(address).map(UnixDatagram::from_std)
     }
 
-    /// Makes a socket that is bound to nothing. It can send; nobody can answer.
+    /// Creates a socket that is not bound to an address. It can send datagrams, but their receivers
+    /// cannot reply.
     ///
     /// # Errors
     ///
-    /// Those of making a descriptor: `EMFILE`, `ENFILE`.
+    /// Fails with `EMFILE` or `ENFILE` when the process or the system has run out of descriptors.
     pub fn unbound() -> io::Result<UnixDatagram> {
         sys::net::uds::datagram_unbound().map(UnixDatagram::from_std)
     }
 
-    /// Makes two sockets that are connected with one another (`socketpair`).
+    /// Creates a pair of connected sockets ([`socketpair`]).
     ///
     /// # Errors
     ///
-    /// Those of making descriptors: `EMFILE`, `ENFILE`.
+    /// Fails with `EMFILE` or `ENFILE` when the process or the system has run out of descriptors.
+    ///
+    /// [`socketpair`]: https://man7.org/linux/man-pages/man2/socketpair.2.html
     #[doc(alias = "socketpair")]
     pub fn pair() -> io::Result<(UnixDatagram, UnixDatagram)> {
         let (one, other) = sys::net::uds::datagram_pair()?;
         Ok((UnixDatagram::from_std(one), UnixDatagram::from_std(other)))
     }
 
-    /// Takes over a socket of the standard library.
+    /// Creates a socket from the standard library's type.
     ///
-    /// It has to be in non-blocking mode ([`set_nonblocking`]); it is used as it is.
+    /// The socket must be in non-blocking mode ([`set_nonblocking`]); this function does not change
+    /// or check the mode.
     ///
     /// [`set_nonblocking`]: net::UnixDatagram::set_nonblocking
     #[must_use]
@@ -73,120 +82,131 @@ impl UnixDatagram {
         }
     }
 
-    /// Connects the socket to the one at `path`: [`send`](UnixDatagram::send) goes
-    /// there. It does not block.
+    /// Connects the socket to the one bound to `path` ([`connect`]), to which
+    /// [`send`](UnixDatagram::send) then sends.
+    ///
+    /// The call does not block.
     ///
     /// # Errors
     ///
-    /// `NotFound`, `ConnectionRefused`: there is no socket.
+    /// `NotFound` or `ConnectionRefused` if there is no socket at `path`.
+    ///
+    /// [`connect`]: https://man7.org/linux/man-pages/man2/connect.2.html
     pub fn connect<P: AsRef<Path>>(&self, path: P) -> io::Result<()> {
         self.inner.io().connect(path)
     }
 
-    /// The address of this side (`getsockname`).
+    /// Returns the local address of the socket ([`getsockname`]).
     ///
     /// # Errors
     ///
-    /// That of the system; none is to be expected.
+    /// Returns the OS error if the system call fails.
+    ///
+    /// [`getsockname`]: https://man7.org/linux/man-pages/man2/getsockname.2.html
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.io().local_addr()
     }
 
-    /// The address that the socket is connected to (`getpeername`).
+    /// Returns the address that the socket is connected to ([`getpeername`]).
     ///
     /// # Errors
     ///
-    /// `NotConnected` if it is not.
+    /// `NotConnected` if the socket is not connected.
+    ///
+    /// [`getpeername`]: https://man7.org/linux/man-pages/man2/getpeername.2.html
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.inner.io().peer_addr()
     }
 
-    /// Receives a datagram: its length, and who sent it, which is unnamed if the
-    /// sender is not bound.
+    /// Receives a datagram ([`recvfrom`]), and returns its length and the address of the sender,
+    /// which is unnamed if the sender is not bound.
     ///
     /// # Errors
     ///
-    /// `WouldBlock`: none is there.
+    /// `WouldBlock` if no datagram is available.
     ///
-    /// # Portability
-    ///
-    /// `recvfrom`.
+    /// [`recvfrom`]: https://man7.org/linux/man-pages/man2/recvfrom.2.html
     #[doc(alias = "recvfrom")]
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.inner
             .try_io(Interest::READABLE, |socket| socket.recv_from(buf))
     }
 
-    /// Receives a datagram: its length.
+    /// Receives a datagram ([`recv`]), and returns its length.
     ///
     /// # Errors
     ///
-    /// `WouldBlock`: none is there.
+    /// `WouldBlock` if no datagram is available.
+    ///
+    /// [`recv`]: https://man7.org/linux/man-pages/man2/recv.2.html
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.inner
             .try_io(Interest::READABLE, |socket| socket.recv(buf))
     }
 
-    /// Sends a datagram to the socket at `path`; the number of bytes sent is that of
-    /// `buf`.
+    /// Sends a datagram to the socket at `path` ([`sendto`]), and returns the number of bytes sent,
+    /// which is the length of `buf`.
     ///
     /// # Errors
     ///
-    /// * `WouldBlock`: the receiver's queue is full. Linux reports room in it to
-    ///   connected senders only. A sender that is not connected is reported writable again after
-    ///   every such attempt, so that a loop that waits for this event spins: connect the
-    ///   socket and use [`send`](UnixDatagram::send), or try again after a pause.
-    /// * `NotFound`, `ConnectionRefused`: there is no socket.
+    /// * `WouldBlock`: the queue of the receiver is full. Linux reports free space in it only to
+    ///   connected senders. A sender that is not connected is reported writable again after every
+    ///   such attempt, so a loop that waits for this event spins. Connect the socket and use
+    ///   [`send`](UnixDatagram::send), or retry after a delay.
+    /// * `NotFound`, `ConnectionRefused`: there is no socket at `path`.
     ///
-    /// # Portability
-    ///
-    /// `sendto`.
+    /// [`sendto`]: https://man7.org/linux/man-pages/man2/sendto.2.html
     #[doc(alias = "sendto")]
     pub fn send_to<P: AsRef<Path>>(&self, buf: &[u8], path: P) -> io::Result<usize> {
         self.inner
             .try_io(Interest::WRITABLE, |socket| socket.send_to(buf, path))
     }
 
-    /// Sends a datagram to the socket that this one is connected to.
+    /// Sends a datagram to the socket that this one is connected to ([`send`]).
     ///
     /// # Errors
     ///
-    /// As for [`send_to`](UnixDatagram::send_to); `NotConnected` if there is none.
+    /// As for [`send_to`](UnixDatagram::send_to); `NotConnected` if the socket is not connected.
+    ///
+    /// [`send`]: https://man7.org/linux/man-pages/man2/send.2.html
     pub fn send(&self, buf: &[u8]) -> io::Result<usize> {
         self.inner
             .try_io(Interest::WRITABLE, |socket| socket.send(buf))
     }
 
-    /// Takes the pending error off the socket (`SO_ERROR`); `None` if there is none.
+    /// Returns and clears the pending error of the socket (`SO_ERROR`), or returns `None` if there
+    /// is none.
     ///
     /// # Errors
     ///
-    /// That of asking; none is to be expected.
+    /// Returns the OS error if the option cannot be read.
     #[doc(alias = "SO_ERROR")]
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.inner.take_error(net::UnixDatagram::take_error)
     }
 
-    /// Shuts down receiving, sending or both (`shutdown`).
+    /// Shuts down receiving, sending or both ([`shutdown`]).
     ///
     /// # Errors
     ///
-    /// That of the system. Linux lets sockets be shut down that are not connected.
+    /// Returns the OS error. Linux accepts the call on a socket that is not connected.
+    ///
+    /// [`shutdown`]: https://man7.org/linux/man-pages/man2/shutdown.2.html
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.inner.io().shutdown(how)
     }
 
-    /// Runs an operation of the caller's on the socket, such as a `recvmsg` that
-    /// takes descriptors, so that the poll learns of its outcome.
+    /// Performs a custom I/O operation on the socket, such as a `recvmsg` that receives
+    /// descriptors, and notifies the poll of its outcome.
     ///
-    /// `f` must be non-blocking and touch this socket only; when it could not be
-    /// done at once it returns `WouldBlock`, which has the poll watch the
-    /// socket again. Backends on which the kernel keeps track do not need that;
-    /// poll(2) does.
+    /// `f` must not block, and must operate on this socket only. If the operation cannot be
+    /// completed immediately, `f` must return `WouldBlock`, which makes the poll watch the socket
+    /// again. Backends that leave edge triggering to the kernel do not need this; poll(2) and event
+    /// ports do.
     ///
     /// # Errors
     ///
-    /// Those of `f`.
+    /// Returns the error that `f` returns.
     pub fn try_io<F, T>(&self, f: F) -> io::Result<T>
     where
         F: FnOnce() -> io::Result<T>,
@@ -203,7 +223,7 @@ impl fmt::Debug for UnixDatagram {
     }
 }
 
-/// The standard library's socket stays non-blocking.
+/// Converts to the standard library's type. The socket stays in non-blocking mode.
 impl From<UnixDatagram> for net::UnixDatagram {
     fn from(socket: UnixDatagram) -> net::UnixDatagram {
         socket.inner.into_io()

@@ -8,33 +8,38 @@ use crate::{sys, Interest};
 
 /// A non-blocking Unix domain socket that accepts connections.
 ///
-/// It is readable when a connection waits to be accepted. The file that
-/// [`bind`](UnixListener::bind) makes is not removed when the listener is dropped.
+/// Requires the feature `net`.
+///
+/// The listener is readable when a connection is pending. Dropping it does not remove the file
+/// created by [`bind`](UnixListener::bind).
 pub struct UnixListener {
     pub(crate) inner: IoSource<net::UnixListener>,
 }
 
 impl UnixListener {
-    /// Makes a listener bound to `path`, which must not exist.
+    /// Creates a listener bound to `path`, which must not exist.
     ///
     /// # Errors
     ///
-    /// * `AddrInUse`: there is such a file.
-    /// * `InvalidInput`: the path is too long for an address (107 bytes on Linux),
-    ///   or contains a NUL.
-    /// * Those of making a file and a descriptor.
+    /// * `AddrInUse`: the file already exists.
+    /// * `InvalidInput`: the path is too long for an address (the limit is 107 bytes on Linux), or
+    ///   contains a NUL byte.
+    /// * Any other error of creating the file or the descriptor.
     ///
     /// # Portability
     ///
-    /// `socket`, `bind`, and `listen` with the standard library's backlog: as much as
-    /// the system allows on Linux, FreeBSD, OpenBSD and Apple's, 128 elsewhere.
+    /// Calls [`socket`], [`bind`] and [`listen`] with the standard library's backlog: the maximum
+    /// that the system allows on Linux, FreeBSD, OpenBSD and Apple systems, 128 elsewhere.
+    ///
+    /// [`socket`]: https://man7.org/linux/man-pages/man2/socket.2.html
+    /// [`bind`]: https://man7.org/linux/man-pages/man2/bind.2.html
+    /// [`listen`]: https://man7.org/linux/man-pages/man2/listen.2.html
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<UnixListener> {
         UnixListener::bind_addr(&SocketAddr::from_pathname(path)?)
     }
 
-    /// Makes a listener bound to `address`, which may be an abstract name on Linux.
-    /// Bound to an unnamed address, it gets an abstract name that Linux
-    /// chooses.
+    /// Creates a listener bound to `address`, which can be an abstract address on Linux. If
+    /// `address` is unnamed, Linux chooses an abstract address.
     ///
     /// # Errors
     ///
@@ -43,9 +48,10 @@ impl UnixListener {
         sys::net::uds::listen(address).map(UnixListener::from_std)
     }
 
-    /// Takes over a listener of the standard library.
+    /// Creates a listener from the standard library's type.
     ///
-    /// It has to be in non-blocking mode ([`set_nonblocking`]); it is used as it is.
+    /// The listener must be in non-blocking mode ([`set_nonblocking`]); this function does not
+    /// change or check the mode.
     ///
     /// [`set_nonblocking`]: net::UnixListener::set_nonblocking
     #[must_use]
@@ -55,20 +61,19 @@ impl UnixListener {
         }
     }
 
-    /// Accepts a connection, if one waits: the stream and its peer's address, which
-    /// is unnamed unless the peer was bound.
+    /// Accepts a pending connection, and returns its stream and the address of the peer, which is
+    /// unnamed unless the peer is bound.
     ///
     /// # Errors
     ///
-    /// * `WouldBlock`: none waits.
-    /// * `EMFILE`, `ENFILE`: there is no descriptor for it. The connection goes on
-    ///   waiting. On epoll and kqueue no edge announces it again; where edges are
-    ///   emulated every poll does. Deregister the listener until a descriptor is
-    ///   free.
+    /// * `WouldBlock`: no connection is pending.
+    /// * `EMFILE`, `ENFILE`: the process or the system has run out of descriptors. The connection
+    ///   stays pending. With edge triggering, epoll and kqueue do not report it again; where edges
+    ///   are emulated, every poll does. Deregister the listener until a descriptor is free.
     ///
     /// # Portability
     ///
-    /// `accept4` on Linux.
+    /// Calls [`accept4`](https://man7.org/linux/man-pages/man2/accept4.2.html) on Linux.
     #[doc(alias = "accept4")]
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         let (stream, peer) = self
@@ -77,20 +82,23 @@ impl UnixListener {
         Ok((UnixStream::from_std(stream), peer))
     }
 
-    /// The address that the listener is bound to (`getsockname`).
+    /// Returns the address that the listener is bound to ([`getsockname`]).
     ///
     /// # Errors
     ///
-    /// That of the system; none is to be expected.
+    /// Returns the OS error if the system call fails.
+    ///
+    /// [`getsockname`]: https://man7.org/linux/man-pages/man2/getsockname.2.html
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.io().local_addr()
     }
 
-    /// Takes the pending error off the socket (`SO_ERROR`); `None` if there is none.
+    /// Returns and clears the pending error of the socket (`SO_ERROR`), or returns `None` if there
+    /// is none.
     ///
     /// # Errors
     ///
-    /// That of asking; none is to be expected.
+    /// Returns the OS error if the option cannot be read.
     #[doc(alias = "SO_ERROR")]
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.inner.take_error(net::UnixListener::take_error)
@@ -105,7 +113,7 @@ impl fmt::Debug for UnixListener {
     }
 }
 
-/// The standard library's listener stays non-blocking.
+/// Converts to the standard library's type. The listener stays in non-blocking mode.
 impl From<UnixListener> for net::UnixListener {
     fn from(listener: UnixListener) -> net::UnixListener {
         listener.inner.into_io()

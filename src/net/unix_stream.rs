@@ -7,15 +7,17 @@ use std::path::Path;
 use crate::io_source::{IoSource, BOTH};
 use crate::sys;
 
-/// A non-blocking connection of Unix domain sockets.
+/// A non-blocking connection between Unix domain sockets.
 ///
-/// Reading and writing go through [`Read`](io::Read) and [`Write`](io::Write), which `&UnixStream`
-/// implements as well.
+/// Requires the feature `net`.
+///
+/// Read and write with [`Read`](io::Read) and [`Write`](io::Write), which `&UnixStream` implements
+/// as well.
 ///
 /// Writing to a connection that the peer has closed fails with `BrokenPipe`. In a program whose
 /// `main` is not Rust's, `write_vectored` also raises `SIGPIPE`, as it does for
-/// [`TcpStream`](crate::net::TcpStream#sigpipe); and so does `write` if the program was compiled
-/// with a Rust older than 1.90.
+/// [`TcpStream`](crate::net::TcpStream#sigpipe); so does `write` if the program was compiled with a
+/// Rust version older than 1.90.
 ///
 /// # Examples
 ///
@@ -42,22 +44,25 @@ impl UnixStream {
     ///
     /// # Errors
     ///
-    /// * `NotFound`, `ConnectionRefused`: nobody listens there.
-    /// * `WouldBlock`: on Linux, the listener's backlog is full. Nothing is in
-    ///   progress: try again later.
-    /// * `InvalidInput`: the path is too long for an address (107 bytes on Linux),
-    ///   or contains a NUL.
+    /// * `NotFound`, `ConnectionRefused`: there is no listener at `path`.
+    /// * `WouldBlock`: on Linux, the listener's backlog is full. No attempt is in progress: try
+    ///   again later.
+    /// * `InvalidInput`: the path is too long for an address (the limit is 107 bytes on Linux), or
+    ///   contains a NUL byte.
     ///
     /// # Portability
     ///
-    /// `socket` and `connect`. On Linux the connection stands when the call
-    /// returns; elsewhere it may be in progress, see
+    /// Calls [`socket`] and [`connect`]. On Linux the connection is established when the call
+    /// returns; on other systems the attempt may still be in progress, see
     /// [`TcpStream`](crate::net::TcpStream#connecting).
+    ///
+    /// [`socket`]: https://man7.org/linux/man-pages/man2/socket.2.html
+    /// [`connect`]: https://man7.org/linux/man-pages/man2/connect.2.html
     pub fn connect<P: AsRef<Path>>(path: P) -> io::Result<UnixStream> {
         UnixStream::connect_addr(&SocketAddr::from_pathname(path)?)
     }
 
-    /// Connects to the listener at `address`, which may be an abstract name on Linux.
+    /// Connects to the listener at `address`, which can be an abstract address on Linux.
     ///
     /// # Errors
     ///
@@ -66,9 +71,10 @@ impl UnixStream {
         sys::net::uds::connect(address).map(UnixStream::from_std)
     }
 
-    /// Takes over a stream of the standard library.
+    /// Creates a stream from the standard library's type.
     ///
-    /// It has to be in non-blocking mode ([`set_nonblocking`]); it is used as it is.
+    /// The stream must be in non-blocking mode ([`set_nonblocking`]); this function does not change
+    /// or check the mode.
     ///
     /// [`set_nonblocking`]: net::UnixStream::set_nonblocking
     #[must_use]
@@ -78,65 +84,74 @@ impl UnixStream {
         }
     }
 
-    /// Makes two streams that are connected with one another (`socketpair`).
+    /// Creates a pair of connected streams ([`socketpair`]).
     ///
     /// # Errors
     ///
-    /// Those of making descriptors: `EMFILE`, `ENFILE`.
+    /// Fails with `EMFILE` or `ENFILE` when the process or the system has run out of descriptors.
+    ///
+    /// [`socketpair`]: https://man7.org/linux/man-pages/man2/socketpair.2.html
     #[doc(alias = "socketpair")]
     pub fn pair() -> io::Result<(UnixStream, UnixStream)> {
         let (one, other) = sys::net::uds::stream_pair()?;
         Ok((UnixStream::from_std(one), UnixStream::from_std(other)))
     }
 
-    /// The address of this side (`getsockname`).
+    /// Returns the local address of the stream ([`getsockname`]).
     ///
     /// # Errors
     ///
-    /// That of the system; none is to be expected.
+    /// Returns the OS error if the system call fails.
+    ///
+    /// [`getsockname`]: https://man7.org/linux/man-pages/man2/getsockname.2.html
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.io().local_addr()
     }
 
-    /// The address of the other side (`getpeername`).
+    /// Returns the address of the peer ([`getpeername`]).
     ///
     /// # Errors
     ///
-    /// `NotConnected` if there is none.
+    /// `NotConnected` if the stream is not connected.
+    ///
+    /// [`getpeername`]: https://man7.org/linux/man-pages/man2/getpeername.2.html
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.inner.io().peer_addr()
     }
 
-    /// Takes the pending error off the socket (`SO_ERROR`); `None` if there is none.
+    /// Returns and clears the pending error of the socket (`SO_ERROR`), or returns `None` if there
+    /// is none.
     ///
     /// # Errors
     ///
-    /// That of asking; none is to be expected.
+    /// Returns the OS error if the option cannot be read.
     #[doc(alias = "SO_ERROR")]
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.inner.take_error(net::UnixStream::take_error)
     }
 
-    /// Shuts down reading, writing or both (`shutdown`).
+    /// Shuts down reading, writing or both ([`shutdown`]).
     ///
     /// # Errors
     ///
     /// `NotConnected` if the stream is not connected.
+    ///
+    /// [`shutdown`]: https://man7.org/linux/man-pages/man2/shutdown.2.html
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.inner.io().shutdown(how)
     }
 
-    /// Runs an operation of the caller's on the socket, such as a `sendmsg` that
-    /// passes descriptors, so that the poll learns of its outcome.
+    /// Performs a custom I/O operation on the socket, such as a `sendmsg` that passes descriptors,
+    /// and notifies the poll of its outcome.
     ///
-    /// `f` must be non-blocking and touch this socket only; when it could not be
-    /// done at once it returns `WouldBlock`, which has the poll watch the
-    /// socket again. Backends on which the kernel keeps track do not need that;
-    /// poll(2) does.
+    /// `f` must not block, and must operate on this socket only. If the operation cannot be
+    /// completed immediately, `f` must return `WouldBlock`, which makes the poll watch the socket
+    /// again. Backends that leave edge triggering to the kernel do not need this; poll(2) and event
+    /// ports do.
     ///
     /// # Errors
     ///
-    /// Those of `f`.
+    /// Returns the error that `f` returns.
     pub fn try_io<F, T>(&self, f: F) -> io::Result<T>
     where
         F: FnOnce() -> io::Result<T>,
@@ -155,7 +170,7 @@ impl fmt::Debug for UnixStream {
     }
 }
 
-/// The standard library's stream stays non-blocking.
+/// Converts to the standard library's type. The stream stays in non-blocking mode.
 impl From<UnixStream> for net::UnixStream {
     fn from(stream: UnixStream) -> net::UnixStream {
         stream.inner.into_io()

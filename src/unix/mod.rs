@@ -1,7 +1,9 @@
-//! What only Unix systems have.
+//! Extensions that are specific to Unix.
+//!
+//! Requires the feature `os-ext`.
 //!
 //! * [`SourceFd`] registers any descriptor that can be polled.
-//! * [`pipe`] has pipes, and the ends of pipes to child processes.
+//! * [`pipe`] contains pipes, including the ends of pipes to child processes.
 
 pub mod pipe;
 mod source_fd;

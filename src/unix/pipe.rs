@@ -1,13 +1,14 @@
-//! Pipes, in this process or to a child.
+//! Pipes within the process and to child processes.
 //!
-//! [`new`] makes a pipe. The ends of pipes to a child process are converted with
-//! `From`; they come blocking from the standard library, so that
-//! [`set_nonblocking`](Receiver::set_nonblocking) is to be called before they are
-//! used.
+//! Requires the feature `os-ext`.
+//!
+//! [`new`] creates a pipe. The ends of pipes to a child process are converted with `From`. The
+//! standard library creates them in blocking mode, so call
+//! [`set_nonblocking`](Receiver::set_nonblocking) before using them.
 //!
 //! # Examples
 //!
-//! Reading what a child prints:
+//! Reading the output of a child process:
 //!
 //! ```
 //! use std::io::{self, Read};
@@ -52,15 +53,17 @@ use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use crate::io_source::{IoSource, BOTH};
 use crate::sys;
 
-/// Makes a pipe, both ends non-blocking and closed on exec.
+/// Creates a pipe. Both ends are non-blocking and close-on-exec.
+///
+/// Requires the feature `os-ext`.
 ///
 /// # Errors
 ///
-/// Those of making descriptors: `EMFILE`, `ENFILE`.
+/// Fails with `EMFILE` or `ENFILE` when the process or the system has run out of descriptors.
 ///
 /// # Portability
 ///
-/// `pipe2` on Linux.
+/// Calls [`pipe2`](https://man7.org/linux/man-pages/man2/pipe2.2.html) on Linux.
 ///
 /// # Examples
 ///
@@ -81,59 +84,63 @@ pub fn new() -> io::Result<(Sender, Receiver)> {
     Ok((sender.into(), receiver.into()))
 }
 
-/// The sending end of a pipe.
+/// The writing end of a pipe.
 ///
-/// It becomes writable when there is room. When the receiving end is gone, it
-/// [is write-closed](crate::event::Event::is_write_closed) and writing answers
-/// `BrokenPipe`.
+/// Requires the feature `os-ext`.
 ///
-/// Writing to such a pipe also raises the signal `SIGPIPE`. Rust's `main` ignores it at start-up; a
-/// program whose `main` is written in another language is ended by it, unless it ignores the
-/// signal itself (`signal(SIGPIPE, SIG_IGN)`). A write to a pipe has no flag against it.
+/// The sender is writable when the pipe has room. Once the receiving end is closed, the sender [is
+/// write-closed](crate::event::Event::is_write_closed) and writing fails with `BrokenPipe`.
+///
+/// Writing to such a pipe also raises the signal `SIGPIPE`. Rust's `main` ignores the signal at
+/// start-up. A program whose `main` is written in another language is terminated by it, unless it
+/// ignores the signal itself (`signal(SIGPIPE, SIG_IGN)`). A write to a pipe has no flag to
+/// suppress the signal.
 pub struct Sender {
     pub(crate) inner: IoSource<File>,
 }
 
-/// The receiving end of a pipe.
+/// The reading end of a pipe.
 ///
-/// When all senders are gone, it [is read-closed] and reading answers
-/// `Ok(0)` once what they wrote has been read.
+/// Requires the feature `os-ext`.
+///
+/// Once all senders are closed, the receiver [is read-closed], and reading returns `Ok(0)` after
+/// all data has been read.
 ///
 /// # Portability
 ///
-/// A named pipe (FIFO) ends with its last sender and lives on with the next. With poll(2)
-/// that next one is not reported. Open a FIFO for reading and writing, and it does not end.
+/// A named pipe (FIFO) ends when its last sender is closed, and becomes usable again when another
+/// one opens it. With poll(2) this next sender is not reported. A FIFO that is opened for both
+/// reading and writing does not end.
 ///
 /// [is read-closed]: crate::event::Event::is_read_closed
 pub struct Receiver {
     pub(crate) inner: IoSource<File>,
 }
 
-/// What both ends have.
+/// Implements the methods that both ends have.
 macro_rules! impl_end {
     ($type:ty) => {
         impl $type {
-            /// Sets whether operations answer `WouldBlock` instead of blocking
-            /// (`O_NONBLOCK`).
+            /// Sets whether operations fail with `WouldBlock` instead of blocking (`O_NONBLOCK`).
             ///
             /// # Errors
             ///
-            /// That of the system; none is to be expected.
+            /// Returns the OS error if the system call fails.
             pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
                 sys::set_nonblocking(self.inner.io().as_raw_fd(), nonblocking)
             }
 
-            /// Runs an operation of the caller's on the pipe, such as a `splice` on the
-            /// descriptor, so that the poll learns of its outcome.
+            /// Performs a custom I/O operation on the pipe, such as `splice` on its descriptor, and
+            /// notifies the poll of its outcome.
             ///
-            /// `f` must be non-blocking and touch this end only; when it could not
-            /// be done at once it returns `WouldBlock`, which has the poll watch
-            /// the pipe again. Backends on which the kernel keeps track do not need
-            /// that; poll(2) does.
+            /// `f` must not block, and must operate on this end only. If the operation cannot be
+            /// completed immediately, `f` must return `WouldBlock`, which makes the poll watch the
+            /// pipe again. Backends that leave edge triggering to the kernel do not need this;
+            /// poll(2) and event ports do.
             ///
             /// # Errors
             ///
-            /// Those of `f`.
+            /// Returns the error that `f` returns.
             pub fn try_io<F, T>(&self, f: F) -> io::Result<T>
             where
                 F: FnOnce() -> io::Result<T>,
@@ -157,21 +164,21 @@ impl_end!(Receiver);
 impl_write!(Sender, &Sender);
 impl_read!(Receiver, &Receiver);
 
-/// The pipe is left as it is, which is blocking.
+/// Converts the child's end of the pipe without changing its mode, which is blocking by default.
 impl From<ChildStdin> for Sender {
     fn from(stdin: ChildStdin) -> Sender {
         OwnedFd::from(stdin).into()
     }
 }
 
-/// The pipe is left as it is, which is blocking.
+/// Converts the child's end of the pipe without changing its mode, which is blocking by default.
 impl From<ChildStdout> for Receiver {
     fn from(stdout: ChildStdout) -> Receiver {
         OwnedFd::from(stdout).into()
     }
 }
 
-/// The pipe is left as it is, which is blocking.
+/// Converts the child's end of the pipe without changing its mode, which is blocking by default.
 impl From<ChildStderr> for Receiver {
     fn from(stderr: ChildStderr) -> Receiver {
         OwnedFd::from(stderr).into()

@@ -5,31 +5,34 @@ use crate::event::Source;
 use crate::sys::FdSelector as _;
 use crate::{Interest, Registry, Token};
 
-/// Registers a descriptor of the caller's: a terminal, a timerfd, a socket of
-/// another library, anything that can be polled.
+/// Registers a file descriptor that the caller owns: a terminal, a timerfd, a socket of another
+/// library, or anything else that can be polled.
 ///
-/// The descriptor is borrowed. Nobody closes it, makes it non-blocking, or
-/// deregisters it but the caller, who should deregister it *before* closing it.
+/// Requires the feature `os-ext`.
 ///
-/// # What an edge means
+/// The descriptor is borrowed. The caller remains responsible for closing it, making it
+/// non-blocking and deregistering it, and should deregister it *before* closing it.
 ///
-/// The I/O does not go through this crate. On backends whose kernel keeps track
-/// (epoll) edges are exact. On the others (poll(2)) each direction is reported once, and
-/// again after [`Registry::reregister`]; an error or a hang-up silences both until then.
-/// [`Interest::level`] works fully everywhere.
+/// # Edge triggering
+///
+/// I/O on the descriptor does not pass through this crate. On epoll and kqueue the kernel
+/// implements edge triggering, so edges are exact. Where edges are emulated (poll(2) and event
+/// ports), each direction is reported once, and again only after [`Registry::reregister`]; an error
+/// or a hang-up silences both directions until then. [`Interest::level`] works fully on every
+/// backend.
 ///
 /// # Errors of sockets
 ///
-/// What kind of descriptor it is, is not known here. An error of a socket that lives on, or an
-/// entry in its error queue, is therefore reported as of the writing end of a pipe, on epoll
-/// and poll(2): [write-closed](crate::event::Event::is_write_closed).
+/// The kind of the descriptor is not known to the library. On epoll and poll(2), an error that a
+/// socket survives, or an entry in its error queue, is therefore reported like an error of the
+/// writing end of a pipe: the source [is write-closed](crate::event::Event::is_write_closed).
 ///
 /// # Errors
 ///
-/// Registering answers `EBADF` for what is not an open descriptor, and
-/// `PermissionDenied` (`EPERM`) for what cannot be polled, such as regular files. kqueue
-/// accepts regular files: they are readable while the offset is not at their end, and
-/// always writable. A portable program does not register them.
+/// Registering fails with `EBADF` if the number is not an open descriptor, and with
+/// `PermissionDenied` (`EPERM`) if the file cannot be polled, as regular files cannot. kqueue
+/// accepts regular files: they are readable while the offset is not at the end of the file, and
+/// always writable. Portable programs do not register them.
 ///
 /// # Examples
 ///
@@ -53,7 +56,7 @@ use crate::{Interest, Registry, Token};
 /// ```
 #[derive(Debug)]
 pub struct SourceFd<'a>(
-    /// The descriptor.
+    /// The file descriptor.
     pub &'a RawFd,
 );
 

@@ -1,4 +1,6 @@
-//! What only Windows has.
+//! Extensions that are specific to Windows.
+//!
+//! Requires the feature `os-ext`.
 //!
 //! * [`NamedPipe`] is either end of a named pipe.
 

@@ -1,10 +1,10 @@
-//! The conversions between sources and descriptors, once for all types.
+//! The conversions between sources and descriptors, for all types.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use crate::io_source::IoSource;
 
-/// Implements every conversion for types that are an `IoSource` named `inner`.
+/// Implements every conversion for types whose field `inner` is an [`IoSource`].
 macro_rules! impl_handles {
     ($($type:ty),+ $(,)?) => {$(
         impl AsFd for $type {
@@ -31,7 +31,7 @@ macro_rules! impl_handles {
             }
         }
 
-        /// The descriptor is taken as it is: it has to be non-blocking.
+        /// Does not change the mode of the descriptor, which must be non-blocking.
         impl From<OwnedFd> for $type {
             fn from(fd: OwnedFd) -> $type {
                 let inner = IoSource::new(fd.into());
@@ -39,10 +39,10 @@ macro_rules! impl_handles {
             }
         }
 
-        /// The descriptor is taken as it is: it has to be non-blocking.
+        /// Does not change the mode of the descriptor, which must be non-blocking.
         impl FromRawFd for $type {
             unsafe fn from_raw_fd(fd: RawFd) -> $type {
-                // SAFETY: the caller promises that `fd` is open and ours to close.
+                // SAFETY: the caller guarantees that `fd` is open and owned by nothing else.
                 unsafe { OwnedFd::from_raw_fd(fd) }.into()
             }
         }

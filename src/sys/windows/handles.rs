@@ -1,4 +1,4 @@
-//! The conversions between sources and sockets, once for all types.
+//! The conversions between sources and sockets, for all types.
 
 use std::os::windows::io::{
     AsRawSocket, AsSocket, BorrowedSocket, FromRawSocket, IntoRawSocket, OwnedSocket, RawSocket,
@@ -6,7 +6,7 @@ use std::os::windows::io::{
 
 use crate::io_source::IoSource;
 
-/// Implements every conversion for types that are an `IoSource` named `inner`.
+/// Implements every conversion for types whose field `inner` is an [`IoSource`].
 macro_rules! impl_handles {
     ($($type:ty),+ $(,)?) => {$(
         impl AsSocket for $type {
@@ -33,7 +33,7 @@ macro_rules! impl_handles {
             }
         }
 
-        /// The socket is taken as it is: it has to be non-blocking.
+        /// Does not change the mode of the socket, which must be non-blocking.
         impl From<OwnedSocket> for $type {
             fn from(socket: OwnedSocket) -> $type {
                 let inner = IoSource::new(socket.into());
@@ -41,10 +41,10 @@ macro_rules! impl_handles {
             }
         }
 
-        /// The socket is taken as it is: it has to be non-blocking.
+        /// Does not change the mode of the socket, which must be non-blocking.
         impl FromRawSocket for $type {
             unsafe fn from_raw_socket(socket: RawSocket) -> $type {
-                // SAFETY: the caller promises that `socket` is open and ours to close.
+                // SAFETY: the caller guarantees that `socket` is open and owned by nothing else.
                 unsafe { OwnedSocket::from_raw_socket(socket) }.into()
             }
         }

@@ -1,4 +1,4 @@
-//! What every socket and pipe of this crate is made of.
+//! The common implementation of all sockets and pipes of this crate.
 
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
@@ -9,12 +9,11 @@ use crate::{Interest, Registry, Token};
 
 /// An I/O object and its registration.
 ///
-/// All I/O goes through [`try_io`](IoSource::try_io) or
-/// [`transfer`](IoSource::transfer), so that the backends which emulate edges
-/// learn of the moment at which a direction must be watched again. On the others
-/// both compile to the bare operation.
+/// All I/O goes through [`try_io`](IoSource::try_io) or [`transfer`](IoSource::transfer), so that
+/// the backends that emulate edge triggering learn when a direction must be watched again. On the
+/// other backends both compile to the bare operation.
 pub(crate) struct IoSource<T> {
-    // Before `io`: a registration ends while the handle is still open.
+    // Declared before `io`, so that the registration ends while the handle is still open.
     registration: sys::Registration,
     #[cfg(debug_assertions)]
     owner: owner::Owner,
@@ -31,21 +30,20 @@ impl<T> IoSource<T> {
         }
     }
 
-    /// The object, for operations that neither transfer data nor block.
+    /// Returns the object, for operations that neither transfer data nor block.
     #[inline]
     pub(crate) fn io(&self) -> &T {
         &self.io
     }
 
-    /// Gives the object away. Where the registration is the kernel's it goes
-    /// with it; where it is ours it ends here.
+    /// Returns the object. A registration in the kernel stays with it; a registration in a table of
+    /// this crate ends.
     pub(crate) fn into_io(self) -> T {
         self.io
     }
 
-    /// Runs `operation`, and arms `directions` again if it failed: `WouldBlock` is what
-    /// ends an edge, and another error may have been the object's own, which it then
-    /// no longer has.
+    /// Runs `operation`, and rearms `directions` if it fails: `WouldBlock` ends an edge, and any
+    /// other error may have been the pending error of the object, which is then cleared.
     #[inline]
     pub(crate) fn try_io<R>(
         &self,
@@ -59,9 +57,8 @@ impl<T> IoSource<T> {
         result
     }
 
-    /// Runs an operation of a byte stream on `wanted` bytes. A short one ends
-    /// an edge too: it has usually emptied or filled the kernel's buffer, and programs take it
-    /// for a `WouldBlock`.
+    /// Runs an operation of a byte stream on `wanted` bytes. A short transfer ends an edge too: it
+    /// has usually emptied or filled the kernel's buffer, and programs treat it as a `WouldBlock`.
     #[inline]
     pub(crate) fn transfer(
         &self,
@@ -76,7 +73,7 @@ impl<T> IoSource<T> {
         result
     }
 
-    /// Takes the pending error off a socket, which thereby may go on living.
+    /// Returns and clears the pending error of a socket, which may be usable afterwards.
     #[cfg(feature = "net")]
     pub(crate) fn take_error(
         &self,
@@ -90,7 +87,7 @@ impl<T> IoSource<T> {
     }
 }
 
-/// The directions of an operation of which it is not known what it does.
+/// The directions to rearm after an operation of unknown kind.
 pub(crate) const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 impl<T: AsHandle> IoSource<T> {
@@ -106,7 +103,7 @@ impl<T: AsHandle> IoSource<T> {
             .register(registry.selector(), self.io.as_handle(), token, interest)?;
         #[cfg(debug_assertions)]
         self.owner.set(Some(registry.id()));
-        // Not an error: programs that got away with it go on working.
+        // Not an error, so that programs in which this happened to work continue to do so.
         debug_warn!(
             self.io.is_blocking(),
             "the source registered with {token:?} blocks, and can stall the event loop: \
@@ -133,8 +130,8 @@ impl<T: AsHandle> IoSource<T> {
         let result = self
             .registration
             .deregister(registry.selector(), self.io.as_handle());
-        // What the system does not find is not registered either: somebody was faster, through
-        // a `SourceFd`.
+        // A source that the system does not find is not registered either: it was deregistered
+        // through a `SourceFd`.
         #[cfg(debug_assertions)]
         match &result {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {}
@@ -150,12 +147,13 @@ impl<T: fmt::Debug> fmt::Debug for IoSource<T> {
     }
 }
 
-/// The length of a list of buffers. Those of a write may overlap, so that their sum need not fit.
+/// Returns the total length of a list of buffers. The buffers of a write may overlap, so the sum
+/// can overflow.
 fn total(lengths: impl Iterator<Item = usize>) -> usize {
     lengths.fold(0, usize::saturating_add)
 }
 
-/// Byte streams: the operations that can be short.
+/// Byte streams, whose operations can be short.
 impl<T> Read for &IoSource<T>
 where
     for<'a> &'a T: Read,
@@ -238,8 +236,8 @@ macro_rules! impl_write {
     )+};
 }
 
-/// Implements `event::Source` for types whose field `inner` can be registered, as an [`IoSource`]
-/// can. A mark tells the backend what kind of source it is.
+/// Implements `event::Source` for types whose field `inner` can be registered like an [`IoSource`].
+/// The mark informs the backend of the kind of source.
 macro_rules! impl_source {
     ($type:ty $(, $mark:ident)?) => {
         impl crate::event::Source for $type {
@@ -271,8 +269,9 @@ macro_rules! impl_source {
     };
 }
 
-/// The check "one source, one poll" of debug builds. The kernel sees a source
-/// that is registered twice with one poll, but not one that is in two.
+/// The check of debug builds that a source is registered only once and with one poll. The kernel
+/// detects that a source is registered twice with the same poll, but not that it is registered with
+/// two polls.
 #[cfg(debug_assertions)]
 mod owner {
     use std::io;

@@ -1,17 +1,15 @@
 //! The synchronisation primitives of the crate.
 //!
-//! Everything that two threads may touch at once goes through the types named
-//! here, so that a model checker can take the place of the standard library by
-//! replacing this one file.
+//! Everything that several threads may access concurrently uses the types imported here, so that a
+//! model checker can replace the standard library by replacing this file.
 
 #![allow(dead_code, unused_imports)] // Which of them are used depends on the backend.
 
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Locks `mutex`. A thread that panicked while it held the lock cannot have
-/// left our tables half-changed (no code of a user runs under a lock), so a
-/// poisoned lock is as good as any other.
+/// Locks `mutex`, ignoring poisoning. No user code runs while a lock is held, so a thread that
+/// panicked cannot have left the data in an inconsistent state.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex
         .lock()

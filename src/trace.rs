@@ -1,7 +1,7 @@
-//! The one place that knows whether there is a log.
+//! Logging macros, which do nothing without the feature `log`.
 
-/// Writes a trace line through the `log` crate. Without the feature `log` the
-/// arguments are type-checked, and nothing is executed.
+/// Logs a message of level `trace`. Without the feature `log`, the arguments are type-checked but
+/// not evaluated.
 #[cfg(feature = "log")]
 macro_rules! trace {
     ($($line:tt)+) => { log::trace!($($line)+) };
@@ -11,8 +11,8 @@ macro_rules! trace {
     ($($line:tt)+) => { if false { let _ = format_args!($($line)+); } };
 }
 
-/// In debug builds, writes a warning through the `log` crate if it is wanted and `condition` holds.
-/// Release builds, and those without the feature `log`, do not evaluate the condition.
+/// In debug builds, logs a warning if warnings are enabled and `condition` holds. Release builds,
+/// and builds without the feature `log`, do not evaluate the condition.
 #[cfg(feature = "log")]
 macro_rules! debug_warn {
     ($condition:expr, $($line:tt)+) => {

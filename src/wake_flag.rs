@@ -1,29 +1,25 @@
 use crate::sync::{AtomicBool, Ordering};
 
-/// Shared by a poll, its registries and its waker: is a wake on its way?
+/// Records whether a wake is pending. Shared by a poll, its registries and its waker.
 ///
-/// While one is, a further wake has nothing to do: the event that is coming
-/// will be seen after it. That saves the system call of every wake but the
-/// first between two polls.
+/// While a wake is pending, a further wake has nothing to do: its event will be handled afterwards
+/// anyway. This saves the system call of every wake except the first between two polls.
 ///
 /// # Why no wake is lost
 ///
-/// `raise` and `clear` are both read-modify-write operations with acquire and
-/// release ordering, so all of them stand in one order, each seeing what the
-/// ones before it published. A waker that finds the flag raised stands before
-/// the `clear` of the poll that will deliver the event: what its thread wrote
-/// before it woke is visible to whoever handles that event. A waker that comes
-/// after that `clear` finds the flag lowered and writes anew. A plain load in
-/// place of the swap in `raise` would not stand in that order: it may be
-/// satisfied before the caller's own earlier stores are visible, and a wake
-/// is lost.
+/// `raise` and `clear` are both read-modify-write operations with acquire and release ordering, so
+/// they have a total order in which each sees what the previous ones published. A wake that finds
+/// the flag raised precedes the `clear` of the poll that will deliver the event: what its thread
+/// wrote before is visible to the thread that handles the event. A wake that follows this `clear`
+/// finds the flag lowered and is sent. A plain load instead of the swap in `raise` would not be
+/// part of that order: it could be performed before the caller's own earlier stores are visible,
+/// and a wake would be lost.
 ///
-/// `clear` may come although the wake's own record was not among the events
-/// (the user's `Events` was full): the next wake then writes once more than
-/// needed, which is harmless. A backend that has to drain its wake object does
-/// so before the user's poll clears the flag; the other order would let the
-/// drain swallow the write of a wake that came in between, with the flag raised
-/// for ever.
+/// A poll may call `clear` without having returned the event of the wake, because the user's
+/// `Events` was full. The next wake then makes an unnecessary system call, which is harmless. A
+/// backend that has to drain its wake object must do so before the poll clears the flag. In the
+/// other order, the drain could swallow a wake that was sent in between, and the flag would stay
+/// raised forever.
 #[derive(Debug, Default)]
 pub(crate) struct WakeFlag {
     /// Whether a live waker uses the flag.
@@ -33,31 +29,32 @@ pub(crate) struct WakeFlag {
 }
 
 impl WakeFlag {
-    /// Takes the flag for one waker; `false` if another live one has it.
+    /// Claims the flag for a waker. Returns `false` if another live waker has claimed it.
     pub(crate) fn claim(&self) -> bool {
         !self.claimed.swap(true, Ordering::AcqRel)
     }
 
-    /// Gives the flag back, lowered: closing a wake object drops an event that
-    /// it has pending, and a flag left up would mute the next waker.
+    /// Releases and lowers the flag. Closing a wake object discards its pending event, so a flag
+    /// that stayed raised would silence the next waker.
     pub(crate) fn release(&self) {
         self.pending.store(false, Ordering::Release);
         self.claimed.store(false, Ordering::Release);
     }
 
-    /// Announces a wake. `true` tells the caller to send it; otherwise one
-    /// that was sent earlier, and has not been delivered, serves for both.
+    /// Records a wake. Returns `true` if the caller must send it, and `false` if an earlier wake is
+    /// still pending and serves for both.
     #[inline]
     pub(crate) fn raise(&self) -> bool {
         !self.pending.swap(true, Ordering::AcqRel)
     }
 
-    /// Takes an announcement back whose sending failed.
+    /// Lowers the flag after a wake could not be sent.
     pub(crate) fn retract(&self) {
         self.pending.store(false, Ordering::Release);
     }
 
-    /// Called between taking events from the system and showing them to the user.
+    /// Lowers the flag. Called after receiving events from the system and before returning them to
+    /// the user.
     #[inline]
     pub(crate) fn clear(&self) {
         self.pending.swap(false, Ordering::AcqRel);

@@ -169,7 +169,7 @@ impl Event {
     ///
     /// # Portability
     ///
-    /// `EPOLLPRI`, or `POLLPRI` on Linux. Always `false` elsewhere.
+    /// Supported on Linux and Android: `EPOLLPRI`, `POLLPRI`. Always `false` elsewhere.
     #[inline]
     #[must_use]
     pub fn is_priority(&self) -> bool {

@@ -15,17 +15,16 @@ use crate::{Interest, Registry, Token};
 ///
 /// # Edge triggering
 ///
-/// I/O on the descriptor does not pass through this crate. On epoll and kqueue the kernel
-/// implements edge triggering, so edges are exact. Where edges are emulated (poll(2) and event
-/// ports), each direction is reported once, and again only after [`Registry::reregister`]; an error
-/// or a hang-up silences both directions until then. [`Interest::level`] works fully on every
-/// backend.
+/// I/O on the descriptor does not pass through this crate. On epoll and kqueue, edge triggering is
+/// done by the kernel and is exact. Where it is emulated (poll(2) and event ports), each condition
+/// is reported once, and again only after [`Registry::reregister`]; an error or a hang-up silences
+/// both directions until then. [`Interest::level`] works fully on every backend.
 ///
 /// # Errors of sockets
 ///
-/// The kind of the descriptor is not known to the library. On epoll and poll(2), an error that a
-/// socket survives, or an entry in its error queue, is therefore reported like an error of the
-/// writing end of a pipe: the source [is write-closed](crate::event::Event::is_write_closed).
+/// The library does not know what kind of file the descriptor refers to. On epoll and poll(2), an
+/// error that a socket survives, or an entry in its error queue, is therefore reported like an
+/// error of the writing end of a pipe: as [write-closed](crate::event::Event::is_write_closed).
 ///
 /// # Errors
 ///

@@ -1,7 +1,7 @@
 //! Thousands of connections, with random partial reads and writes, resets and reconnects,
 //! against one echo server with one edge-triggered poll and a small `Events`.
 //!
-//!     load [CONNECTIONS [SECONDS]]
+//! See [`USAGE`].
 //!
 //! Clients are processes of their own, since the number of descriptors is limited for each.
 //! They check every byte that comes back. At the end the server, level-triggered, has all
@@ -12,28 +12,53 @@ mod client;
 mod pattern;
 mod server;
 
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitCode};
 use std::time::Duration;
 use std::{env, io};
+
+const USAGE: &str = "usage: load [CONNECTIONS [SECONDS]]    (2000 for 5 s)";
 
 /// So many clients share the connections.
 const CLIENTS: usize = 3;
 
-fn main() -> io::Result<()> {
-    let mut arguments = env::args().skip(1);
-    let first = arguments.next();
-    raise_descriptor_limit();
-    if first.as_deref() == Some("client") {
-        let numbers: Vec<u64> = arguments.map(|it| it.parse().unwrap()).collect();
-        return client::run(
-            numbers[0] as u16,
-            numbers[1] as usize,
-            Duration::from_secs(numbers[2]),
-            numbers[3],
-        );
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if let ["--help" | "-h"] = arguments[..] {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
     }
-    let connections = first.map_or(2000, |it| it.parse().unwrap());
-    let seconds = arguments.next().map_or(5, |it| it.parse().unwrap());
+    let (is_client, numbers) = match &arguments[..] {
+        ["client", numbers @ ..] => (true, numbers),
+        numbers => (false, numbers),
+    };
+    let numbers: Result<Vec<u64>, _> = numbers.iter().map(|it| it.parse()).collect();
+    raise_descriptor_limit();
+    let outcome = match (is_client, numbers.as_deref()) {
+        (true, Ok(&[port, connections, seconds, seed])) => client::run(
+            port as u16,
+            connections as usize,
+            Duration::from_secs(seconds),
+            seed,
+        ),
+        (false, Ok(&[])) => load(2000, 5),
+        (false, Ok(&[connections])) => load(connections as usize, 5),
+        (false, Ok(&[connections, seconds])) => load(connections as usize, seconds),
+        _ => {
+            eprintln!("load: invalid arguments: {}\n{USAGE}", arguments.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("load: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn load(connections: usize, seconds: u64) -> io::Result<()> {
     let mut server = server::Server::bind()?;
     let clients: Vec<Child> = (0..CLIENTS)
         .map(|number| {

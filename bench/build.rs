@@ -1,8 +1,8 @@
-//! Builds the drivers of the C libraries that the machine has. The report says which it lacks.
+//! Builds the drivers of the C libraries that are installed. The report names the missing ones.
 
 fn main() {
     println!("cargo:rerun-if-changed=drivers");
-    // libevent's locks are a library of their own.
+    // libevent's locks are in a separate library.
     driver("libuv", &["libuv"]);
     driver("libevent", &["libevent", "libevent_pthreads"]);
 }

@@ -1,10 +1,13 @@
-//! What a clean debug build of the library costs, its dependencies included.
+//! The cost of a clean debug build of the library and its dependencies.
 
 use std::{env, fs, mem, process};
+
+use serde::{Deserialize, Serialize};
 
 use crate::children;
 use crate::stats::Summary;
 
+#[derive(Serialize, Deserialize)]
 pub struct BuildCost {
     /// Seconds of CPU, pair by pair.
     pub ours: Summary,
@@ -14,7 +17,7 @@ pub struct BuildCost {
 
 pub fn measure(pairs: usize) -> Result<BuildCost, String> {
     let (mut ours, mut upstream) = (Vec::new(), Vec::new());
-    // A path and a version tell apart what has one name.
+    // Both packages have the same name: a path and a version distinguish them.
     let library = children::package().join("..");
     let library = library.canonicalize().map_err(|error| error.to_string())?;
     let library = format!("path+file://{}#mio", library.display());
@@ -30,7 +33,7 @@ pub fn measure(pairs: usize) -> Result<BuildCost, String> {
     })
 }
 
-/// Builds one library from nothing; returns the CPU time in user and kernel.
+/// Builds one library from scratch. Returns the CPU time, user and system.
 fn build(package: &str) -> Result<f64, String> {
     let target = env::temp_dir().join(format!("bench-{}-build", process::id()));
     let before = children_time();
@@ -40,9 +43,8 @@ fn build(package: &str) -> Result<f64, String> {
             .arg(children::package().join("Cargo.toml"))
             .arg("--target-dir")
             .arg(&target)
-            // Cargo compiles what is in a directory for later changes and looks for lints in it,
-            // and with what is from a registry it does neither; without these only ours would
-            // pay for that.
+            // Cargo compiles incrementally, and with lints, what is in a directory, but not what
+            // is from a registry. Without these only ours would pay for that.
             .env("CARGO_INCREMENTAL", "0")
             .env("RUSTFLAGS", "--cap-lints=allow"),
     );
@@ -51,9 +53,9 @@ fn build(package: &str) -> Result<f64, String> {
     outcome.map(|_| elapsed)
 }
 
-/// The CPU time of all processes that this one has waited for.
+/// The CPU time of all child processes that were waited for.
 fn children_time() -> f64 {
-    // SAFETY: made of integers, for which zero is a value.
+    // SAFETY: all its fields are integers, for which zero is valid.
     let mut usage: libc::rusage = unsafe { mem::zeroed() };
     // SAFETY: `usage` outlives the call.
     unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage) };

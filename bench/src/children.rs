@@ -4,23 +4,23 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{env, io};
 
-/// The directory of this package, where Cargo finds it.
+/// The directory of this package.
 pub fn package() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The directory that this program was built into.
+/// The directory of this executable.
 pub fn built() -> PathBuf {
-    let mut program = env::current_exe().expect("a program knows where it is");
+    let mut program = env::current_exe().expect("the path of the executable is known");
     program.pop();
     program
 }
 
-/// Runs a command to its end, which has to be a good one.
+/// Runs a command, which must exit successfully.
 pub fn output(command: &mut Command) -> Result<Output, String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => format!("{name} is not here"),
+        io::ErrorKind::NotFound => format!("{name} is not installed"),
         _ => format!("{name}: {error}"),
     })?;
     match output.status.success() {
@@ -37,13 +37,13 @@ pub fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// Builds a package in release mode, into the target directory of that name beside ours.
+/// Builds a package in release mode, into a target directory of that name next to the executable.
 pub fn build(package_dir: &str, target: &str) -> Result<PathBuf, String> {
     build_with(package_dir, target, None)
 }
 
-/// The same with flags for the compiler, beside those that this program is run with. They hold
-/// for all that is built, so that they take a target directory of their own.
+/// The same with additional flags for the compiler. They apply to everything that is built, so
+/// use a separate target directory for them.
 pub fn build_with(package_dir: &str, target: &str, flags: Option<&str>) -> Result<PathBuf, String> {
     let target = built().join(target);
     let manifest = package().join(package_dir).join("Cargo.toml");

@@ -1,15 +1,19 @@
-//! What the library is to achieve, and whether it does.
+//! The goals of the library, and whether they are met.
 
+use crate::findings::Findings;
 use crate::operation::{Operation, REGISTERED};
+use crate::pairs::Row;
 use crate::peers::Peer;
-use crate::report::Findings;
+use crate::programs::Program;
+use crate::times::Times;
 
 pub struct Goal {
     pub text: String,
+    /// The most that the ratio may be.
     pub limit: f64,
-    /// Missing where nothing was measured.
+    /// The ratio; `None` if it was not measured.
     pub found: Option<f64>,
-    /// What the limit may be passed by, because it is noise.
+    /// By how much the ratio may exceed the limit by chance.
     pub noise: f64,
 }
 
@@ -25,14 +29,14 @@ impl Goal {
     }
 }
 
-/// The goals of single operations, as a part of upstream's time; all others are to
-/// be no slower than upstream.
+/// Operations that must take at most this part of upstream's time. All others must be no slower
+/// than upstream's.
 const PARTS: &[(Operation, f64)] = &[
     (Operation::WakeRedundant, 0.02),
     (Operation::Timeout(50), 0.12),
 ];
 
-/// Beyond this, that a ratio is within the noise says nothing.
+/// With more noise than this, a ratio above the limit says nothing.
 const MOST_NOISE: f64 = 0.05;
 
 const GROWTH: f64 = 1.1;
@@ -40,10 +44,11 @@ const GROWTH: f64 = 1.1;
 pub fn judge(findings: &Findings) -> Vec<Goal> {
     let mut goals: Vec<Goal> = findings.rows.iter().map(operation).collect();
     goals.extend(findings.poll2.iter().map(poll2));
+    goals.extend(findings.programs.iter().flat_map(program));
     goals.extend(instructions(findings));
     goals.push(growth(findings));
     goals.push(Goal {
-        text: "clean debug build, CPU time in upstream's".to_owned(),
+        text: "clean debug build: CPU time".to_owned(),
         limit: 1.0,
         found: findings.build_cost.as_ref().map(|it| it.ratio.median),
         noise: findings
@@ -54,37 +59,56 @@ pub fn judge(findings: &Findings) -> Vec<Goal> {
     goals
 }
 
-fn operation(row: &crate::pairs::Row) -> Goal {
-    let part = PARTS.iter().find(|(it, _)| *it == row.operation);
+fn operation(row: &Row) -> Goal {
+    let goal = no_slower(format!("{}: time", row.operation), &row.times);
+    match PARTS.iter().find(|(it, _)| *it == row.operation) {
+        // Far from 1, so that noise is no excuse.
+        Some(&(_, limit)) => Goal {
+            limit,
+            noise: 0.0,
+            ..goal
+        },
+        None => goal,
+    }
+}
+
+fn no_slower(text: String, times: &Times) -> Goal {
     Goal {
-        text: format!("{}, time in upstream's", row.operation),
-        limit: part.map_or(1.0, |(_, limit)| *limit),
-        found: row.ratio(Peer::Ours).map(|it| it.median),
-        // A part of upstream's time is far from 1, and has to be reached as it stands.
-        noise: part.map_or_else(|| row.noise(), |_| 0.0),
+        text,
+        limit: 1.0,
+        found: times.ratio(Peer::Ours).map(|it| it.median),
+        noise: times.noise(),
     }
 }
 
 /// With poll(2) in place of epoll.
-pub fn poll2(row: &crate::pairs::Row) -> Goal {
+pub fn poll2(row: &Row) -> Goal {
     let goal = operation(row);
     Goal {
-        text: format!("poll(2): {}", goal.text),
+        text: format!("poll(2), {}", goal.text),
         ..goal
     }
 }
 
-/// Each operation is to take no more instructions than upstream's; `counting` says so too, by
-/// `ci/instructions`.
+/// A whole program is compared with the same program over upstream.
+fn program(program: &Program) -> [Goal; 2] {
+    let Program { name, unit, .. } = program;
+    [
+        no_slower(format!("{name}: time per {unit}"), &program.elapsed),
+        no_slower(format!("{name}: CPU time per {unit}"), &program.cpu),
+    ]
+}
+
+/// No operation may take more instructions than over upstream; `ci/instructions` fails otherwise.
 fn instructions(findings: &Findings) -> Vec<Goal> {
     let goal = |operation: &str| Goal {
-        text: format!("instructions of {operation}, in upstream's"),
+        text: format!("{operation}: instructions"),
         limit: 1.0,
         found: findings
             .instructions("ours", operation)
             .zip(findings.instructions("upstream", operation))
             .map(|(ours, upstream)| ours / upstream),
-        // What a compiler makes of the code around a loop differs by a few.
+        // The compiler's output for the code around a loop differs by a few.
         noise: if operation == "iterate-256" {
             0.01
         } else {
@@ -99,10 +123,10 @@ fn growth(findings: &Findings) -> Goal {
     let (few, many) = (REGISTERED[0], REGISTERED[REGISTERED.len() - 1]);
     let nanos = |count| {
         let row = findings.row(Operation::Registered(count))?;
-        Some(row.nanos(Peer::Ours)?.median)
+        Some(row.times.nanos(Peer::Ours)?.median)
     };
     Goal {
-        text: format!("cost of a poll with {many} registered in that with {few}"),
+        text: format!("a poll with {many} sources registered / with {few}: time"),
         limit: GROWTH,
         found: nanos(many).zip(nanos(few)).map(|(many, few)| many / few),
         noise: 0.0,

@@ -1,4 +1,4 @@
-//! What the operations are done to: sockets and descriptors that belong to no peer.
+//! The sockets and descriptors that operations use, which belong to no peer.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -11,24 +11,24 @@ use socket2::SockRef;
 use crate::operation::{ACTIVE, MESSAGE};
 
 /// An eventfd: the cheapest thing that can be ready.
-pub struct Bell(File);
+pub struct EventFd(File);
 
-impl Bell {
-    pub fn new() -> Bell {
+impl EventFd {
+    pub fn new() -> EventFd {
         // SAFETY: takes no pointer.
         let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
         assert!(fd >= 0, "no descriptor is left");
-        // SAFETY: just made, nobody else knows of it.
-        Bell(unsafe { File::from_raw_fd(fd) })
+        // SAFETY: just created, and owned by nothing else.
+        EventFd(unsafe { File::from_raw_fd(fd) })
     }
 
-    pub fn ringing() -> Bell {
-        let bell = Bell::new();
-        bell.ring();
-        bell
+    pub fn ready() -> EventFd {
+        let eventfd = EventFd::new();
+        eventfd.notify();
+        eventfd
     }
 
-    pub fn ring(&self) {
+    pub fn notify(&self) {
         (&self.0).write_all(&1_u64.to_ne_bytes()).unwrap();
     }
 
@@ -37,25 +37,25 @@ impl Bell {
     }
 }
 
-/// Rings [`ACTIVE`] of the bells, evenly spread.
-pub fn ring_some(bells: &[Bell]) {
+/// Notifies [`ACTIVE`] of the sources, evenly spread.
+pub fn notify_some(sources: &[EventFd]) {
     for index in 0..ACTIVE {
-        bells[index * bells.len() / ACTIVE].ring();
+        sources[index * sources.len() / ACTIVE].notify();
     }
 }
 
-/// The clients of an echo server: every one sends, then every one waits for its answer.
-/// They block, so that no event loop but the measured one is in the game.
+/// The clients of an echo server: each sends a message, then each waits for its reply. They
+/// block, so that no other event loop is involved.
 pub struct Clients(Vec<TcpStream>);
 
 impl Clients {
-    /// Connects clients to a server of somebody else's.
+    /// Connects clients to a running server.
     pub fn connect(address: std::net::SocketAddr, count: usize) -> Clients {
         let connect = |_| client(TcpStream::connect(address).unwrap());
         Clients((0..count).map(connect).collect())
     }
 
-    /// Connects clients, and gives their other ends, which do not block.
+    /// Connects clients. Returns their peers, too, which are non-blocking.
     pub fn with_servers(count: usize) -> (Clients, Vec<TcpStream>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -89,18 +89,18 @@ fn client(stream: TcpStream) -> TcpStream {
     stream
 }
 
-/// Makes closing a reset: thousands of connections in `TIME_WAIT` would use up the ports,
-/// and slow down who comes next.
+/// Makes closing send a reset: thousands of connections in `TIME_WAIT` would use up the ports
+/// and slow down later measurements.
 pub fn closes_at_once<S: std::os::fd::AsFd>(stream: &S) {
     SockRef::from(stream)
         .set_linger(Some(Duration::ZERO))
         .unwrap();
 }
 
-/// The bytes that the process has from `malloc` (of Rust and C alike).
+/// The bytes that the process has allocated with `malloc`, from Rust and C.
 pub fn heap() -> usize {
     // SAFETY: takes no argument.
     let info = unsafe { libc::mallinfo2() };
-    // Large blocks are mapped, and counted apart.
+    // Large blocks are mapped, and counted separately.
     info.uordblks + info.hblkhd
 }

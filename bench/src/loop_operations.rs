@@ -1,5 +1,5 @@
-//! The operations over any [`Loop`]: those that say something of an event loop, and not of
-//! sockets, which mio has and the others leave to the standard library.
+//! The operations over any [`Loop`]. Operations on sockets are left out: the other event loops
+//! use the standard library's.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use crate::load::{self, Bell, Clients};
+use crate::load::{self, Clients, EventFd};
 use crate::loops::Loop;
 use crate::operation::{self, repeat, Operation, Run, ACTIVE, BATCH, MESSAGE};
 
@@ -40,18 +40,18 @@ fn wake<L: Loop>(with_poll: bool) -> Run {
 
 fn poll_ready<L: Loop>(ready: usize) -> Run {
     let mut event_loop = L::new();
-    let bells: Vec<Bell> = (0..ready).map(|_| Bell::ringing()).collect();
-    for (key, bell) in bells.iter().enumerate() {
-        event_loop.add(bell.fd(), key, false);
+    let sources: Vec<EventFd> = (0..ready).map(|_| EventFd::ready()).collect();
+    for (key, eventfd) in sources.iter().enumerate() {
+        event_loop.add(eventfd.fd(), key, false);
     }
     repeat(move || {
-        let _alive = &bells;
+        let _alive = &sources;
         turn_until(&mut event_loop, ready);
     })
 }
 
-/// One turn where all fits into it. libevent's first turns see a part of it, until its list
-/// has grown.
+/// Takes one turn if all events fit into it. libevent's first turns report only some of them,
+/// until its list has grown.
 fn turn_until<L: Loop>(event_loop: &mut L, ready: usize) {
     let mut count = 0;
     event_loop.turn(Some(Duration::ZERO), |_| count += 1);
@@ -99,7 +99,7 @@ fn echo<L: Loop>(connections: usize) -> Run {
     })
 }
 
-/// Sends back all that has arrived; returns how much.
+/// Sends back all received bytes. Returns their number.
 fn send_back(stream: &mut TcpStream) -> usize {
     let mut buf = [0; 1024];
     let mut sent = 0;
@@ -117,15 +117,15 @@ fn timeout<L: Loop>(timeout: Duration) -> Run {
     repeat(move || event_loop.turn(Some(timeout), |_| {}))
 }
 
-/// Only the polls are timed, not what makes the sources ready.
+/// Times only the polls, not the writes that make the sources ready.
 fn registered<L: Loop>(count: usize) -> Run {
-    let bells: Vec<Bell> = (0..count).map(|_| Bell::new()).collect();
+    let sources: Vec<EventFd> = (0..count).map(|_| EventFd::new()).collect();
     let mut event_loop = L::new();
-    for (key, bell) in bells.iter().enumerate() {
-        event_loop.add(bell.fd(), key, true);
+    for (key, eventfd) in sources.iter().enumerate() {
+        event_loop.add(eventfd.fd(), key, true);
     }
     operation::repeat_after(
-        move || load::ring_some(&bells),
+        move || load::notify_some(&sources),
         move || turn_until(&mut event_loop, ACTIVE),
     )
 }
@@ -133,11 +133,11 @@ fn registered<L: Loop>(count: usize) -> Run {
 pub fn heap_per_source<L: Loop>() -> f64 {
     const COUNT: usize = 10_000;
 
-    let bells: Vec<Bell> = (0..COUNT).map(|_| Bell::new()).collect();
+    let sources: Vec<EventFd> = (0..COUNT).map(|_| EventFd::new()).collect();
     let mut event_loop = L::new();
     let before = load::heap();
-    for (key, bell) in bells.iter().enumerate() {
-        event_loop.add(bell.fd(), key, true);
+    for (key, eventfd) in sources.iter().enumerate() {
+        event_loop.add(eventfd.fd(), key, true);
     }
     event_loop.turn(Some(Duration::ZERO), |_| {});
     (load::heap() - before) as f64 / COUNT as f64

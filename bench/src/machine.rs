@@ -1,4 +1,4 @@
-//! Where the figures come from.
+//! The machine on which the figures were measured.
 
 use std::fs;
 use std::process::Command;
@@ -19,7 +19,7 @@ pub fn describe() -> Vec<String> {
     ]
 }
 
-/// What a command prints; nothing if it cannot be run.
+/// The output of a command; empty if it cannot be run.
 fn said(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
     let said = output.map(|it| String::from_utf8_lossy(&it.stdout).trim().to_owned());
@@ -46,7 +46,7 @@ fn load() -> String {
     text.split(' ').next().unwrap_or_default().to_owned()
 }
 
-/// Raises the limit on descriptors as far as the process may.
+/// Raises the soft limit on descriptors to the hard limit.
 pub fn allow_all_descriptors() {
     let mut limit = libc::rlimit {
         rlim_cur: 0,

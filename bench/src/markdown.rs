@@ -2,13 +2,15 @@
 
 use std::fmt::Write;
 
+use crate::build_cost::BuildCost;
+use crate::figures::{figure, spread, time};
+use crate::findings::Findings;
 use crate::goals::Goal;
 use crate::operation::Operation;
 use crate::pairs::Row;
 use crate::peers::Peer;
-use crate::programs::Score;
-use crate::report::Findings;
-use crate::stats::Summary;
+use crate::programs::Program;
+use crate::times::Times;
 
 /// A table. The first column is text, the others are figures.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
@@ -23,39 +25,15 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Three digits that tell something.
-pub fn figure(value: f64) -> String {
-    match value.abs() {
-        large if large >= 99.95 => format!("{value:.0}"),
-        middle if middle >= 9.995 => format!("{value:.1}"),
-        small if small >= 0.0995 || small == 0.0 => format!("{value:.2}"),
-        _ => format!("{value:.4}"),
-    }
-}
-
-fn time(nanos: f64) -> String {
-    match nanos {
-        long if long >= 1e6 => format!("{} ms", figure(nanos / 1e6)),
-        middle if middle >= 1e3 => format!("{} µs", figure(nanos / 1e3)),
-        _ => format!("{} ns", figure(nanos)),
-    }
-}
-
-fn spread(summary: Summary) -> String {
-    let Summary {
-        median, low, high, ..
-    } = summary;
-    format!("{} ({}–{})", figure(median), figure(low), figure(high))
-}
-
 /// Ours and upstream's time, their ratio and the noise.
 pub fn operations(rows: &[Row]) -> String {
     let cells = |row: &Row| {
         let nanos = |peer| {
-            row.nanos(peer)
+            row.times
+                .nanos(peer)
                 .map_or_else(String::new, |it| time(it.median))
         };
-        let ratio = |peer| row.ratio(peer).map_or_else(String::new, spread);
+        let ratio = |peer| row.times.ratio(peer).map_or_else(String::new, spread);
         vec![
             row.operation.to_string(),
             nanos(Peer::Ours),
@@ -74,7 +52,7 @@ pub fn operations(rows: &[Row]) -> String {
     table(&head, &rows.iter().map(cells).collect::<Vec<_>>())
 }
 
-/// The time of every other peer, in upstream's.
+/// The time of every other peer, as a ratio to upstream's.
 pub fn others(rows: &[Row]) -> String {
     let peers = [
         Peer::Ours,
@@ -85,11 +63,12 @@ pub fn others(rows: &[Row]) -> String {
     ];
     let peers: Vec<Peer> = peers
         .into_iter()
-        .filter(|peer| rows.iter().any(|row| row.ratio(*peer).is_some()))
+        .filter(|peer| rows.iter().any(|row| row.times.ratio(*peer).is_some()))
         .collect();
     let cells = |row: &Row| {
         let ratio = |peer: &Peer| {
-            row.ratio(*peer)
+            row.times
+                .ratio(*peer)
                 .map_or_else(String::new, |it| figure(it.median))
         };
         let mut cells = vec![row.operation.to_string()];
@@ -99,7 +78,7 @@ pub fn others(rows: &[Row]) -> String {
     let names: Vec<String> = peers.iter().map(Peer::to_string).collect();
     let mut head = vec!["operation"];
     head.extend(names.iter().map(String::as_str));
-    let has_more = |row: &&Row| row.ratio(Peer::Libc).is_some();
+    let has_more = |row: &&Row| row.times.ratio(Peer::Libc).is_some();
     table(
         &head,
         &rows.iter().filter(has_more).map(cells).collect::<Vec<_>>(),
@@ -122,7 +101,10 @@ pub fn lateness(rows: &[Row]) -> String {
             continue;
         };
         let late = |peer: &Peer| {
-            let nanos = row.nanos(*peer).map(|it| it.median - micros as f64 * 1e3);
+            let nanos = row
+                .times
+                .nanos(*peer)
+                .map(|it| it.median - micros as f64 * 1e3);
             nanos.map_or_else(String::new, time)
         };
         let mut cells = vec![format!("{micros} µs")];
@@ -181,18 +163,71 @@ pub fn memory(findings: &Findings) -> String {
     let [ours, upstream, std] = findings.memory.streams;
     let head = ["event loop", "bytes on the heap per source"];
     format!(
-        "{}\nA `TcpStream` is {ours} bytes; upstream's {upstream}, the standard library's {std}.\n",
+        "{}\nA `TcpStream` takes {ours} bytes; upstream's {upstream}, the standard library's {std}.\n",
         table(&head, &rows)
     )
 }
 
-pub fn scores(head: &str, scores: &[Score]) -> String {
-    let cells = |score: &Score| {
-        let name = score.name.to_owned();
-        vec![name, figure(score.per_second.median), spread(score.ratio)]
+pub fn build(cost: &BuildCost) -> String {
+    format!(
+        "{} s; upstream {} s; ratio {}.\n",
+        figure(cost.ours.median),
+        figure(cost.upstream.median),
+        figure(cost.ratio.median)
+    )
+}
+
+/// Each program over each library: the rate, and the server's CPU time.
+pub fn programs(programs: &[Program]) -> String {
+    let mut rows = Vec::new();
+    for program in programs {
+        for peer in program.elapsed.peers() {
+            let (elapsed, cpu) = (&program.elapsed, &program.cpu);
+            let rate = elapsed.nanos(peer).map(|it| it.map(|nanos| 1e9 / nanos));
+            let rate_ratio = elapsed.ratio(peer).map(|it| it.map(f64::recip));
+            let or_empty = |cell: Option<String>| cell.unwrap_or_default();
+            rows.push(vec![
+                program.name.clone(),
+                peer.to_string(),
+                or_empty(rate.map(|it| format!("{} {}s", figure(it.median), program.unit))),
+                or_empty(rate_ratio.map(spread)),
+                or_empty(cpu.nanos(peer).map(|it| time(it.median))),
+                or_empty(cpu.ratio(peer).map(spread)),
+            ]);
+        }
+    }
+    let head = [
+        "program",
+        "over",
+        "rate per second",
+        "rate / upstream's",
+        "CPU time of each",
+        "CPU time / upstream's",
+    ];
+    table(&head, &rows)
+}
+
+/// Where the ratio of the medians is far from the paired ratio, a line each.
+pub fn disagreements(findings: &Findings) -> Vec<String> {
+    let rows = findings.rows.iter();
+    let rows = rows.map(|row| (row.operation.to_string(), &row.times));
+    let poll2 = findings.poll2.iter();
+    let poll2 = poll2.map(|row| (format!("poll(2), {}", row.operation), &row.times));
+    let programs = findings.programs.iter().flat_map(|program| {
+        let name = |what| format!("{}: {what} per {}", program.name, program.unit);
+        [
+            (name("time"), &program.elapsed),
+            (name("CPU time"), &program.cpu),
+        ]
+    });
+    let line = |(name, times): (String, &Times)| {
+        let nanos = |peer| Some(times.nanos(peer)?.median);
+        let medians = nanos(Peer::Ours)? / nanos(Peer::Upstream)?;
+        let paired = times.ratio(Peer::Ours)?.median;
+        let line = format!("{name}: {} and {}", figure(medians), figure(paired));
+        (!times.agrees()).then_some(line)
     };
-    let rows: Vec<_> = scores.iter().map(cells).collect();
-    table(&["server", head, "in upstream's"], &rows)
+    rows.chain(poll2).chain(programs).filter_map(line).collect()
 }
 
 pub fn goals(goals: &[Goal]) -> String {
@@ -205,5 +240,5 @@ pub fn goals(goals: &[Goal]) -> String {
         vec![goal.text.clone(), found, limit, goal.verdict().to_owned()]
     };
     let rows: Vec<_> = goals.iter().map(cells).collect();
-    table(&["goal", "found", "limit + noise", "verdict"], &rows)
+    table(&["goal", "ratio", "limit + noise", "verdict"], &rows)
 }

@@ -1,11 +1,14 @@
-//! Memory: what a registered source takes on the heap, and a stream by itself.
+//! The heap memory per registered source, and the size of a stream.
+
+use serde::{Deserialize, Serialize};
 
 use crate::peers::{Peer, ALL};
 use crate::{of_ours, of_upstream};
 
+#[derive(Serialize, Deserialize)]
 pub struct Memory {
     pub heap_per_source: Vec<(Peer, f64)>,
-    /// Of ours, upstream's and the standard library's stream.
+    /// The sizes of our, upstream's and the standard library's `TcpStream`.
     pub streams: [usize; 3],
 }
 
@@ -14,8 +17,8 @@ pub fn measure() -> Memory {
     Memory {
         heap_per_source: ALL.iter().filter_map(heap).collect(),
         streams: [
-            of_ours::mio_operations::size_of_stream(),
-            of_upstream::mio_operations::size_of_stream(),
+            of_ours::operations::size_of_stream(),
+            of_upstream::operations::size_of_stream(),
             std::mem::size_of::<std::net::TcpStream>(),
         ],
     }

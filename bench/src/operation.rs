@@ -1,10 +1,11 @@
-//! What is measured.
+//! The operations that are measured.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// Performs an operation so many times, and says how long that took. What has to be done
-/// between two operations is not in it where it says so.
+use serde::{Deserialize, Serialize};
+
+/// Performs an operation the given number of times, and returns how long that took.
 pub type Run = Box<dyn FnMut(u64) -> Duration>;
 
 /// Times a loop.
@@ -18,7 +19,7 @@ pub fn repeat(mut body: impl FnMut() + 'static) -> Run {
     })
 }
 
-/// Times `body` only, not what prepares it each time.
+/// Times `body` only, not `prepare`, which runs before it each time.
 pub fn repeat_after(prepare: impl Fn() + 'static, mut body: impl FnMut() + 'static) -> Run {
     Box::new(move |count| {
         let mut elapsed = Duration::ZERO;
@@ -32,23 +33,23 @@ pub fn repeat_after(prepare: impl Fn() + 'static, mut body: impl FnMut() + 'stat
     })
 }
 
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operation {
-    /// A wake while an earlier one is undelivered.
+    /// A wake while an earlier one is pending.
     WakeRedundant,
     /// A wake and the poll that delivers it.
     WakePoll,
     /// Two threads that wake each other in turn.
     WakePingPong,
-    /// Eight threads that wake one poll; a wake.
+    /// Eight threads that wake one poll; the time is that of one wake.
     WakeProducers,
     PollEmpty,
-    /// A poll that finds so many sources ready, and looks at each event.
+    /// A poll with so many sources ready, and a look at each event.
     PollReady(usize),
     Register,
     Reregister,
     Deregister,
-    /// So many connections send a message each and get it back; a message.
+    /// So many connections send a message each and get it back; the time is that of one message.
     Echo(usize),
     ConnectAccept,
     UnixPingPong,
@@ -63,12 +64,12 @@ pub enum Operation {
 
 use Operation::*;
 
-/// How many sources register in a row, so that the clock's cost disappears.
+/// How many sources are registered in a row, so that the cost of reading the clock is negligible.
 pub const BATCH: usize = 256;
 
 pub const PRODUCERS: usize = 8;
 
-/// How many wakes a producer sends: so many that starting its thread does not count.
+/// How many wakes a producer sends, so that the cost of starting its thread is negligible.
 pub const WAKES: usize = 1000;
 
 pub const ACTIVE: usize = 64;
@@ -109,13 +110,50 @@ pub fn all() -> Vec<Operation> {
     plain.chain(timeouts).chain(registered).collect()
 }
 
+/// The kind of an operation.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Group {
+    Wake,
+    Poll,
+    Register,
+    Io,
+    Timeout,
+}
+
+impl Group {
+    pub const ALL: [Group; 5] = [
+        Group::Wake,
+        Group::Poll,
+        Group::Register,
+        Group::Io,
+        Group::Timeout,
+    ];
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Group::Wake => "Wake",
+            Group::Poll => "Poll",
+            Group::Register => "Register",
+            Group::Io => "I/O",
+            Group::Timeout => "Timeout",
+        })
+    }
+}
+
 impl Operation {
-    /// The name, as of a command's argument.
-    pub fn parse(name: &str) -> Option<Operation> {
-        all().into_iter().find(|it| it.to_string() == name)
+    pub fn group(self) -> Group {
+        match self {
+            WakeRedundant | WakePoll | WakePingPong | WakeProducers => Group::Wake,
+            PollEmpty | PollReady(_) | Registered(_) => Group::Poll,
+            Register | Reregister | Deregister => Group::Register,
+            Echo(_) | ConnectAccept | UnixPingPong | UdpPingPong | Bulk => Group::Io,
+            Timeout(_) => Group::Timeout,
+        }
     }
 
-    /// How many things one run of the operation does; times are of one of them.
+    /// How many units one run of the operation consists of. Times are per unit.
     pub fn units(self) -> usize {
         match self {
             Register | Reregister | Deregister => BATCH,

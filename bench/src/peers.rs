@@ -1,16 +1,18 @@
-//! Who is measured.
+//! The libraries and programs that are compared.
 
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use crate::loops::{bare::Bare, polling::Polling};
 use crate::operation::{Operation, Run};
 use crate::{loop_operations, of_ours, of_upstream};
 
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Peer {
     Ours,
     Upstream,
-    /// Upstream once more: what differs from it is noise.
+    /// Upstream once more: its difference from upstream is noise.
     UpstreamAgain,
     Libc,
     Polling,
@@ -18,6 +20,8 @@ pub enum Peer {
     Libuv,
     #[allow(dead_code)]
     Libevent,
+    /// A whole program, with no operations.
+    Nginx,
 }
 
 pub const ALL: &[Peer] = &[
@@ -32,31 +36,30 @@ pub const ALL: &[Peer] = &[
     Peer::Libevent,
 ];
 
-/// What there is to say of peers that could not be built.
+/// A note for each peer that could not be built.
 pub fn missing() -> Vec<&'static str> {
     let mut missing = Vec::new();
     if !cfg!(has_libuv) {
-        missing.push("libuv is not here (Debian: libuv1-dev); left out.");
+        missing.push("libuv is left out: it is not installed (Debian: libuv1-dev).");
     }
     if !cfg!(has_libevent) {
-        missing.push("libevent is not here (Debian: libevent-dev); left out.");
+        missing.push("libevent is left out: it is not installed (Debian: libevent-dev).");
     }
     missing
 }
 
 impl Peer {
-    /// Gets an operation ready; `None` if the peer has no such thing.
+    /// Prepares an operation; `None` if the peer does not have it.
     pub fn make(self, operation: Operation) -> Option<Run> {
         match self {
-            Peer::Ours => of_ours::mio_operations::make(operation),
-            Peer::Upstream | Peer::UpstreamAgain => of_upstream::mio_operations::make(operation),
+            Peer::Ours => of_ours::operations::make(operation),
+            Peer::Upstream | Peer::UpstreamAgain => of_upstream::operations::make(operation),
             Peer::Libc => loop_operations::make::<Bare>(operation),
             Peer::Polling => loop_operations::make::<Polling>(operation),
             #[cfg(has_libuv)]
             Peer::Libuv => loop_operations::make::<crate::loops::c::Libuv>(operation),
             #[cfg(has_libevent)]
             Peer::Libevent => loop_operations::make::<crate::loops::c::Libevent>(operation),
-            #[allow(unreachable_patterns)]
             _ => None,
         }
     }
@@ -64,8 +67,8 @@ impl Peer {
     /// The bytes on the heap that registering one of many sources takes.
     pub fn heap_per_source(self) -> Option<f64> {
         match self {
-            Peer::Ours => Some(of_ours::mio_operations::heap_per_source()),
-            Peer::Upstream => Some(of_upstream::mio_operations::heap_per_source()),
+            Peer::Ours => Some(of_ours::operations::heap_per_source()),
+            Peer::Upstream => Some(of_upstream::operations::heap_per_source()),
             Peer::Libc => Some(loop_operations::heap_per_source::<Bare>()),
             Peer::Polling => Some(loop_operations::heap_per_source::<Polling>()),
             #[cfg(has_libuv)]
@@ -87,6 +90,7 @@ impl fmt::Display for Peer {
             Peer::Polling => "polling",
             Peer::Libuv => "libuv",
             Peer::Libevent => "libevent",
+            Peer::Nginx => "nginx",
         })
     }
 }

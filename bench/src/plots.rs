@@ -1,178 +1,172 @@
 //! Findings as pictures.
 
-use std::error::Error;
+mod bars;
+mod canvas;
+mod lines;
+
 use std::path::Path;
 
-use plotters::prelude::*;
+use plotters::prelude::RGBColor;
 
-use crate::operation::Operation;
+use crate::figures::figure;
+use crate::findings::Findings;
+use crate::operation::{Group, Operation};
 use crate::peers::Peer;
-use crate::report::Findings;
-use crate::stats::Summary;
+use bars::{Bar, BarGroup, Bars};
+use canvas::Outcome;
+use lines::{Axis, Lines};
 
-type Outcome = Result<(), Box<dyn Error>>;
+/// The palette of Okabe and Ito, which works for colour-blind readers.
+fn color(peer: Peer) -> RGBColor {
+    match peer {
+        Peer::Ours => RGBColor(0xd5, 0x5e, 0x00),
+        Peer::Upstream | Peer::UpstreamAgain => RGBColor(0x00, 0x72, 0xb2),
+        Peer::Libc => RGBColor(0x55, 0x55, 0x55),
+        Peer::Polling => RGBColor(0x00, 0x9e, 0x73),
+        Peer::Libuv => RGBColor(0xcc, 0x79, 0xa7),
+        Peer::Libevent => RGBColor(0xe6, 0x9f, 0x00),
+        Peer::Nginx => RGBColor(0x88, 0x88, 0x88),
+    }
+}
 
-const PEERS: &[(Peer, RGBColor)] = &[
-    (Peer::Ours, RGBColor(0xd5, 0x5e, 0x00)),
-    (Peer::Upstream, RGBColor(0x00, 0x72, 0xb2)),
-    (Peer::Libc, RGBColor(0x55, 0x55, 0x55)),
-    (Peer::Polling, RGBColor(0x00, 0x9e, 0x73)),
-    (Peer::Libuv, RGBColor(0xcc, 0x79, 0xa7)),
-    (Peer::Libevent, RGBColor(0xe6, 0x9f, 0x00)),
+/// The event loops that lines are drawn of.
+const LOOPS: &[Peer] = &[
+    Peer::Ours,
+    Peer::Upstream,
+    Peer::Libc,
+    Peer::Polling,
+    Peer::Libuv,
+    Peer::Libevent,
 ];
 
-const OURS: RGBColor = PEERS[0].1;
-
-/// A bar: what it is of, its length, and the ends of its whisker.
-type Bar = (String, Summary);
-
 pub fn draw(findings: &Findings, directory: &Path) -> Outcome {
-    let rows = findings.rows.iter();
-    let ratios = rows.filter_map(|row| Some((row.operation.to_string(), row.ratio(Peer::Ours)?)));
-    let title = "time in upstream's, with quartiles (less is better)";
-    bars(
-        &directory.join("ratios.svg"),
-        title,
-        &ratios.collect::<Vec<_>>(),
-        Some(1.0),
-    )?;
-
-    let http = findings.http.iter();
-    let http: Vec<Bar> = http.map(|it| (it.name.to_owned(), it.per_second)).collect();
-    let title = "requests per second, with quartiles (more is better)";
-    bars(&directory.join("http.svg"), title, &http, None)?;
-
-    let registered = |operation| match operation {
-        Operation::Registered(count) => Some(count as f64),
-        _ => None,
-    };
-    lines(
-        &directory.join("registered.svg"),
-        ("sources registered", "µs of a poll"),
-        findings,
-        registered,
-        SeriesLabelPosition::LowerRight,
-    )?;
-    let timeouts = |operation| match operation {
-        Operation::Timeout(micros) => Some(micros as f64),
-        _ => None,
-    };
-    let labels = ("timeout in µs", "µs until the poll returns");
-    lines(
-        &directory.join("timeouts.svg"),
-        labels,
-        findings,
-        timeouts,
-        SeriesLabelPosition::MiddleLeft,
-    )
+    ratios(findings, &directory.join("ratios.svg"))?;
+    programs(findings, &directory.join("programs.svg"))?;
+    registered(findings, &directory.join("registered.svg"))?;
+    lateness(findings, &directory.join("lateness.svg"))
 }
 
-/// Horizontal bars with whiskers.
-fn bars(path: &Path, title: &str, bars: &[Bar], mark: Option<f64>) -> Outcome {
-    const HEIGHT: u32 = 22;
-
-    if bars.is_empty() {
-        return Ok(());
-    }
-    // A whisker may leave the picture; the bars may not.
-    let longest = bars.iter().map(|(_, it)| it.median).fold(0.0, f64::max) * 1.15;
-    let size = (900, 90 + HEIGHT * bars.len() as u32);
-    let area = SVGBackend::new(path, size).into_drawing_area();
-    area.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&area)
-        .caption(title, ("sans-serif", 18))
-        .margin(10)
-        .margin_right(30)
-        .y_label_area_size(250)
-        .x_label_area_size(30)
-        .build_cartesian_2d(0.0..longest, (0..bars.len()).into_segmented())?;
-    let name = |place: &SegmentValue<usize>| match place {
-        SegmentValue::CenterOf(index) => bars.get(bars.len() - 1 - index).map(|it| it.0.clone()),
-        _ => None,
-    };
-    chart
-        .configure_mesh()
-        .disable_y_mesh()
-        .light_line_style(TRANSPARENT)
-        .y_labels(bars.len() + 1)
-        .y_label_formatter(&|place| name(place).unwrap_or_default())
-        .draw()?;
-    for (index, (_, summary)) in bars.iter().rev().enumerate() {
-        use SegmentValue::{CenterOf, Exact};
-        let corners = [(0.0, Exact(index)), (summary.median, Exact(index + 1))];
-        let mut bar = Rectangle::new(corners, OURS.mix(0.6).filled());
-        bar.set_margin(4, 4, 0, 0);
-        chart.draw_series([bar])?;
-        let whisker = vec![
-            (summary.low, CenterOf(index)),
-            (summary.high, CenterOf(index)),
-        ];
-        chart.draw_series([PathElement::new(whisker, BLACK)])?;
-    }
-    if let Some(mark) = mark {
-        use SegmentValue::Exact;
-        let line = vec![(mark, Exact(0)), (mark, Exact(bars.len()))];
-        chart.draw_series([PathElement::new(line, PEERS[1].1.stroke_width(2))])?;
-    }
-    area.present()?;
-    Ok(())
-}
-
-/// A line for every peer, of the operations that have a place on the x axis.
-fn lines(
-    path: &Path,
-    (x_label, y_label): (&str, &str),
-    findings: &Findings,
-    place: impl Fn(Operation) -> Option<f64>,
-    legend: SeriesLabelPosition,
-) -> Outcome {
-    let points = |peer: Peer| -> Vec<(f64, f64)> {
+fn ratios(findings: &Findings, path: &Path) -> Outcome {
+    let bars_of = |group: Group| {
         let rows = findings.rows.iter();
-        rows.filter_map(|row| Some((place(row.operation)?, row.nanos(peer)?.median / 1e3)))
+        let rows = rows.filter(|row| row.operation.group() == group);
+        rows.filter_map(|row| {
+            let ratio = row.times.ratio(Peer::Ours)?;
+            // A bar of length 1 would show nothing.
+            let differs = (ratio.median - 1.0).abs() > row.times.noise();
+            (differs && figure(ratio.median) != "1.00").then(|| Bar {
+                name: row.operation.to_string(),
+                value: ratio,
+                color: color(Peer::Ours),
+            })
+        })
+        .collect()
+    };
+    let groups = Group::ALL.map(|group| BarGroup {
+        name: group.to_string(),
+        note: "no difference beyond the noise",
+        bars: bars_of(group),
+    });
+    Bars {
+        title: "Time of one operation, relative to upstream (mio 1.2.5)",
+        subtitle: "Median and quartiles; less is better. Operations within the noise of 1.00 are \
+                   not shown.",
+        axis: "ours / upstream",
+        groups: groups.into(),
+        mark: Some((1.0, color(Peer::Upstream))),
+        scale: 1.0,
+    }
+    .draw(path)
+}
+
+fn programs(findings: &Findings, path: &Path) -> Outcome {
+    let groups = findings.programs.iter().map(|program| {
+        let peers = program.elapsed.peers();
+        let peers = peers.filter(|peer| *peer != Peer::UpstreamAgain);
+        let bar = |peer: Peer| {
+            let nanos = program.elapsed.nanos(peer)?;
+            Some(Bar {
+                name: peer.to_string(),
+                value: nanos.map(|nanos| 1e9 / nanos),
+                color: color(peer),
+            })
+        };
+        BarGroup {
+            name: program.name.replace('`', ""),
+            note: "not measured",
+            bars: peers.filter_map(bar).collect(),
+        }
+    });
+    Bars {
+        title: "Requests and messages per second, 64 connections, one thread",
+        subtitle: "Median and quartiles; more is better.",
+        axis: "thousands per second",
+        groups: groups.collect(),
+        mark: None,
+        scale: 1e3,
+    }
+    .draw(path)
+}
+
+fn registered(findings: &Findings, path: &Path) -> Outcome {
+    let place = |operation, nanos| match operation {
+        Operation::Registered(count) => Some((count as f64, nanos / 1e3)),
+        _ => None,
+    };
+    Lines {
+        title: "Time of a poll, by the number of registered sources, of which 64 are ready",
+        subtitle: "Median; less is better.",
+        x: Axis {
+            name: "registered sources",
+            ticks: &[100.0, 1000.0, 5000.0, 18_000.0],
+        },
+        y: Axis {
+            name: "µs",
+            ticks: &[2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0],
+        },
+        series: series(findings, place),
+    }
+    .draw(path)
+}
+
+fn lateness(findings: &Findings, path: &Path) -> Outcome {
+    let place = |operation, nanos: f64| match operation {
+        Operation::Timeout(micros) => Some((micros as f64, nanos / 1e3 - micros as f64)),
+        _ => None,
+    };
+    Lines {
+        title: "How late a poll returns after its timeout",
+        subtitle: "Median; less is better.",
+        x: Axis {
+            name: "timeout, µs",
+            ticks: &[50.0, 100.0, 250.0, 500.0, 1000.0, 1500.0],
+        },
+        y: Axis {
+            name: "lateness, µs",
+            ticks: &[20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0],
+        },
+        series: series(findings, place),
+    }
+    .draw(path)
+}
+
+/// The points of each event loop. `place` maps an operation and its nanoseconds to a point.
+fn series(
+    findings: &Findings,
+    place: impl Fn(Operation, f64) -> Option<(f64, f64)>,
+) -> Vec<lines::Series> {
+    let points = |peer: Peer| {
+        let rows = findings.rows.iter();
+        rows.filter_map(|row| place(row.operation, row.times.nanos(peer)?.median))
+            // The axes are logarithmic.
+            .filter(|point| point.1 > 0.0)
             .collect()
     };
-    let all: Vec<(f64, f64)> = PEERS.iter().flat_map(|(peer, _)| points(*peer)).collect();
-    let most = all.iter().fold(0.0, |most: f64, point| most.max(point.1));
-    let (first, last) = (
-        all[0].0,
-        all.iter().fold(0.0, |last: f64, point| last.max(point.0)),
-    );
-
-    let area = SVGBackend::new(path, (900, 420)).into_drawing_area();
-    area.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&area)
-        .margin(15)
-        .x_label_area_size(45)
-        .y_label_area_size(65)
-        .build_cartesian_2d((first..last).log_scale(), 0.0..most * 1.1)?;
-    chart
-        .configure_mesh()
-        .light_line_style(TRANSPARENT)
-        .x_labels(6)
-        .x_label_formatter(&|x| format!("{x:.0}"))
-        .x_desc(x_label)
-        .y_desc(y_label)
-        .draw()?;
-    for &(peer, color) in PEERS {
-        let points = points(peer);
-        if points.is_empty() {
-            continue;
-        }
-        let dots = points
-            .iter()
-            .map(|&point| Circle::new(point, 3, color.filled()));
-        chart.draw_series(dots)?;
-        chart
-            .draw_series(LineSeries::new(points.clone(), color.stroke_width(2)))?
-            .label(peer.to_string())
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2)));
-    }
-    chart
-        .configure_series_labels()
-        .position(legend)
-        .background_style(WHITE.mix(0.8))
-        .border_style(BLACK.mix(0.3))
-        .draw()?;
-    area.present()?;
-    Ok(())
+    let one = |&peer: &Peer| lines::Series {
+        name: peer.to_string(),
+        color: color(peer),
+        points: points(peer),
+    };
+    let all = LOOPS.iter().map(one);
+    all.filter(|it| !it.points.is_empty()).collect()
 }

@@ -1,5 +1,5 @@
-//! poll(2) in place of epoll, ours beside upstream's. The libraries choose between the two when
-//! they are compiled, so that this takes a second build of this program, which is told to measure.
+//! poll(2) in place of epoll, ours beside upstream's. The libraries choose between the two at
+//! compile time, so this takes a second build of this program, which does the measuring.
 
 use std::process::Command;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::operation::Operation;
 use crate::pairs::{self, Effort, Row};
 use crate::peers::Peer;
 
-/// What poll(2) does in a way of its own: wakes and registrations go through memory.
+/// What poll(2) does differently: wakes and registrations go through memory.
 const OPERATIONS: &[Operation] = &[
     Operation::WakePingPong,
     Operation::Register,
@@ -18,56 +18,35 @@ const OPERATIONS: &[Operation] = &[
 
 const PEERS: &[Peer] = &[Peer::Ours, Peer::Upstream, Peer::UpstreamAgain];
 
-/// Either library knows this one.
+/// Both libraries know this flag.
 const FLAGS: &str = "--cfg mio_unsupported_force_poll_poll";
 
 /// Builds the other program and runs it.
 pub fn measure(effort: Effort) -> Result<Vec<Row>, String> {
     let directory = children::build_with(".", "poll2-build", Some(FLAGS))?;
+    let numbers = [
+        effort.rounds,
+        effort.attempts,
+        effort.slice.as_millis() as usize,
+    ];
     let output = children::output(
         Command::new(directory.join("bench"))
             .arg("rows")
-            .arg(effort.rounds.to_string())
-            .arg(effort.slice.as_millis().to_string()),
+            .args(numbers.map(|it| it.to_string())),
     )?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let mut rows: Vec<Row> = Vec::new();
-    for line in said.lines() {
-        let (operation, peer, times) =
-            parse(line).ok_or_else(|| format!("the other program said: {line}"))?;
-        match rows.iter_mut().find(|row| row.operation == operation) {
-            Some(row) => row.times.push((peer, times)),
-            None => rows.push(Row {
-                operation,
-                times: vec![(peer, times)],
-            }),
-        }
-    }
-    Ok(rows)
+    serde_json::from_slice(&output.stdout).map_err(|error| format!("its output: {error}"))
 }
 
-/// Measures in this program. A line for each operation and peer: their names and the
-/// nanoseconds of every round, between tabs.
-pub fn print_rows(rounds: &str, millis: &str) -> Result<(), String> {
+/// Measures in this program, and prints the rows for [`measure`] of the other.
+pub fn print_rows([rounds, attempts, millis]: [usize; 3]) -> Result<(), String> {
     let effort = Effort {
-        rounds: rounds.parse().map_err(|_| format!("{rounds} rounds"))?,
-        slice: Duration::from_millis(millis.parse().map_err(|_| format!("{millis} ms"))?),
+        rounds,
+        attempts,
+        slice: Duration::from_millis(millis as u64),
     };
-    for &operation in OPERATIONS {
-        let row = pairs::measure(operation, PEERS, effort);
-        for (peer, times) in row.times {
-            let times: Vec<String> = times.iter().map(f64::to_string).collect();
-            println!("{operation}\t{peer}\t{}", times.join("\t"));
-        }
-    }
+    let measure = |&operation: &Operation| pairs::measure(operation, PEERS, effort);
+    let rows: Vec<Row> = OPERATIONS.iter().map(measure).collect();
+    let text = serde_json::to_string(&rows).map_err(|error| error.to_string())?;
+    println!("{text}");
     Ok(())
-}
-
-fn parse(line: &str) -> Option<(Operation, Peer, Vec<f64>)> {
-    let mut parts = line.split('\t');
-    let operation = Operation::parse(parts.next()?)?;
-    let peer = parts.next()?;
-    let peer = PEERS.iter().find(|it| it.to_string() == peer)?;
-    let times: Result<Vec<f64>, _> = parts.map(str::parse).collect();
-    Some((operation, *peer, times.ok()?))
 }

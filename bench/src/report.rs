@@ -1,48 +1,13 @@
-//! The two forms of the report.
+//! The forms of the report: tables on standard output, or a page with plots.
 
 use std::fmt::Write;
+use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
-use std::{fs, io};
 
-use crate::build_cost::{self, BuildCost};
-use crate::goals;
-use crate::memory::{self, Memory};
-use crate::operation::{self, Operation};
-use crate::pairs::{self, Effort, Row};
-use crate::peers::{self, Peer};
-use crate::programs::{self, Score};
-use crate::{children, machine, markdown, plots, poll2, syscalls};
-
-/// Everything that was measured.
-pub struct Findings {
-    pub machine: Vec<String>,
-    /// What was left out, and why.
-    pub missing: Vec<String>,
-    pub rows: Vec<Row>,
-    /// With poll(2) in place of epoll.
-    pub poll2: Vec<Row>,
-    pub instructions: Vec<(String, String, f64)>,
-    /// Ours and upstream's.
-    pub syscalls: Vec<(Operation, Calls, Calls)>,
-    pub memory: Memory,
-    pub build_cost: Option<BuildCost>,
-    pub http: Vec<Score>,
-    pub echo: Vec<Score>,
-}
-
-type Calls = Vec<(String, f64)>;
-
-impl Findings {
-    pub fn row(&self, operation: Operation) -> Option<&Row> {
-        self.rows.iter().find(|row| row.operation == operation)
-    }
-
-    pub fn instructions(&self, peer: &str, operation: &str) -> Option<f64> {
-        let is_it = |found: &&(String, String, f64)| found.0 == peer && found.1 == operation;
-        self.instructions.iter().find(is_it).map(|found| found.2)
-    }
-}
+use crate::findings::{self, Efforts, Findings};
+use crate::pairs::Effort;
+use crate::times::MOST_DISAGREEMENT;
+use crate::{goals, machine, markdown, peers, plots, poll2};
 
 /// Prints the table of operations.
 pub fn print(effort: Effort) -> Result<(), String> {
@@ -52,12 +17,9 @@ pub fn print(effort: Effort) -> Result<(), String> {
     for line in peers::missing() {
         println!("{line}");
     }
-    let rows = measure(effort);
-    print!(
-        "\n{}\n{}",
-        markdown::operations(&rows),
-        markdown::others(&rows)
-    );
+    let rows = findings::operations(effort);
+    let (ours, others) = (markdown::operations(&rows), markdown::others(&rows));
+    print!("\n{ours}\n{others}");
     Ok(())
 }
 
@@ -68,123 +30,99 @@ pub fn print_poll2(effort: Effort) -> Result<(), String> {
     }
     let rows = poll2::measure(effort)?;
     let goals: Vec<_> = rows.iter().map(goals::poll2).collect();
-    print!(
-        "\n{}\n{}",
-        markdown::operations(&rows),
-        markdown::goals(&goals)
-    );
+    let (rows, goals) = (markdown::operations(&rows), markdown::goals(&goals));
+    print!("\n{rows}\n{goals}");
     Ok(())
 }
 
-/// Measures everything, and writes `performance.md` and its plots into a directory.
-pub fn write(effort: Effort, docs: &Path) -> Result<(), String> {
-    let start = Instant::now();
-    let findings = find(effort);
-    let io_error = |error: io::Error| format!("cannot write the report: {error}");
-    fs::create_dir_all(docs.join("plots")).map_err(io_error)?;
-    plots::draw(&findings, &docs.join("plots")).map_err(|error| error.to_string())?;
-    let text = text(&findings, effort, start.elapsed());
-    fs::write(docs.join("performance.md"), text).map_err(io_error)?;
-    println!("{} is written.", docs.join("performance.md").display());
+/// Measures everything, and writes the findings and the report into a directory.
+pub fn write(efforts: Efforts, directory: &Path) -> Result<(), String> {
+    let findings = findings::measure(efforts);
+    let json = serde_json::to_string_pretty(&findings).map_err(|error| error.to_string())?;
+    write_file(&directory.join(FINDINGS), &json)?;
+    write_report(&findings, directory)
+}
+
+/// Writes the report again, from the findings that [`write`] left in the directory.
+pub fn rewrite(directory: &Path) -> Result<(), String> {
+    let path = directory.join(FINDINGS);
+    let json = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let findings = serde_json::from_slice(&json);
+    let findings = findings.map_err(|error| format!("{}: {error}", path.display()))?;
+    write_report(&findings, directory)
+}
+
+const FINDINGS: &str = "performance.json";
+
+fn write_report(findings: &Findings, directory: &Path) -> Result<(), String> {
+    let plots = directory.join("plots");
+    fs::create_dir_all(&plots).map_err(|error| format!("{}: {error}", plots.display()))?;
+    plots::draw(findings, &plots).map_err(|error| format!("{}: {error}", plots.display()))?;
+    write_file(&directory.join("performance.md"), &text(findings))
+}
+
+fn write_file(path: &Path, text: &str) -> Result<(), String> {
+    let parent = path.parent().expect("it is a file in a directory");
+    fs::create_dir_all(parent)
+        .and_then(|()| fs::write(path, text))
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    println!("wrote {}", path.display());
     Ok(())
 }
 
-fn measure(effort: Effort) -> Vec<Row> {
-    let one = |operation: Operation| {
-        eprintln!("measuring: {operation}");
-        pairs::measure(operation, peers::ALL, effort)
-    };
-    operation::all().into_iter().map(one).collect()
-}
-
-fn find(effort: Effort) -> Findings {
-    let mut missing: Vec<String> = peers::missing().into_iter().map(String::from).collect();
-    let mut or_say = |what: &str, error: String| missing.push(format!("{what}: {error}."));
-    // Hasty runs are to see that everything works.
-    let is_hasty = effort.rounds < 10;
-    let (rounds, seconds) = if is_hasty { (1, 1) } else { (9, 2) };
-
-    let machine = machine::describe();
-    let rows = measure(effort);
-    eprintln!("measuring poll(2)");
-    let poll2 = poll2::measure(effort)
-        .map_err(|error| or_say("poll(2)", error))
-        .unwrap_or_default();
-    eprintln!("counting instructions");
-    let instructions = children::instructions()
-        .map_err(|error| or_say("Instructions", error))
-        .unwrap_or_default();
-    eprintln!("counting system calls");
-    let syscalls = count_calls()
-        .map_err(|error| or_say("System calls", error))
-        .unwrap_or_default();
-    eprintln!("building the libraries");
-    let build_cost = build_cost::measure(if is_hasty { 1 } else { 5 })
-        .map_err(|error| or_say("Build", error))
-        .ok();
-    eprintln!("running HTTP servers");
-    let (http, without) = programs::http(rounds, seconds)
-        .map_err(|error| or_say("HTTP", error))
-        .unwrap_or_default();
-    eprintln!("running echo servers");
-    let echo = programs::echo(rounds, Duration::from_millis(500 * seconds))
-        .map_err(|error| or_say("Echo", error))
-        .unwrap_or_default();
-    missing.extend(without);
-    Findings {
-        machine,
-        missing,
-        rows,
-        poll2,
-        instructions,
-        syscalls,
-        memory: memory::measure(),
-        build_cost,
-        http,
-        echo,
-    }
-}
-
-fn count_calls() -> Result<Vec<(Operation, Calls, Calls)>, String> {
-    let both = |&operation: &Operation| {
-        let ours = syscalls::per_operation(Peer::Ours, operation)?;
-        Ok((
-            operation,
-            ours,
-            syscalls::per_operation(Peer::Upstream, operation)?,
-        ))
-    };
-    syscalls::OPERATIONS.iter().map(both).collect()
-}
-
-fn text(findings: &Findings, effort: Effort, took: Duration) -> String {
-    let mut text = String::from(
-        "# Performance\n\n\
-         Written by `cargo run --release --manifest-path bench/Cargo.toml -- report`; to change \
-         it, change `bench/`.\n\n",
-    );
+fn text(findings: &Findings) -> String {
+    let mut text = String::from(HEAD);
     for line in findings.machine.iter().chain(&findings.missing) {
         let _ = writeln!(text, "* {line}");
     }
+    let effort = findings.effort;
     let _ = writeln!(
         text,
-        "* rounds: {}, in each of which every peer runs {} ms; in all {:.0} minutes\n",
+        "* rounds: {}{}; each peer runs {} ms per round; {:.0} minutes in all\n",
         effort.rounds,
+        more_rounds(effort),
         effort.slice.as_millis(),
-        took.as_secs_f64() / 60.0
+        findings.took.as_secs_f64() / 60.0
     );
     let goals = goals::judge(findings);
     let met = goals.iter().filter(|goal| goal.verdict() == "met").count();
     let _ = writeln!(text, "{met} of {} [goals](#goals) are met.\n", goals.len());
+    let _ = writeln!(text, "{}\n", agreement(findings));
     for (title, intro, body) in sections(findings) {
         let _ = writeln!(text, "## {title}\n\n{}\n\n{body}", intro.trim());
     }
-    let _ = writeln!(
-        text,
-        "## Goals\n\n{GOALS}\n\n{}",
-        markdown::goals(&goals).trim_end()
-    );
+    let table = markdown::goals(&goals);
+    let _ = writeln!(text, "## Goals\n\n{GOALS}\n\n{}", table.trim_end());
     text
+}
+
+fn more_rounds(effort: Effort) -> String {
+    match effort.attempts {
+        1 => String::new(),
+        attempts => format!(
+            " (up to {} where medians and paired ratios disagree)",
+            effort.rounds * attempts
+        ),
+    }
+}
+
+/// Whether the two ways to compare ours with upstream agree.
+fn agreement(findings: &Findings) -> String {
+    let percent = MOST_DISAGREEMENT * 100.0;
+    let lines = markdown::disagreements(findings);
+    if lines.is_empty() {
+        return format!(
+            "Everywhere the ratio of the two medians is within {percent} % of the median of the \
+             paired ratios."
+        );
+    }
+    format!(
+        "For the following, the ratio of the two medians (given first) is more than {percent} % from\n\
+         the median of the paired ratios (given second): the machine's speed changed between rounds.\n\
+         The paired ratio compares only what ran in the same round, so rely on that one.\n\n\
+         * {}",
+        lines.join("\n* ")
+    )
 }
 
 type Section = (&'static str, &'static str, String);
@@ -196,6 +134,7 @@ fn sections(findings: &Findings) -> Vec<Section> {
         ("Other event loops", OTHERS, markdown::others(rows)),
         ("poll(2)", POLL2, markdown::operations(&findings.poll2)),
         ("Lateness of timeouts", LATENESS, markdown::lateness(rows)),
+        ("Programs", PROGRAMS, markdown::programs(&findings.programs)),
         (
             "Instructions",
             INSTRUCTIONS,
@@ -203,78 +142,72 @@ fn sections(findings: &Findings) -> Vec<Section> {
         ),
         ("System calls", SYSCALLS, markdown::syscalls(findings)),
         ("Memory", MEMORY, markdown::memory(findings)),
-        (
-            "HTTP",
-            HTTP,
-            markdown::scores("requests / s", &findings.http),
-        ),
-        (
-            "Echo on tokio",
-            ECHO,
-            markdown::scores("messages / s", &findings.echo),
-        ),
     ];
     if let Some(cost) = &findings.build_cost {
-        let figure = markdown::figure;
-        let text = format!(
-            "{} s; upstream {} s; the one in the other {}.\n",
-            figure(cost.ours.median),
-            figure(cost.upstream.median),
-            figure(cost.ratio.median)
-        );
-        sections.push(("Build", BUILD, text));
+        sections.push(("Build", BUILD, markdown::build(cost)));
     }
     sections
 }
 
+const HEAD: &str = "\
+# Performance
+
+Generated by `cargo run --release --manifest-path bench/Cargo.toml -- report`. To change this page,
+change `bench/` and run `… -- rewrite`.
+
+";
+
 const OPERATIONS: &str = "\
-Both libraries are in one process and take turns. A ratio is the median over the rounds of \
-what one took in what the other took in the same round, with its quartiles. The last column \
-is upstream against itself, which is how much of a ratio is chance.
+Both libraries run in one process and take turns. A ratio is the median, over the rounds, of our
+time divided by upstream's time in the same round; its quartiles follow in parentheses. Less is
+better. The last column compares upstream with itself, and so shows how much of a ratio is chance.
 
-![ratios](plots/ratios.svg)
+![time of one operation, relative to upstream](plots/ratios.svg)
 
-With more and more sources registered, of which the same number is ready:
+The cost of a poll does not grow with the number of registered sources, if the same number is
+ready:
 
-![cost of a poll by sources registered](plots/registered.svg)";
+![time of a poll, by the number of registered sources](plots/registered.svg)";
 
 const OTHERS: &str = "\
-The time in upstream's. The sockets of the others are the standard library's. libuv has no \
-edge triggering, and no timeouts below a millisecond; libevent needs no system call for a \
+The time relative to upstream's. The other event loops use the standard library's sockets. libuv
+has no edge triggering, and no timeouts below a millisecond; libevent makes no system call for a
 wake from the loop's own thread.";
 
 const POLL2: &str = "\
-Both libraries with `--cfg mio_unsupported_force_poll_poll`, in a build of their own, on what \
-poll(2) does in another way than epoll.";
+Both libraries, built with `--cfg mio_unsupported_force_poll_poll`. These are the operations that
+poll(2) does differently from epoll.";
 
 const LATENESS: &str = "\
-How long after its timeout a poll returns, of which 50 µs are Linux's timer slack.
+How long after its timeout a poll returns. Linux's default timer slack is 50 µs of that; polling
+uses a timerfd, which has none.
 
-![how long a timeout takes](plots/timeouts.svg)";
+![how late a poll returns, by its timeout](plots/lateness.svg)";
 
 const INSTRUCTIONS: &str = "\
-In user space, by callgrind, in a process with a second thread; the call of the function that \
-is counted is in it, and so is the C library's, of which most are. These figures do not depend on \
-the machine's load. `bench/counting` says what exactly is counted.";
+User-space instructions of one call, counted by callgrind, in a process with a second thread. They
+include those of the C library, which are most of them. They do not depend on the load of the
+machine. See `bench/counting` for what exactly is counted.";
 
-const SYSCALLS: &str = "By strace; what the operation does itself is in it.";
+const SYSCALLS: &str = "\
+System calls of one operation, counted by strace, including those that the operation itself makes.";
 
-const MEMORY: &str =
-    "Of 10,000 eventfds. The kernel's own memory is the same for all that use epoll.";
+const MEMORY: &str = "\
+With 10,000 eventfds registered. The kernel's own memory is the same for every loop on epoll.";
 
-const HTTP: &str = "\
-`examples/http.rs` over either library, hyper on tokio, and nginx: one thread each, 64 \
-connections of `wrk` that are kept alive, on the same machine. Ratios above 1 are better.
+const PROGRAMS: &str = "\
+Whole servers on one thread, over either library: the example and nginx and hyper under `wrk`, with
+64 connections that are kept alive; and an echo server, with 64 connections that each send 64
+bytes and then wait for all replies. The client runs on the same machine. Each program is compared
+with the same program over upstream (nginx with the example). The CPU time is the server's, from
+`/proc/PID/task/*/schedstat`, and varies much less than the rate.
 
-![requests per second](plots/http.svg)";
-
-const ECHO: &str = "\
-A tokio program on its one thread, 64 connections that send 64 bytes each and wait for all \
-answers. Ratios above 1 are better.";
+![requests and messages per second](plots/programs.svg)";
 
 const BUILD: &str = "\
-CPU time of a clean debug build of the library with its dependencies, in turn, without lints:";
+CPU time of a clean debug build of the library and its dependencies, without lints, in turn:";
 
 const GOALS: &str = "\
-For a ratio that is to be at most 1, the noise is added to the limit: how far upstream is from \
-itself, and two standard errors of the medians.";
+Each ratio is ours divided by upstream's, unless it says otherwise. The noise is how far upstream is
+from itself, plus two standard errors of the medians. A goal is met if the ratio is at most the
+limit plus the noise.";

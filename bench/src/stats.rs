@@ -1,7 +1,9 @@
-//! Medians, and how sure they are.
+//! Medians and their errors.
+
+use serde::{Deserialize, Serialize};
 
 /// A median with its quartiles.
-#[derive(Copy, Clone, Debug)]
+#[derive(Copy, Clone, Debug, Serialize, Deserialize)]
 pub struct Summary {
     pub median: f64,
     pub low: f64,
@@ -28,9 +30,20 @@ impl Summary {
         }
     }
 
-    /// The standard error of the median. The distance of the quartiles is 1.35 standard
-    /// deviations in a normal distribution, whose median errs by 1.25 σ/√n.
+    /// The standard error of the median. In a normal distribution the quartiles are 1.35
+    /// standard deviations apart, and the median's standard error is 1.25 σ/√n.
     pub fn error(&self) -> f64 {
         (self.high - self.low) / 1.35 * 1.25 / (self.count as f64).sqrt()
+    }
+
+    /// Applies a decreasing or increasing function to the median and the quartiles.
+    pub fn map(self, function: impl Fn(f64) -> f64) -> Summary {
+        let (a, b) = (function(self.low), function(self.high));
+        Summary {
+            median: function(self.median),
+            low: a.min(b),
+            high: a.max(b),
+            count: self.count,
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::children;
 use crate::operation::Operation;
 use crate::peers::Peer;
 
-/// What runs in one thread, and has nothing to do between operations but what is counted.
+/// Operations that run in one thread, with nothing between them that would be counted.
 pub const OPERATIONS: &[Operation] = &[
     Operation::WakeRedundant,
     Operation::WakePoll,
@@ -21,8 +21,8 @@ pub const OPERATIONS: &[Operation] = &[
     Operation::Timeout(50),
 ];
 
-/// The calls of one operation, by name. The difference of a short and a long run has nothing
-/// of setting up.
+/// The calls of one operation, by name: the difference of a short and a long run, so that
+/// preparation is not counted.
 pub fn per_operation(peer: Peer, operation: Operation) -> Result<Vec<(String, f64)>, String> {
     const FEW: u64 = 100;
     const MANY: u64 = 300;
@@ -35,7 +35,7 @@ pub fn per_operation(peer: Peer, operation: Operation) -> Result<Vec<(String, f6
         (name, more as f64 / done)
     };
     let calls = many.into_iter().map(each);
-    // Less is a mapping or two.
+    // Fewer are from allocations.
     Ok(calls.filter(|(_, calls)| *calls >= 0.02).collect())
 }
 

@@ -1,4 +1,4 @@
-//! The operations as bare calls of the C library: what there is to be saved at most.
+//! The operations as bare calls of the C library: the lower bound.
 
 use std::fs::File;
 use std::hint::black_box;
@@ -21,8 +21,8 @@ impl EventFd {
     }
 }
 
-/// Puts eventfds that are readable for ever into an epoll, level-triggered, with their
-/// index for a token.
+/// Adds eventfds that stay readable to an epoll instance, level-triggered, with their index as
+/// token.
 pub fn ready_sources(epoll: RawFd, count: usize) -> Vec<EventFd> {
     let put = |index| {
         let source = EventFd::new();
@@ -34,7 +34,7 @@ pub fn ready_sources(epoll: RawFd, count: usize) -> Vec<EventFd> {
     (0..count).map(put).collect()
 }
 
-/// Runs the operation of that name; `false` if there is none.
+/// Runs the operation of that name. Returns `false` if there is none.
 pub fn run(operation: &str, calls: usize) -> bool {
     match operation {
         "poll-empty" => poll(calls, 0, 0),

@@ -3,7 +3,8 @@
 use std::process::Command;
 use std::{env, fs, process};
 
-use crate::CALLS;
+/// How often a function is called in a run; its cost is the total divided by this.
+pub const CALLS: usize = 1000;
 
 /// The instructions that one call of an operation takes, in user space.
 pub fn instructions(peer: &str, operation: &str) -> Result<usize, String> {
@@ -22,7 +23,7 @@ pub fn instructions(peer: &str, operation: &str) -> Result<usize, String> {
     if !output.status.success() {
         return Err(format!("{peer} {operation} failed:\n{said}"));
     }
-    let total = collected(&said).ok_or_else(|| format!("callgrind has said no total:\n{said}"))?;
+    let total = collected(&said).ok_or_else(|| format!("callgrind printed no total:\n{said}"))?;
     if total == 0 {
         return Err(format!("{peer} {operation}: no function was counted"));
     }

@@ -1,14 +1,8 @@
-//! Counts the user-space instructions of single calls, under callgrind:
+//! Counts the user-space instructions of single calls, under callgrind. See [`USAGE`].
 //!
-//! ```text
-//! counting table            measures all, prints `peer operation instructions`
-//! counting check            measures ours and upstream, and fails if ours takes more
-//! counting run PEER OPERATION
-//! ```
-//!
-//! `run` is what the others start under callgrind. It calls one function whose name begins
-//! with `counted_`, [`CALLS`] times; callgrind collects inside of such functions only.
-//! A second thread exists meanwhile, as in most programs: the C library's calls cost more then.
+//! `run` is what the other commands start under callgrind. It calls a function whose name begins
+//! with `counted_`, [`CALLS`] times; callgrind counts inside such functions only. A second thread
+//! exists meanwhile, as in most programs: the C library's calls then cost more.
 
 mod bare;
 mod callgrind;
@@ -33,8 +27,12 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::{env, thread};
 
-/// How often a function is called in a run; its cost is the total divided by this.
-const CALLS: usize = 1000;
+use callgrind::CALLS;
+
+const USAGE: &str = "\
+usage: counting table                 print the instructions of all operations, for each peer
+       counting check                 compare ours with upstream; fail if ours takes more
+       counting run PEER OPERATION    run one operation, for callgrind";
 
 const PEERS: &[&str] = &["ours", "upstream", "libc"];
 
@@ -55,9 +53,19 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments[..] {
         ["table"] => table(),
-        ["check"] => limits::check(),
+        ["check"] => limits::check(OPERATIONS),
         ["run", peer, operation] => run(peer, operation),
-        _ => Err("usage: counting table | check | run PEER OPERATION".to_owned()),
+        ["--help" | "-h"] => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!(
+                "counting: invalid arguments: {}\n{USAGE}",
+                arguments.join(" ")
+            );
+            return ExitCode::from(2);
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -85,12 +93,12 @@ fn run(peer: &str, operation: &str) -> Result<(), String> {
         "ours" => of_ours::operations::run(operation, CALLS),
         "upstream" => of_upstream::operations::run(operation, CALLS),
         "libc" => bare::run(operation, CALLS),
-        _ => return Err(format!("no peer is called {peer}")),
+        _ => return Err(format!("unknown peer `{peer}`")),
     };
     drop(end);
     let _ = second.join();
     match known {
         true => Ok(()),
-        false => Err(format!("no operation is called {operation}")),
+        false => Err(format!("unknown operation `{operation}`")),
     }
 }

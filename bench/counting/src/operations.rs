@@ -8,7 +8,7 @@ use super::mio::net::UnixStream;
 use super::mio::{Events, Interest, Poll, Token, Waker};
 use crate::bare;
 
-/// Runs the operation of that name; `false` if there is none.
+/// Runs the operation of that name. Returns `false` if there is none.
 pub fn run(operation: &str, calls: usize) -> bool {
     match operation {
         "poll-empty" => poll(calls, 0, Some(Duration::ZERO)),
@@ -23,8 +23,9 @@ pub fn run(operation: &str, calls: usize) -> bool {
     true
 }
 
-/// A poll with so many sources that are always ready. The API that both libraries have
-/// knows edges only, so the level-triggered sources go in beside it.
+/// A poll with so many sources that are always ready. The API common to both
+/// libraries is edge-triggered only, so the level-triggered sources are added to the epoll instance
+/// directly.
 fn poll_with_ready(ready: usize) -> (Poll, Events, Vec<bare::EventFd>) {
     let poll = Poll::new().unwrap();
     let sources = bare::ready_sources(poll.as_raw_fd(), ready);

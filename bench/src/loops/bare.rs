@@ -4,12 +4,12 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use super::Loop;
-use crate::load::Bell;
+use crate::load::EventFd;
 
 pub struct Bare {
     epoll: OwnedFd,
     events: Vec<libc::epoll_event>,
-    bell: Bell,
+    eventfd: EventFd,
 }
 
 /// Watches whether `fd` is readable.
@@ -29,14 +29,14 @@ impl Loop for Bare {
         // SAFETY: takes no pointer.
         let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
         assert!(fd >= 0);
-        // SAFETY: just made, nobody else knows of it.
+        // SAFETY: just created, and owned by nothing else.
         let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
-        let bell = Bell::new();
-        add(fd, bell.fd(), usize::MAX, true);
+        let eventfd = EventFd::new();
+        add(fd, eventfd.fd(), usize::MAX, true);
         Bare {
             epoll,
             events: Vec::with_capacity(1024),
-            bell,
+            eventfd,
         }
     }
 
@@ -69,6 +69,6 @@ impl Loop for Bare {
     }
 
     fn wake(&self) {
-        self.bell.ring();
+        self.eventfd.notify();
     }
 }

@@ -1,4 +1,4 @@
-//! An echo server on tokio, on one thread. Says where it listens.
+//! An echo server on tokio, on one thread. Prints its address.
 
 mod serve;
 

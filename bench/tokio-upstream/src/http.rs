@@ -1,4 +1,5 @@
-//! What the library's example answers, by hyper on tokio, on one thread. Says where it listens.
+//! The same response as the library's example, by hyper on tokio, on one thread. Prints its
+//! address.
 
 mod serve;
 
@@ -15,7 +16,7 @@ use hyper_util::rt::TokioIo;
 
 fn main() -> io::Result<()> {
     serve::serve(|stream| async {
-        // That a client goes away is no error of the server.
+        // A client that disconnects is not an error of the server.
         let _ = http1::Builder::new()
             .serve_connection(TokioIo::new(stream), service_fn(answer))
             .await;

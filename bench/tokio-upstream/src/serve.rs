@@ -1,4 +1,4 @@
-//! A server on tokio, on one thread. Says where it listens.
+//! A server on tokio, on one thread. Prints its address.
 
 use std::future::Future;
 use std::io;

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use super::mio::event::Source;
 use super::mio::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
 use super::mio::{Interest, Token};
-use super::mio_operations::poll_and_events;
+use super::polls::poll_and_events;
 use crate::load::{self, Clients};
 use crate::operation::{repeat, Run, MEBIBYTE, MESSAGE};
 
@@ -31,7 +31,7 @@ pub fn echo(connections: usize) -> Run {
     })
 }
 
-/// Sends back all that has arrived; returns how much.
+/// Sends back all received bytes. Returns their number.
 fn send_back(stream: &mut TcpStream) -> usize {
     let mut buf = [0; 1024];
     let mut sent = 0;
@@ -89,7 +89,7 @@ pub fn udp_ping_pong() -> Run {
     ping_pong(a, b, |it, data| it.send(data), |it, buf| it.recv(buf))
 }
 
-/// A message there and one back, between two sockets in one poll.
+/// Sends a message and one back, between two sockets in one poll.
 fn ping_pong<S: Source + 'static>(
     mut a: S,
     mut b: S,

@@ -94,3 +94,65 @@ fn calibrate(run: &mut Run, slice: Duration) -> u64 {
         count *= 2;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEERS: &[Peer] = &[Peer::Ours, Peer::Upstream, Peer::UpstreamAgain];
+
+    /// Measures with a time for each call, in the order of the peers. Returns the number of calls.
+    fn calls(time: impl Fn(usize, usize) -> f64) -> usize {
+        let effort = Effort {
+            rounds: 3,
+            attempts: 4,
+            slice: Duration::ZERO,
+        };
+        let mut calls = 0;
+        let one = |index: usize| {
+            let round = calls / PEERS.len();
+            calls += 1;
+            Ok::<_, ()>([time(index, round)])
+        };
+        in_turn(PEERS, effort, one).unwrap();
+        calls
+    }
+
+    #[test]
+    fn no_rounds_are_added_where_medians_and_pairs_agree() {
+        assert_eq!(calls(|index, _| [9.0, 10.0, 10.0][index]), 3 * PEERS.len());
+    }
+
+    #[test]
+    fn rounds_are_added_until_medians_and_pairs_agree() {
+        // The machine's speed changes in the first rounds only.
+        let time = |index: usize, round: usize| match (index, round) {
+            (0, 0..=2) => [12.0, 12.0, 27.0][round],
+            (_, 0..=2) => [10.0, 20.0, 30.0][round],
+            _ => 10.0,
+        };
+        let calls = calls(time);
+        assert!(
+            calls > 3 * PEERS.len() && calls < 12 * PEERS.len(),
+            "{calls}"
+        );
+    }
+
+    #[test]
+    fn rounds_end_although_medians_and_pairs_disagree() {
+        let time = |index: usize, round: usize| match index {
+            0 => [12.0, 12.0, 27.0][round % 3],
+            _ => [10.0, 20.0, 30.0][round % 3],
+        };
+        assert_eq!(calls(time), 12 * PEERS.len());
+    }
+
+    #[test]
+    fn each_round_measures_each_peer_once() {
+        for round in 0..20 {
+            let mut order: Vec<usize> = turns(round, 7).collect();
+            order.sort_unstable();
+            assert_eq!(order, [0, 1, 2, 3, 4, 5, 6]);
+        }
+    }
+}

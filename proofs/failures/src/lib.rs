@@ -1,1 +1,1 @@
-//! See `tests/failures.rs`: what stands in for the C library has to be part of the program.
+//! See `tests/failures/`: functions that replace those of the C library must be part of the program.

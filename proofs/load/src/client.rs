@@ -1,5 +1,5 @@
 //! The connections: each sends a random number of bytes in random pieces, checks what comes
-//! back, and then ends or resets, and begins anew.
+//! back, shuts down or resets, and connects again.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
@@ -12,14 +12,14 @@ use crate::pattern::{byte, Random};
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
-/// What becomes of a connection in the end.
+/// How a connection ends.
 const LAST: u64 = 1;
 
 struct Connection {
     stream: TcpStream,
     sent: u64,
     received: u64,
-    /// How much it sends before it ends.
+    /// The number of bytes to send.
     goal: u64,
     resets: bool,
     half_closed: bool,
@@ -40,7 +40,7 @@ pub(crate) fn run(port: u16, count: usize, time: Duration, number: u64) -> io::R
         .map(|at| client.connect(at, None))
         .collect::<io::Result<_>>()?;
     let start = Instant::now();
-    // Those that end after the time begin their last connection.
+    // Connections that end after the deadline are followed by a last one.
     let is_over = || start.elapsed() >= time;
     let mut last = vec![false; count];
     let mut left = count;
@@ -72,7 +72,7 @@ pub(crate) fn run(port: u16, count: usize, time: Duration, number: u64) -> io::R
     expect_all_served(client.poll, connections)
 }
 
-/// Each answers the byte that it is sent with one, and waits for the end.
+/// Each connection replies to the byte that it receives with one, and waits for the end.
 fn expect_all_served(mut poll: Poll, mut connections: Vec<Connection>) -> io::Result<()> {
     let mut events = Events::with_capacity(256);
     let mut waiting = connections.len();
@@ -87,7 +87,7 @@ fn expect_all_served(mut poll: Poll, mut connections: Vec<Connection>) -> io::Re
                 match stream.read(&mut [0]) {
                     Ok(1) => stream.write_all(&[0])?,
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                    // It is closed with our byte in it, which counts as a reset.
+                    // The server closes it with our byte unread, which resets it.
                     Ok(_) | Err(_) => {
                         ended[at] = true;
                         waiting -= 1;
@@ -112,7 +112,7 @@ struct Client {
 
 impl Client {
     fn connect(&mut self, at: usize, goal: Option<u64>) -> io::Result<Connection> {
-        // From several addresses, since the ports of one are soon used up.
+        // Use several addresses, since the ports of one run out soon.
         let to = Ipv4Addr::new(127, 0, 1 + self.number as u8, 1 + (self.made % 16) as u8);
         self.made += 1;
         let mut stream = TcpStream::connect(SocketAddr::from((to, self.port)))?;
@@ -129,7 +129,7 @@ impl Client {
         })
     }
 
-    /// Goes on until it would block. Whether the connection has ended.
+    /// Continues until it would block. Returns whether the connection has ended.
     fn advance(&mut self, connection: &mut Connection) -> io::Result<bool> {
         match self.exchange(connection) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),

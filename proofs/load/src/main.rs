@@ -3,10 +3,10 @@
 //!
 //! See [`USAGE`].
 //!
-//! Clients are processes of their own, since the number of descriptors is limited for each.
-//! They check every byte that comes back. At the end the server, level-triggered, has all
-//! connections readable at once, and counts the polls until each was served. It fails when
-//! a byte is wrong or missing, a source waits longer than its turn, or memory grows.
+//! Clients are separate processes, since the number of descriptors per process is limited. They
+//! check every byte that comes back. At the end all connections are readable at once,
+//! level-triggered, and the server counts the polls until it has served each of them. The program
+//! fails if a byte is wrong or missing, a source waits longer than its turn, or memory grows.
 
 mod client;
 mod pattern;
@@ -18,7 +18,7 @@ use std::{env, io};
 
 const USAGE: &str = "usage: load [CONNECTIONS [SECONDS]]    (2000 for 5 s)";
 
-/// So many clients share the connections.
+/// The number of client processes, which share the connections.
 const CLIENTS: usize = 3;
 
 fn main() -> ExitCode {
@@ -88,7 +88,7 @@ fn raise_descriptor_limit() {
         rlim_cur: 0,
         rlim_max: 0,
     };
-    // SAFETY: the pointers are those of a local variable.
+    // SAFETY: the pointers are to a local variable.
     unsafe {
         assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit), 0);
         limit.rlim_cur = limit.rlim_max;

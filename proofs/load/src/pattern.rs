@@ -1,6 +1,6 @@
-//! Bytes that tell where they belong, and numbers that are random enough.
+//! Bytes that depend on their position, and pseudo-random numbers.
 
-/// The byte at `position` of what a connection sends.
+/// The byte that a connection sends at `position`.
 pub(crate) fn byte(position: u64) -> u8 {
     (position.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8
 }
@@ -12,7 +12,7 @@ impl Random {
         Random(seed.wrapping_mul(2) + 1)
     }
 
-    /// A number below `end`.
+    /// Returns a number below `end`.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

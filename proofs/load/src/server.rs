@@ -12,10 +12,10 @@ use socket2::{Domain, Socket, Type};
 const LISTENER: Token = Token(usize::MAX);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
-/// Few for the thousands of sources.
+/// Few, compared with the thousands of sources.
 const EVENTS: usize = 64;
 
-/// How much a connection may read or write before others get their turn.
+/// How much a connection may read or write in its turn.
 const TURN: usize = 16 << 10;
 
 pub(crate) struct Server {
@@ -24,22 +24,22 @@ pub(crate) struct Server {
     listener: TcpListener,
     connections: HashMap<usize, Connection>,
     next: usize,
-    /// Those that have more to do, in the order of their turns.
+    /// The connections with more to do, in the order of their turns.
     unfinished: VecDeque<usize>,
     echoed: u64,
 }
 
 struct Connection {
     stream: TcpStream,
-    /// Read, and not yet written.
+    /// The bytes that are read, and not yet written.
     held: VecDeque<u8>,
     ended: bool,
     queued: bool,
 }
 
-/// How a turn has ended.
+/// How a turn ended.
 enum Turn {
-    /// Only an event can tell when to go on.
+    /// The connection must wait for an event.
     Blocked,
     Unfinished,
     Over,
@@ -48,8 +48,8 @@ enum Turn {
 impl Server {
     pub(crate) fn bind() -> io::Result<Server> {
         let poll = Poll::new()?;
-        // With room for more than the usual 128 that wait to be accepted: Linux forgets who
-        // finds none, and who then sends nothing never learns of it.
+        // A larger backlog than the usual 128: Linux drops connections that do not fit, and a
+        // client that then sends nothing is never told.
         let listener = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None)?;
         listener.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into())?;
         listener.listen(4096)?;
@@ -71,8 +71,8 @@ impl Server {
         self.listener.local_addr().unwrap().port()
     }
 
-    /// Serves until the time is over and only the last connections are left: those that
-    /// have sent nothing.
+    /// Serves until the time is over and only the last connections remain, which have sent
+    /// nothing.
     pub(crate) fn echo(&mut self, last: usize, time: Duration) -> io::Result<()> {
         let start = Instant::now();
         let (mut polls, mut memory) = (0_u64, None);
@@ -159,7 +159,7 @@ impl Server {
                 connection.queued = true;
                 self.unfinished.push_back(number);
             }
-            // A reset may come at any moment.
+            // A reset can arrive at any time.
             Ok(Turn::Over) | Err(_) => {
                 let mut connection = self.connections.remove(&number).unwrap();
                 self.poll.registry().deregister(&mut connection.stream)?;
@@ -168,17 +168,17 @@ impl Server {
         Ok(())
     }
 
-    /// All are readable at once: level-triggered, each has to be told within as many polls as
-    /// it takes to tell all of them once, and some.
+    /// Makes all connections readable at once, level-triggered. Each must be reported within a few
+    /// more polls than it takes to report all of them once.
     pub(crate) fn expect_turns(&mut self, count: usize) -> io::Result<()> {
         for (&number, connection) in &mut self.connections {
             let level = Interest::READABLE.level();
             let registry = self.poll.registry();
             registry.reregister(&mut connection.stream, Token(number), level)?;
-            // To be answered with one.
+            // The client replies with a byte.
             connection.stream.write_all(&[0])?;
         }
-        // Wait until every answer is there, without taking any.
+        // Wait until every reply has arrived, without reading any.
         let end = Instant::now() + Duration::from_secs(60);
         for connection in self.connections.values() {
             while connection.stream.peek(&mut [0]).is_err() {
@@ -194,7 +194,7 @@ impl Server {
             self.poll
                 .poll(&mut self.events, Some(Duration::from_secs(10)))?;
             for event in &self.events {
-                // What is closed here is what the client waits for.
+                // The client waits for the connection to be closed.
                 self.connections.remove(&event.token().0);
             }
         }
@@ -222,7 +222,7 @@ impl Connection {
                     *echoed += len as u64;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    // Full: reading goes on when there is room again.
+                    // Full: continue reading when there is space again.
                     return Ok(Turn::Blocked);
                 }
                 Err(error) => return Err(error),

@@ -1,5 +1,5 @@
-//! An operating system for loom: descriptors that are ready or not, and `poll`. Another is in
-//! `windows.rs`.
+//! A model of an operating system for loom: descriptors that are ready or not, and `poll`.
+//! `windows.rs` is a model of Windows.
 
 pub mod windows;
 
@@ -14,7 +14,7 @@ loom::lazy_static! {
 }
 
 struct Descriptors {
-    /// Which are ready, and for what.
+    /// The flags that each descriptor is ready for.
     ready: Mutex<Vec<(c_int, i16)>>,
     changed: Condvar,
 }
@@ -27,7 +27,7 @@ pub fn make_ready(fd: c_int, flags: i16) {
     DESCRIPTORS.changed.notify_all();
 }
 
-/// Has `fd` be ready for nothing any more.
+/// Makes `fd` not ready.
 pub fn make_unready(fd: c_int) {
     DESCRIPTORS
         .ready
@@ -36,12 +36,12 @@ pub fn make_unready(fd: c_int) {
         .retain(|entry| entry.0 != fd);
 }
 
-/// `poll(2)`. A timeout that is not zero never passes: a thread that waits for nothing is
-/// what loom calls a deadlock, and a lost event.
+/// `poll(2)`. A timeout other than zero never elapses: if an event is lost, the thread waits for
+/// ever, and loom reports a deadlock.
 ///
 /// # Safety
 ///
-/// `list` leads to `len` entries.
+/// `list` points to `len` entries.
 pub unsafe fn poll(list: *mut pollfd, len: nfds_t, timeout: c_int) -> c_int {
     // SAFETY: by the caller's promise.
     let list = unsafe { std::slice::from_raw_parts_mut(list, len as usize) };

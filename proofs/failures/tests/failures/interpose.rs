@@ -1,5 +1,5 @@
-//! The system calls of this program. The linker finds these functions before the C
-//! library's; they fail one call of a thread on demand, and hand all others to the kernel.
+//! The system calls of this program. The linker finds these functions before the C library's.
+//! They make one call of a thread fail on demand, and pass all others to the kernel.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -9,20 +9,20 @@ pub type Call = &'static str;
 
 thread_local! {
     static WATCHED: Cell<bool> = const { Cell::new(false) };
-    /// The number of the call that shall fail, and how.
+    /// The number of the call that must fail, and its error number.
     static FAULT: Cell<Option<(usize, i32)>> = const { Cell::new(None) };
     static MADE: RefCell<Vec<Call>> = const { RefCell::new(Vec::new()) };
-    /// What is done within the next `write` of the thread.
+    /// An action to run within the next `write` of the thread.
     static WITHIN_WRITE: Cell<Option<Box<dyn FnOnce()>>> = const { Cell::new(None) };
 }
 
-/// Has the call number `fault.0` of the watched ones fail with the error number `fault.1`.
+/// Makes watched call number `fault.0` fail with error number `fault.1`.
 pub fn begin(fault: Option<(usize, i32)>) {
     FAULT.set(fault);
     MADE.take();
 }
 
-/// The calls that were watched since `begin`.
+/// Returns the calls that were watched since `begin`.
 pub fn made() -> Vec<Call> {
     MADE.with_borrow(Vec::clone)
 }
@@ -35,15 +35,15 @@ pub fn watched<T>(operation: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     result
 }
 
-/// Has the next `write` of this thread begin with `action`.
+/// Makes the next `write` of this thread begin with `action`.
 pub fn within_write(action: impl FnOnce() + 'static) {
     WITHIN_WRITE.set(Some(Box::new(action)));
 }
 
-/// Notes a call, and answers the error number if it is the one that shall fail.
+/// Records a call. Returns the error number if this call must fail.
 fn note(call: Call) -> Option<i32> {
     if call == "write" {
-        // A thread that ends may write, too.
+        // A thread that is ending may write, too.
         if let Some(action) = WITHIN_WRITE.try_with(Cell::take).ok().flatten() {
             action();
         }
@@ -82,7 +82,7 @@ fn kernel(number: i64, a: [usize; 6]) -> isize {
 }
 
 fn fail(error: i32) -> isize {
-    // SAFETY: the pointer is that of the thread's own variable.
+    // SAFETY: the pointer is to a variable of this thread.
     unsafe { *libc::__errno_location() = error };
     -1
 }
@@ -135,7 +135,8 @@ interpose! {
     writev(fd, bufs, count) = SYS_writev;
 }
 
-/// What a call may answer. `EINTR` stands where the manual has it for such descriptors.
+/// The errors that a call may return. `EINTR` is included if the manual lists it for such
+/// descriptors.
 pub fn errors(call: Call) -> &'static [i32] {
     use libc::*;
     match call {
@@ -161,7 +162,7 @@ pub fn errors(call: Call) -> &'static [i32] {
         "epoll_create1" | "eventfd" => &[EMFILE, ENFILE, ENOMEM],
         "epoll_ctl" => &[ENOMEM, ENOSPC],
         "epoll_wait" | "poll" => &[EINTR, ENOMEM],
-        // That it is missing or forbidden is noted once and for all: `tests/seccomp.rs`.
+        // A missing or forbidden call is remembered for good; see `tests/seccomp.rs`.
         "epoll_pwait2" => &[EINTR, ENOMEM],
         "fcntl" => &[EMFILE, EBADF],
         "fstat" => &[ENOMEM],

@@ -1,6 +1,6 @@
 //! No lock is held while a poll in another thread is interrupted: the thread that wakes up needs
-//! it at once, and would go to sleep again. Within the `write` that interrupts, the registry is
-//! used; if the lock is held there, the test hangs.
+//! the lock immediately, and would go to sleep again. The tests use the registry within the `write`
+//! that interrupts the poll; if the lock is held there, they hang.
 
 use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,12 +15,12 @@ use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
 use super::interpose;
 
-/// Whether changes interrupt a poll, since they are not made in the kernel.
+/// Whether changes interrupt a poll, which they do if the kernel does not apply them itself.
 const POLL2: bool = cfg!(mio_unsupported_force_poll_poll);
 
 /// Repeats the change that `prepare` returns until it has interrupted a poll.
 fn interrupt_by<C: FnMut(&Registry, &Waker)>(prepare: impl FnOnce(&Registry) -> C) {
-    // Whoever hangs shall fail.
+    // A test that hangs must fail.
     // SAFETY: takes no pointer.
     unsafe { libc::alarm(120) };
     let mut poll = Poll::new().unwrap();
@@ -39,7 +39,7 @@ fn interrupt_by<C: FnMut(&Registry, &Waker)>(prepare: impl FnOnce(&Registry) -> 
     let interrupted = Rc::new(Cell::new(false));
     let (seen, own) = (Rc::clone(&interrupted), registry.try_clone().unwrap());
     interpose::within_write(move || {
-        // It looks for the source under the lock; there is none.
+        // It takes the lock to look up the source, and finds none.
         own.deregister(&mut SourceFd(&-1)).unwrap_err();
         seen.set(true);
     });
@@ -51,7 +51,7 @@ fn interrupt_by<C: FnMut(&Registry, &Waker)>(prepare: impl FnOnce(&Registry) -> 
     polling.join().unwrap();
 }
 
-/// Two sockets that send to each other by `send` and `recv`, not by `write`.
+/// Two sockets that use `send` and `recv`, not `write`.
 fn pair() -> (UdpSocket, UdpSocket) {
     let any_port: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
     let [a, b] = [(); 2].map(|()| UdpSocket::bind(any_port).unwrap());
@@ -60,7 +60,7 @@ fn pair() -> (UdpSocket, UdpSocket) {
     (a, b)
 }
 
-/// A source that is registered.
+/// A registered source.
 fn registered(registry: &Registry) -> (UdpSocket, UdpSocket) {
     let (mut source, peer) = pair();
     registry

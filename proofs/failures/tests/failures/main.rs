@@ -1,7 +1,7 @@
-//! Every system call that the library makes fails once at every place where it is made,
-//! with every error that it may give there. After each failure: an `io::Error` that says
-//! which it was, or an operation that does without; no panic; no descriptor left open; a
-//! poll that still works, and hears the next wake and the next event.
+//! Every system call that the library makes fails once at every place where it is made, with every
+//! error that it may return there. After each failure there must be an `io::Error` with its number,
+//! or an operation that succeeded without the call; no panic; no open descriptor left; and a poll
+//! that still works and reports the next wake and the next event.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod interpose;
@@ -16,14 +16,14 @@ use interpose::Call;
 use mio::unix::pipe;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-/// What the operations of a scenario have answered.
+/// The results of the operations of a scenario.
 #[derive(Default)]
 pub(crate) struct Run {
     errors: Vec<io::Error>,
 }
 
 impl Run {
-    /// An operation whose calls are watched. `None` ends the scenario.
+    /// Runs an operation and watches its calls. `None` ends the scenario.
     pub(crate) fn step<T>(&mut self, operation: impl FnOnce() -> io::Result<T>) -> Option<T> {
         interpose::watched(operation)
             .map_err(|error| self.errors.push(error))
@@ -31,16 +31,16 @@ impl Run {
     }
 }
 
-/// What is done with a poll.
+/// Operations on a poll.
 pub(crate) type Scenario = fn(&mut Run, &mut Poll) -> Option<()>;
 
-/// Runs `scenario` as it is, and then once for every call that it made and every error that
-/// the call may give.
+/// Runs `scenario` without failures, then once for every call that it made and every error that
+/// the call may return.
 fn every_failure_of(scenario: Scenario) {
-    // The descriptors are the process's.
+    // All tests share the descriptors of the process.
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    // Whoever hangs shall fail.
+    // A test that hangs must fail.
     // SAFETY: takes no pointer.
     unsafe { libc::alarm(120) };
 
@@ -78,7 +78,7 @@ fn run(scenario: Scenario, fault: Option<(usize, i32)>) -> (Vec<Call>, Vec<io::E
     (made, run.errors)
 }
 
-/// The failure came out as it was, and nothing failed that did not have to.
+/// Asserts that the failure was reported unchanged, and that nothing else failed.
 fn judge(what: &str, call: Call, error: i32, errors: &[io::Error]) {
     match errors {
         [] => assert!(can_do_without(call, error), "nobody was told: {what}"),
@@ -87,16 +87,16 @@ fn judge(what: &str, call: Call, error: i32, errors: &[io::Error]) {
     }
 }
 
-/// The failures that an operation has another way around.
+/// The failures after which an operation succeeds in another way.
 fn can_do_without(call: Call, error: i32) -> bool {
     match call {
-        // A bell that is full is emptied and rung again, or is loud enough.
+        // A full eventfd or pipe is emptied and written to again, or wakes the poll as it is.
         "write" | "read" => error == libc::EAGAIN,
         _ => false,
     }
 }
 
-/// What was done to the poll before is no obstacle to what comes after.
+/// Asserts that the poll still works.
 fn expect_that_it_works(poll: &mut Poll) {
     const WAKE: Token = Token(usize::MAX);
     const DATA: Token = Token(usize::MAX - 1);

@@ -1,4 +1,4 @@
-//! What the library can be asked to do.
+//! The operations of the library, as scenarios.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
@@ -42,7 +42,7 @@ fn polling() {
     });
 }
 
-/// No wake is lost: after one that failed, the next is sent.
+/// No wake is lost: after a wake that failed, the next one is sent.
 #[test]
 fn waking() {
     every_failure_of(|run, poll| {
@@ -98,7 +98,7 @@ fn registering_bare_descriptors() {
         let source = &mut SourceFd(&listener.as_raw_fd());
         run.step(|| poll.registry().register(source, Token(1), BOTH))?;
         run.step(|| poll.registry().reregister(source, Token(1), BOTH));
-        // While the number is registered it must not be closed.
+        // The descriptor must stay open while it is registered.
         run.step(|| poll.registry().deregister(source))
             .or_else(|| poll.registry().deregister(source).ok())
     });

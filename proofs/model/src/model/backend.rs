@@ -1,0 +1,79 @@
+//! In what the backends differ.
+
+use std::time::Duration;
+
+/// In what the backends differ, and are allowed to.
+#[derive(Copy, Clone, Debug)]
+pub struct Backend {
+    /// Each direction has events of its own, which say nothing of the other one.
+    pub one_event_per_direction: bool,
+    /// Edges are made by the library: an event tells of no direction that is not armed.
+    pub tells_only_news: bool,
+    /// A one-shot source is silent altogether once it has told of one direction.
+    pub oneshot_silences_both: bool,
+    /// A direction that is asked for is told as ready with every error or hang-up.
+    pub failure_is_readiness: bool,
+    /// Whether an error is told only while poll(2) says so.
+    pub error_is_exact: bool,
+    /// It is told that something is registered already, or not at all.
+    pub knows_registrations: bool,
+    /// The same for a registration with another poll.
+    pub knows_other_polls: bool,
+    /// Readiness comes in packets: some time after it is there, and it may be gone by then.
+    pub by_packets: bool,
+    /// The end of a stream is not to be seen before all data were read.
+    pub end_is_behind_data: bool,
+    /// Wine's doing, where Windows is told not to report it: a datagram that found no receiver
+    /// may be told as a connection that failed, of which nothing more is to be heard.
+    pub refusal_is_the_end: bool,
+    /// Wine's doing: it takes a whole write where there is room for a part of it, and loses
+    /// the rest with the socket that is closed.
+    pub bulk_dies_with_its_sender: bool,
+}
+
+impl Backend {
+    pub const EPOLL: Backend = Backend {
+        one_event_per_direction: false,
+        tells_only_news: false,
+        oneshot_silences_both: true,
+        failure_is_readiness: false,
+        error_is_exact: true,
+        knows_registrations: true,
+        knows_other_polls: cfg!(debug_assertions),
+        by_packets: false,
+        end_is_behind_data: false,
+        refusal_is_the_end: false,
+        bulk_dies_with_its_sender: false,
+    };
+
+    pub const POLL: Backend = Backend {
+        tells_only_news: true,
+        failure_is_readiness: true,
+        knows_other_polls: true,
+        ..Backend::EPOLL
+    };
+
+    pub const KQUEUE: Backend = Backend {
+        one_event_per_direction: true,
+        oneshot_silences_both: false,
+        failure_is_readiness: true,
+        error_is_exact: false,
+        knows_registrations: cfg!(debug_assertions),
+        ..Backend::EPOLL
+    };
+
+    /// Its edges are those of poll(2).
+    pub const AFD: Backend = Backend {
+        by_packets: true,
+        end_is_behind_data: true,
+        refusal_is_the_end: true,
+        bulk_dies_with_its_sender: true,
+        ..Backend::POLL
+    };
+
+    /// A poll that waits so long, and comes back empty, has nothing to tell.
+    pub fn long_enough(&self) -> Duration {
+        let millis = if self.by_packets { 2000 } else { 100 };
+        Duration::from_millis(millis)
+    }
+}

@@ -1,0 +1,468 @@
+//! Holds polls against what has to, may and must not come of them.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::source::{Registration, Source, Sure};
+use super::terms::*;
+use super::{name_of, End, Model, Wrong};
+use Direction::{Read, Write};
+
+/// Who may stand behind an event: a source, or one direction of it, or the waker.
+#[derive(Copy, Clone, Debug)]
+enum Reporter {
+    Source(End, Directions),
+    Waker,
+}
+
+/// Why a poll does not tell all that is owed.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Excuse {
+    None,
+    NoRoom,
+    /// Packets of sources take their time; a wake is one that is there at once.
+    UnderWay,
+}
+
+impl Excuse {
+    fn excuses(self, reporter: Reporter) -> bool {
+        match self {
+            Excuse::None => false,
+            Excuse::NoRoom => true,
+            Excuse::UnderWay => matches!(reporter, Reporter::Source(..)),
+        }
+    }
+}
+
+impl Model {
+    /// Whether the next poll has something to report.
+    pub fn is_owed(&self, poll: usize) -> bool {
+        self.reporters(poll)
+            .into_iter()
+            .any(|(_, reporter)| self.is_due(reporter, poll))
+    }
+
+    /// Judges a poll. `after` are the levels at its end; those at its beginning were
+    /// observed last.
+    pub fn polled(&mut self, poll: usize, polled: &Polled, after: &Levels) -> Result<(), Wrong> {
+        let told = &polled.told;
+        if told.len() > polled.capacity {
+            return Err(format!("{} events in {}", told.len(), polled.capacity));
+        }
+        if told.is_empty() && polled.timeout.is_none_or(|it| polled.elapsed < it) {
+            return Err(format!("came back empty after {:?}", polled.elapsed));
+        }
+        let reporters = self.reporters(poll);
+        let tokens: BTreeSet<usize> = (told.iter().map(|it| it.token))
+            .chain(reporters.iter().map(|&(token, _)| token))
+            .collect();
+        let excuse = self.excuse(polled);
+        let mut news = Vec::new();
+        for token in tokens {
+            let events: Vec<Told> = told
+                .iter()
+                .copied()
+                .filter(|it| it.token == token)
+                .collect();
+            let group: Vec<Reporter> = (reporters.iter())
+                .filter(|it| it.0 == token)
+                .map(|it| it.1)
+                .collect();
+            self.judge(poll, &events, &group, excuse, after)?;
+            for &reporter in &group {
+                let how = self.how_told(poll, reporter, &events, &group, excuse, after);
+                news.push((reporter, how));
+            }
+        }
+        for (reporter, how) in news {
+            self.learn(poll, reporter, how, told.len(), self.patience(poll))?;
+            if let (Reporter::Source(end, _), true) = (reporter, how.contains(&Sure::Yes)) {
+                // What it tells next, it sees from now on.
+                self.sources[end].as_mut().unwrap().was = Level::default();
+            }
+        }
+        self.observe(after);
+        Ok(())
+    }
+
+    fn excuse(&self, polled: &Polled) -> Excuse {
+        let by_packets = self.backend.by_packets;
+        let waited = (polled.timeout).is_none_or(|it| it >= self.backend.long_enough());
+        match polled.told.len() {
+            len if len == polled.capacity => Excuse::NoRoom,
+            // Packets that tell nothing may have taken what room there was.
+            1.. if by_packets => Excuse::NoRoom,
+            0 if by_packets && !waited => Excuse::UnderWay,
+            _ => Excuse::None,
+        }
+    }
+
+    /// How many events may come before one that is owed.
+    fn patience(&self, poll: usize) -> usize {
+        let each = if self.backend.by_packets { 6 } else { 3 };
+        each * self.reporters(poll).len() + 4
+    }
+
+    /// Whether something owed has been passed by so often that it should be under way, and
+    /// only time could be lacking.
+    pub fn is_overtaken(&self, poll: usize) -> bool {
+        let patience = self.patience(poll) / 2;
+        self.reporters(poll).iter().any(|&(_, it)| match it {
+            Reporter::Source(end, _) => {
+                let (_, registration) = self.registered(end);
+                registration
+                    .watches
+                    .iter()
+                    .any(|it| it.overtaken > patience)
+            }
+            Reporter::Waker => false,
+        })
+    }
+
+    /// All who may report something to a poll, with their tokens.
+    fn reporters(&self, poll: usize) -> Vec<(usize, Reporter)> {
+        let mut all = Vec::new();
+        for (end, source) in self.sources.iter().enumerate() {
+            let registration = source.as_ref().and_then(|it| it.registration.as_ref());
+            let Some(it) = registration.filter(|it| it.poll == poll) else {
+                continue;
+            };
+            let asked = [it.asked.read, it.asked.write];
+            if self.backend.one_event_per_direction {
+                for split in [[asked[0], false], [false, asked[1]]] {
+                    if split != [false; 2] {
+                        all.push((it.token, Reporter::Source(end, split)));
+                    }
+                }
+            } else {
+                all.push((it.token, Reporter::Source(end, asked)));
+            }
+        }
+        if let Some(waker) = &self.wakers[poll] {
+            all.push((waker.token, Reporter::Waker));
+        }
+        all
+    }
+
+    fn registered(&self, end: End) -> (&Source, &Registration) {
+        let source = self.sources[end].as_ref().unwrap();
+        (source, source.registration.as_ref().unwrap())
+    }
+
+    /// Whether `reporter` has to tell of the direction, with what was observed last.
+    fn is_due_in(&self, end: End, directions: Directions, direction: Direction) -> bool {
+        let (source, registration) = self.registered(end);
+        let watch = &registration.watches[direction as usize];
+        directions[direction as usize]
+            && source.kind.directions(end)[direction as usize]
+            && watch.armed == Sure::Yes
+            && source.level.is_ready(direction)
+            && !watch.is_unannounced
+            && !source.is_refused
+    }
+
+    fn is_due(&self, reporter: Reporter, poll: usize) -> bool {
+        match reporter {
+            Reporter::Source(end, directions) => DIRECTIONS
+                .into_iter()
+                .any(|direction| self.is_due_in(end, directions, direction)),
+            Reporter::Waker => {
+                (self.wakers[poll].as_ref()).is_some_and(|it| it.pending == Sure::Yes)
+            }
+        }
+    }
+
+    /// Whether the event is all that `reporter` has to tell.
+    fn pays(&self, reporter: Reporter, event: Told) -> bool {
+        let Reporter::Source(end, directions) = reporter else {
+            return true;
+        };
+        DIRECTIONS
+            .into_iter()
+            .all(|direction| event.tells(direction) || !self.is_due_in(end, directions, direction))
+    }
+
+    /// Why `reporter` cannot have reported the event; `None` if it can.
+    fn objection(
+        &self,
+        poll: usize,
+        reporter: Reporter,
+        event: Told,
+        after: &Levels,
+    ) -> Option<&'static str> {
+        let Reporter::Source(end, directions) = reporter else {
+            let is_pending = self.wakers[poll].as_ref().map(|it| it.pending) != Some(Sure::No);
+            let is_wake = event.readable
+                && !(event.writable || event.read_closed || event.write_closed)
+                && !(event.error || event.other);
+            return match (is_pending, is_wake) {
+                (false, _) => Some("nobody woke"),
+                (_, false) => Some("a wake is readable and nothing else"),
+                _ => None,
+            };
+        };
+        let (source, _) = self.registered(end);
+        let mut level = source.level.or(after[end].unwrap_or_default());
+        if self.backend.by_packets {
+            level = level.or(source.was);
+        }
+        level.error |= source.is_refused;
+        let failed = self.backend.failure_is_readiness && level.has_failed();
+        let objections = [
+            (event.other, "nobody asked for that"),
+            (
+                !event.tells(Read) && !event.tells(Write),
+                "it says nothing at all",
+            ),
+            (
+                event.readable && !directions[0],
+                "reading was not asked for",
+            ),
+            (
+                event.writable && !directions[1],
+                "writing was not asked for",
+            ),
+            (
+                event.readable && !(level.readable || level.read_hang_up || failed),
+                "there is nothing to read",
+            ),
+            (
+                event.writable && !(level.writable || failed),
+                "there is no room to write",
+            ),
+            (
+                event.read_closed && !(source.read_can_end() || source.is_refused),
+                "reading has not ended",
+            ),
+            (
+                event.write_closed && !(source.write_can_end() || source.errs(level)),
+                "writing has not ended",
+            ),
+            (
+                event.error && !source.can_fail(),
+                "there was nothing to fail",
+            ),
+            (
+                event.error && self.backend.error_is_exact && !level.error,
+                "there is no error",
+            ),
+        ];
+        let found = objections.into_iter().find(|it| it.0).map(|it| it.1);
+        found.or_else(|| self.objection_of_mode(end, directions, event))
+    }
+
+    fn objection_of_mode(
+        &self,
+        end: End,
+        directions: Directions,
+        event: Told,
+    ) -> Option<&'static str> {
+        let (_, registration) = self.registered(end);
+        let is_mute = |direction: Direction| {
+            directions[direction as usize]
+                && registration.watches[direction as usize].armed == Sure::No
+        };
+        if self.backend.one_event_per_direction {
+            let wrong = match directions {
+                [true, _] => !event.readable || event.writable || event.write_closed,
+                _ => !event.writable || event.readable || event.read_closed,
+            };
+            if wrong {
+                return Some("an event is of one direction");
+            }
+        }
+        match registration.asked.mode {
+            Mode::Edge if self.backend.tells_only_news => (event.readable && is_mute(Read)
+                || event.writable && is_mute(Write))
+            .then_some("that was told before, and nothing was tried"),
+            Mode::Oneshot => DIRECTIONS
+                .into_iter()
+                .any(|it| event.tells(it) && is_mute(it))
+                .then_some("it was a one-shot, which has fired"),
+            _ => None,
+        }
+    }
+
+    fn explains(&self, poll: usize, reporter: Reporter, event: Told, after: &Levels) -> bool {
+        self.objection(poll, reporter, event, after).is_none()
+    }
+
+    /// Checks the events with one token.
+    fn judge(
+        &self,
+        poll: usize,
+        events: &[Told],
+        group: &[Reporter],
+        excuse: Excuse,
+        after: &Levels,
+    ) -> Result<(), Wrong> {
+        let explains =
+            |at: usize, event: usize| self.explains(poll, group[at], events[event], after);
+        if !can_assign(events.len(), group.len(), &explains, &|_| false) {
+            return Err(self.why_not(poll, events, group, after));
+        }
+        let is_due = |at: usize| !excuse.excuses(group[at]) && self.is_due(group[at], poll);
+        let pays = |at: usize, event: usize| {
+            let need_not = excuse.excuses(group[at]);
+            explains(at, event) && (need_not || self.pays(group[at], events[event]))
+        };
+        if can_assign(events.len(), group.len(), &pays, &is_due) {
+            return Ok(());
+        }
+        let due: Vec<String> = (group.iter())
+            .filter(|&&it| !excuse.excuses(it) && self.is_due(it, poll))
+            .map(|&it| self.describe(poll, it))
+            .collect();
+        Err(format!(
+            "there was room, and yet something owed was not reported, of: {}",
+            due.join(", ")
+        ))
+    }
+
+    fn why_not(&self, poll: usize, events: &[Told], group: &[Reporter], after: &Levels) -> Wrong {
+        for &event in events {
+            let objections: Vec<String> = (group.iter())
+                .filter_map(|&it| {
+                    let objection = self.objection(poll, it, event, after)?;
+                    Some(format!("{}: {objection}", self.describe(poll, it)))
+                })
+                .collect();
+            if objections.is_empty() && group.is_empty() {
+                return format!("{event:?} is nobody's");
+            }
+            if objections.len() == group.len() {
+                return format!("{event:?} must not be ({})", objections.join("; "));
+            }
+        }
+        format!("{} events of {} reporters", events.len(), group.len())
+    }
+
+    fn describe(&self, poll: usize, reporter: Reporter) -> String {
+        match reporter {
+            Reporter::Waker => format!("the waker of poll {poll}"),
+            Reporter::Source(end, directions) => {
+                let due = DIRECTIONS.map(|it| self.is_due_in(end, directions, it));
+                let level = self.registered(end).0.level;
+                format!("source {}, owed {due:?}, {level:?}", name_of(end))
+            }
+        }
+    }
+
+    /// Which directions `reporter` has told of, if it was among those who did.
+    fn how_told(
+        &self,
+        poll: usize,
+        reporter: Reporter,
+        events: &[Told],
+        group: &[Reporter],
+        excuse: Excuse,
+        after: &Levels,
+    ) -> [Sure; 2] {
+        let able = |it: Reporter| {
+            (events.iter())
+                .copied()
+                .filter(|&event| self.explains(poll, it, event, after))
+                .collect::<Vec<Told>>()
+        };
+        let is_due = !excuse.excuses(reporter) && self.is_due(reporter, poll);
+        let mut own = able(reporter);
+        if is_due {
+            own.retain(|&event| self.pays(reporter, event));
+        }
+        let rivals = group.iter().filter(|&&it| !able(it).is_empty()).count();
+        let is_sure = is_due || rivals == events.len();
+        DIRECTIONS.map(|direction| {
+            let says = |event: &Told| event.tells(direction);
+            match () {
+                () if !own.iter().any(says) => Sure::No,
+                () if is_sure && own.iter().all(says) => Sure::Yes,
+                () => Sure::Maybe,
+            }
+        })
+    }
+
+    /// Notes what `reporter` has told in a poll of `len` events.
+    fn learn(
+        &mut self,
+        poll: usize,
+        reporter: Reporter,
+        how: [Sure; 2],
+        len: usize,
+        patience: usize,
+    ) -> Result<(), Wrong> {
+        let backend = self.backend;
+        let starving = match reporter {
+            Reporter::Waker => {
+                let waker = self.wakers[poll].as_mut().unwrap();
+                match how[0] {
+                    Sure::No if waker.pending == Sure::Yes => waker.overtaken += len,
+                    Sure::No => {}
+                    how => {
+                        let most = if how == Sure::Yes {
+                            Sure::No
+                        } else {
+                            Sure::Maybe
+                        };
+                        waker.pending = waker.pending.min(most);
+                        waker.overtaken = 0;
+                    }
+                }
+                waker.overtaken > patience
+            }
+            Reporter::Source(end, directions) => {
+                let due = DIRECTIONS.map(|it| self.is_due_in(end, directions, it));
+                let source = self.sources[end].as_mut().unwrap();
+                let most = if source.kind == Kind::Tcp { 8 } else { 3 };
+                let registration = source.registration.as_mut().unwrap();
+                let mode = registration.asked.mode;
+                let any = how[0].max(how[1]);
+                let mut starving = false;
+                for at in (0..2).filter(|&at| directions[at]) {
+                    let watch = &mut registration.watches[at];
+                    let silences = mode == Mode::Oneshot && backend.oneshot_silences_both;
+                    watch.told(if silences { any } else { how[at] }, mode);
+                    if how[at] == Sure::No {
+                        watch.overtaken = if due[at] { watch.overtaken + len } else { 0 };
+                    }
+                    if watch.repeated > most {
+                        return Err(format!("{} is repeated without end", name_of(end)));
+                    }
+                    starving |= watch.overtaken > patience;
+                }
+                starving
+            }
+        };
+        if starving {
+            return Err(format!("starves: {}", self.describe(poll, reporter)));
+        }
+        Ok(())
+    }
+}
+
+/// Whether each of `events` can be given to a reporter of its own, such that those who
+/// need one have one.
+fn can_assign(
+    events: usize,
+    reporters: usize,
+    fits: &dyn Fn(usize, usize) -> bool,
+    needs: &dyn Fn(usize) -> bool,
+) -> bool {
+    let needed = (0..reporters).filter(|&at| needs(at));
+    let needed = needed.fold(0_u32, |all, at| all | 1 << at);
+    let mut seen = HashSet::new();
+    let mut open = vec![(0, 0_u32)];
+    while let Some((event, used)) = open.pop() {
+        if event == events {
+            if used & needed == needed {
+                return true;
+            }
+            continue;
+        }
+        for at in 0..reporters {
+            let with = used | 1 << at;
+            if with != used && fits(at, event) && seen.insert((event + 1, with)) {
+                open.push((event + 1, with));
+            }
+        }
+    }
+    false
+}

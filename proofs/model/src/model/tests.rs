@@ -1,0 +1,253 @@
+use std::time::Duration;
+
+use super::*;
+
+const READABLE: Level = Level {
+    readable: true,
+    writable: false,
+    read_hang_up: false,
+    hang_up: false,
+    error: false,
+};
+
+const TOKEN: usize = 3;
+
+const EVENT: Told = Told {
+    token: TOKEN,
+    readable: true,
+    writable: false,
+    read_closed: false,
+    write_closed: false,
+    error: false,
+    other: false,
+};
+
+fn asked(mode: Mode) -> Asked {
+    Asked {
+        read: true,
+        write: false,
+        mode,
+    }
+}
+
+/// A model in which data have come for the first source of a pair, which is
+/// registered.
+fn with_data(mode: Mode) -> Model {
+    with_data_on(Backend::EPOLL, mode)
+}
+
+fn with_data_on(backend: Backend, mode: Mode) -> Model {
+    let mut model = Model::new(backend);
+    model.create(0, Kind::UnixStream);
+    assert_eq!(model.register(0, 0, TOKEN, asked(mode)), Verdict::Succeeds);
+    model.sent(1, Outcome::Moved(5));
+    model.observe(&levels(READABLE));
+    model
+}
+
+fn levels(first: Level) -> Levels {
+    let mut levels = Levels::default();
+    levels[0] = Some(first);
+    levels
+}
+
+fn read(model: &mut Model, wanted: usize, outcome: Outcome, after: Level) {
+    model.took(0, false, wanted, outcome).unwrap();
+    model.observe(&levels(after));
+    model.read(0, false, wanted, outcome);
+}
+
+/// A poll that looks, and has room for `capacity`.
+fn look(model: &mut Model, capacity: usize, told: &[Told]) -> Result<(), Wrong> {
+    look_for(model, Duration::ZERO, capacity, told)
+}
+
+fn look_for(
+    model: &mut Model,
+    timeout: Duration,
+    capacity: usize,
+    told: &[Told],
+) -> Result<(), Wrong> {
+    let now = model.sources[0].as_ref().unwrap().level;
+    let polled = Polled {
+        capacity,
+        timeout: Some(timeout),
+        elapsed: timeout,
+        told: told.to_vec(),
+    };
+    model.polled(0, &polled, &levels(now))
+}
+
+#[track_caller]
+fn rejects(result: Result<(), Wrong>, why: &str) {
+    let wrong = result.expect_err("it is to be rejected");
+    assert!(wrong.contains(why), "{wrong}");
+}
+
+#[test]
+fn what_is_owed_must_come_if_there_is_room() {
+    rejects(look(&mut with_data(Mode::Edge), 4, &[]), "not reported");
+    look(&mut with_data(Mode::Edge), 4, &[EVENT]).unwrap();
+}
+
+#[test]
+fn an_edge_is_paid_once_and_a_level_by_every_poll() {
+    let mut edge = with_data(Mode::Edge);
+    look(&mut edge, 4, &[EVENT]).unwrap();
+    look(&mut edge, 4, &[]).unwrap();
+    let mut level = with_data(Mode::Level);
+    look(&mut level, 4, &[EVENT]).unwrap();
+    rejects(look(&mut level, 4, &[]), "not reported");
+}
+
+#[test]
+fn after_a_short_read_the_next_data_are_owed_and_after_a_full_one_they_are_not() {
+    for (wanted, is_owed) in [(10, true), (5, false)] {
+        let mut model = with_data(Mode::Edge);
+        look(&mut model, 4, &[EVENT]).unwrap();
+        read(&mut model, wanted, Outcome::Moved(5), Level::default());
+        model.sent(1, Outcome::Moved(1));
+        model.observe(&levels(READABLE));
+        assert_eq!(model.is_owed(0), is_owed);
+        look(&mut model, 4, &[EVENT]).unwrap();
+    }
+}
+
+#[test]
+fn nothing_comes_without_reason() {
+    let nobodys = Told { token: 9, ..EVENT };
+    rejects(
+        look(&mut with_data(Mode::Edge), 4, &[EVENT, nobodys]),
+        "nobody's",
+    );
+    rejects(
+        look(&mut with_data(Mode::Edge), 4, &[EVENT, EVENT]),
+        "2 events of 1",
+    );
+    for (wrong, why) in [
+        (
+            Told {
+                writable: true,
+                ..EVENT
+            },
+            "not asked for",
+        ),
+        (
+            Told {
+                read_closed: true,
+                ..EVENT
+            },
+            "reading has not ended",
+        ),
+        (
+            Told {
+                write_closed: true,
+                ..EVENT
+            },
+            "writing has not ended",
+        ),
+        (
+            Told {
+                error: true,
+                ..EVENT
+            },
+            "nothing to fail",
+        ),
+        (
+            Told {
+                readable: false,
+                ..EVENT
+            },
+            "nothing at all",
+        ),
+    ] {
+        rejects(look(&mut with_data(Mode::Edge), 4, &[wrong]), why);
+    }
+    let mut model = with_data(Mode::Level);
+    read(&mut model, 10, Outcome::Moved(5), Level::default());
+    rejects(look(&mut model, 4, &[EVENT]), "nothing to read");
+    assert_eq!(model.deregister(0, 0), Verdict::Succeeds);
+    rejects(look(&mut model, 4, &[EVENT]), "nobody's");
+}
+
+#[test]
+fn a_one_shot_fires_once() {
+    let mut model = with_data(Mode::Oneshot);
+    look(&mut model, 4, &[EVENT]).unwrap();
+    rejects(look(&mut model, 4, &[EVENT]), "has fired");
+    model.reregister(0, 0, TOKEN, asked(Mode::Oneshot));
+    assert!(model.is_owed(0));
+}
+
+#[test]
+fn an_edge_is_not_repeated_without_end() {
+    let mut model = with_data(Mode::Edge);
+    let told = (0..10).map(|_| look(&mut model, 4, &[EVENT]));
+    rejects(told.collect(), "without end");
+}
+
+#[test]
+fn wakes_are_owed_one_by_one() {
+    let mut model = Model::new(Backend::EPOLL);
+    model.create(0, Kind::Pipe);
+    model.observe(&levels(Level::default()));
+    model.make_waker(0, TOKEN);
+    rejects(look(&mut model, 4, &[EVENT]), "nobody woke");
+    model.wake(0);
+    model.wake(0);
+    rejects(look(&mut model, 4, &[]), "not reported");
+    look(&mut model, 4, &[EVENT]).unwrap();
+    rejects(look(&mut model, 4, &[EVENT]), "nobody woke");
+}
+
+/// Whoever is served by every poll keeps nobody else out of a small `Events`.
+#[test]
+fn nobody_starves() {
+    let mut model = with_data(Mode::Level);
+    model.make_waker(0, 9);
+    model.wake(0);
+    let told = (0..20).map(|_| look(&mut model, 1, &[EVENT]));
+    rejects(told.collect(), "starves");
+}
+
+#[test]
+fn a_packet_is_owed_to_who_waits_for_it() {
+    let mut model = with_data_on(Backend::AFD, Mode::Edge);
+    look(&mut model, 4, &[]).unwrap();
+    assert!(model.is_owed(0));
+    let long = Backend::AFD.long_enough();
+    rejects(look_for(&mut model, long, 4, &[]), "not reported");
+    look_for(&mut model, long, 4, &[EVENT]).unwrap();
+    rejects(look(&mut model, 4, &[EVENT]), "was told before");
+    model.make_waker(0, 9);
+    model.wake(0);
+    rejects(look(&mut model, 4, &[]), "not reported");
+}
+
+#[test]
+fn a_packet_may_tell_what_is_no_more_once() {
+    for (backend, is_late) in [(Backend::AFD, true), (Backend::POLL, false)] {
+        let mut model = with_data_on(backend, Mode::Level);
+        read(&mut model, 10, Outcome::Moved(5), Level::default());
+        if is_late {
+            look(&mut model, 4, &[EVENT]).unwrap();
+        }
+        rejects(look(&mut model, 4, &[EVENT]), "nothing to read");
+    }
+}
+
+#[test]
+fn an_empty_poll_takes_its_time() {
+    let mut model = with_data(Mode::Edge);
+    read(&mut model, 10, Outcome::Moved(5), Level::default());
+    let after = levels(Level::default());
+    let mut polled = Polled {
+        capacity: 1,
+        timeout: Some(Duration::from_millis(2)),
+        elapsed: Duration::from_millis(1),
+        told: Vec::new(),
+    };
+    rejects(model.polled(0, &polled, &after), "came back empty");
+    polled.elapsed = Duration::from_millis(2);
+    model.polled(0, &polled, &after).unwrap();
+}

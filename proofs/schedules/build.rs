@@ -102,6 +102,43 @@ const FAULTS: &[Fault] = &[
         right: "let _ = self.interrupt(books);",
         wrong: "",
     },
+    // A report of data takes the end along that comes behind it.
+    Fault {
+        name: "disarm-by-direction",
+        file: "sys/edge.rs",
+        right: "self.armed &= !(news | met);",
+        wrong: "let end = Conditions::END.when(news.contains(Conditions::DATA));\n\
+                self.armed &= !(news | met | end);",
+    },
+    // Whatever fails has a hang-up told again, which no operation takes away.
+    Fault {
+        name: "hang-up-unmuted-by-error",
+        file: "sys/edge.rs",
+        right: "self.arm(Conditions::ERROR | Conditions::data_of(directions));",
+        wrong: "self.arm(Conditions::HANG_UP | Conditions::ERROR);\n\
+                self.arm(Conditions::data_of(directions));",
+    },
+    // An error that nobody was told of has data told again.
+    Fault {
+        name: "data-armed-by-any-failure",
+        file: "sys/edge.rs",
+        right: "if system.failure_takes_error && was_reported {",
+        wrong: "if system.failure_takes_error && (was_reported || true) {",
+    },
+    // What may have passed, and has not, is told again.
+    Fault {
+        name: "doubt-is-told",
+        file: "sys/edge.rs",
+        right: "news &= !self.doubted;",
+        wrong: "",
+    },
+    // A read short of an end that was told has it told once more, as data.
+    Fault {
+        name: "met-is-told",
+        file: "sys/edge.rs",
+        right: "news &= !met;",
+        wrong: "",
+    },
     // What changes while a thread waits has to wait for the next call.
     Fault {
         name: "change-put-off",
@@ -268,7 +305,6 @@ fn main() {
         ("waker", "waker.rs"),
     ];
     let sys_level = [
-        ("edge", "sys/edge.rs"),
         ("event", "sys/event.rs"),
         ("fmt_flags", "sys/fmt_flags.rs"),
         ("misuse", "sys/misuse.rs"),
@@ -277,6 +313,7 @@ fn main() {
     ];
     write_modules("modules.rs", &crate_level, module);
     write_modules("sys_modules.rs", &sys_level, module);
+    write_edge(&files.join("sys"));
     // Of selectors on descriptors, and of Windows'.
     let unix = [
         ("edge_waker", "sys/edge_waker.rs"),
@@ -302,6 +339,18 @@ fn spoil(library: &Path, fault: &Fault) -> PathBuf {
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace(fault.right, fault.wrong)).unwrap();
     copied
+}
+
+/// A file that declares the emulator of edges, with its own tests: they stand in a
+/// directory of their own, which is found from inside a module only.
+fn write_edge(sys: &Path) {
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap()).join("edge.rs");
+    let sys = sys.to_str().unwrap();
+    let text = format!(
+        "#[path = {sys:?}]\nmod with_tests {{\n    use super::seam;\n    pub(crate) mod edge;\n}}\n\
+         pub(crate) use with_tests::edge;\n"
+    );
+    fs::write(out, text).unwrap();
 }
 
 /// A file that declares `modules`.

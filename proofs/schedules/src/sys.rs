@@ -1,6 +1,7 @@
 //! In the place of the library's table: the real files, over a modelled system.
 
 include!(concat!(env!("OUT_DIR"), "/sys_modules.rs"));
+include!(concat!(env!("OUT_DIR"), "/edge.rs"));
 
 pub use event::Event;
 

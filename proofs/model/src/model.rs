@@ -13,23 +13,32 @@
 //!
 //! # The rules
 //!
-//! A source is *ready* in a direction while its level says so. It is *armed* there when
+//! In each direction four conditions hold or do not: the source is *ready*, it is at the *end*
+//! (reading only), it has *hung up*, it has an *error*; the level says which. Each is *armed* by
+//! itself:
 //!
-//! * it is registered or reregistered;
-//! * edge: an operation in that direction answered `WouldBlock`; or was short, on a stream;
-//!   or failed, which takes an error off the source. If it is ready all the same, as when
-//!   the end stands behind the data, that was told before: whether it is armed is open, and
-//!   it may report, but need not;
+//! * all are when the source is registered or reregistered, or an attempt to connect begins;
+//! * edge, readiness: when an operation in that direction answered `WouldBlock`; or was short,
+//!   on a stream. If it is ready all the same, data may have come meanwhile or have been told
+//!   before: whether it is armed is open, and it may report, but need not. If it is ready because
+//!   of an end or a hang-up that was told, it is not armed;
+//! * edge, the others: when they begin anew after they have passed. The operation that takes an
+//!   error off the source arms the error, and readiness in its direction. Who was told of an
+//!   error may take any failure for it: then it is open;
 //! * level: always.
 //!
-//! It is *owed* an event in a direction that was asked for, while it is armed and ready
-//! there. The next poll pays, except for what finds no room in `Events`; then a number of
+//! Reports disarm exactly what they tell, so that an end or a hang-up behind data that were told
+//! is owed, whatever was read. They come with the directions in which trying is how one learns of
+//! them, told or not.
+//!
+//! An event is *owed* of what is armed and true in a direction that was asked for. The next poll pays, except for what finds no room in `Events`; then a number of
 //! events that grows with the number of sources at most comes before. Paying disarms an edge;
 //! a one-shot source is silenced by it until it is reregistered.
 //!
-//! It may report a direction although not armed there, as events are hints; but only while
-//! it is ready, not without end while nothing happens to it, and not if it has fired as a
-//! one-shot.
+//! It may report what is not armed, as events are hints; but only while it is true, not without
+//! end while nothing happens to it, not if it has fired as a one-shot, and not at all where
+//! edges are made by the library ([`Backend::tells_only_news`]). There a hang-up or an error that
+//! was told and is still there excuses it from all else.
 //!
 //! On a completion port ([`Backend::by_packets`]) the system answers when it comes to it. A poll
 //! that found something, or did not wait, leaves debts to a later one, while one that waits for
@@ -92,11 +101,13 @@ impl Model {
                 level: Level::default(),
                 was: Level::default(),
                 unread: VecDeque::new(),
-                is_exact: true,
+                // Of a socket without a connection any operation fails.
+                is_exact: kind != Kind::Unconnected,
                 had_bulk: false,
                 has_shut: [false; 2],
                 peer_has_shut: [false; 2],
                 peer_is_gone: false,
+                lost_error: false,
                 is_refused: false,
                 registration: None,
             });
@@ -114,6 +125,15 @@ impl Model {
 
     pub fn unread(&self, end: End) -> usize {
         self.sources[end].as_ref().map_or(0, |it| it.unread.len())
+    }
+
+    /// How much the next read can take.
+    pub fn first_unread(&self, end: End) -> usize {
+        let source = self.sources[end].as_ref();
+        source
+            .and_then(|it| it.unread.front())
+            .copied()
+            .unwrap_or(0)
     }
 
     /// The source is closed, and its registration ends with it.
@@ -137,14 +157,19 @@ impl Model {
             return;
         };
         source.is_exact &= !directions[Read as usize];
-        let kind = source.kind;
-        for direction in DIRECTIONS {
-            let at = direction as usize;
-            source.has_shut[at] |= directions[at];
-            let is_ready = after[end].is_some_and(|level| level.is_ready(direction));
-            if let Some(registration) = &mut source.registration {
-                registration.watches[at].is_unannounced |=
-                    is_ready && !source.level.is_ready(direction);
+        let (kind, before) = (source.kind, source.level);
+        for (shut, new) in source.has_shut.iter_mut().zip(directions) {
+            *shut |= new;
+        }
+        let after = after[end].unwrap_or_default();
+        let is_silent = !self.backend.tells_own_shutdowns;
+        for (direction, watch) in source.watches().filter(|_| is_silent) {
+            for condition in CONDITIONS {
+                let has_begun = after.shows(direction, condition);
+                if has_begun && !before.shows(direction, condition) {
+                    let armed = &mut watch.armed[condition as usize];
+                    *armed = Sure::Maybe.min(*armed);
+                }
             }
         }
         if let Some(peer) = &mut self.sources[peer_of(end)] {
@@ -166,9 +191,7 @@ impl Model {
             let level = level.unwrap_or_default();
             let before = std::mem::replace(&mut source.level, level);
             source.was = source.was.or(level);
-            for (direction, watch) in source.watches() {
-                watch.is_unannounced &= level.is_ready(direction);
-            }
+            source.begin(&self.backend, before);
             if before != level {
                 self.stir(end);
             }
@@ -254,7 +277,7 @@ impl Model {
             Outcome::Moved(len) if len > wanted => return Err("wrote more than all".into()),
             _ => {}
         }
-        source.operated(Write, wanted, outcome);
+        source.operated(&self.backend, &[Write], wanted, outcome);
         Ok(())
     }
 
@@ -289,19 +312,37 @@ impl Model {
         // A peek is as short as the buffer is full: no sign of anything.
         let is_sign = !is_peek || !matches!(outcome, Outcome::Moved(_));
         if let Some(source) = self.sources[end].as_mut().filter(|_| is_sign) {
-            source.operated(Read, wanted, outcome);
+            source.operated(&self.backend, &[Read], wanted, outcome);
         }
     }
 
-    /// An error was taken off the source, which may live on; or the program says that
-    /// an operation of its own would have blocked.
-    pub fn tried_both(&mut self, end: End) {
+    /// An operation of the program's own, or one that is of no direction, has ended:
+    /// taking the error counts as failing.
+    pub fn tried_both(&mut self, end: End, outcome: Outcome) {
         self.stir(end);
         if let Some(source) = &mut self.sources[end] {
-            for direction in DIRECTIONS {
-                source.operated(direction, 0, Outcome::Failed);
+            source.operated(&self.backend, &DIRECTIONS, 0, outcome);
+        }
+    }
+
+    /// The socket before was connected, and from now on is one of a pair. An attempt that is
+    /// under way starts everything afresh.
+    pub fn dialed(&mut self, pair: usize) {
+        self.stir(2 * pair);
+        for source in self.sources[2 * pair..][..2].iter_mut().flatten() {
+            source.kind = Kind::Tcp;
+            source.is_exact = true;
+            if let Some(it) = &mut source.registration {
+                if it.asked.mode == Mode::Edge {
+                    *it = Registration::new(it.poll, it.token, it.asked);
+                }
             }
         }
+    }
+
+    /// Whether a listener takes no more connections.
+    pub fn is_shut(&self, listener: End) -> bool {
+        (self.sources[listener].as_ref()).is_some_and(|it| it.has_shut[Read as usize])
     }
 
     /// A client connects to the listener.
@@ -329,6 +370,9 @@ impl Model {
             }
             Some(_) => return Verdict::Undefined,
         }
+        if backend.refuses(source, end, asked) {
+            return Verdict::BrokenPipe;
+        }
         source.registration = Some(Registration::new(poll, token, asked));
         source.was = source.level;
         self.stir(end);
@@ -345,6 +389,13 @@ impl Model {
             _ if !backend.knows_registrations => return Verdict::Undefined,
             Some(_) if cfg!(debug_assertions) => return Verdict::AlreadyExists,
             _ => return Verdict::NotFound,
+        }
+        if backend.refuses(source, end, asked) {
+            // What is left of the former one is not promised.
+            for (_, watch) in source.watches() {
+                watch.armed = [Sure::Maybe; 4];
+            }
+            return Verdict::BrokenPipe;
         }
         source.registration = Some(Registration::new(poll, token, asked));
         self.stir(end);
@@ -389,4 +440,19 @@ impl Model {
 
 pub fn name_of(end: End) -> String {
     format!("{}{}", end / 2, ["a", "b"][end % 2])
+}
+
+impl Backend {
+    /// Whether the filter that `asked` needs cannot be added; one that is there stays.
+    fn refuses(&self, source: &Source, end: End, asked: Asked) -> bool {
+        let is_such = |it: Asked| it.write && it.mode == Mode::Level;
+        let is_there = source
+            .registration
+            .as_ref()
+            .is_some_and(|it| is_such(it.asked));
+        self.refuses_level_without_reader
+            && (source.kind.is_sender(end) && source.peer_is_gone)
+            && is_such(asked)
+            && !is_there
+    }
 }

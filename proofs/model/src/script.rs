@@ -69,7 +69,7 @@ pub enum Op {
         read: bool,
         write: bool,
     },
-    /// To a listener: connects.
+    /// To a listener, or to who accepts an unconnected socket: connects.
     Write {
         end: End,
         len: usize,
@@ -82,6 +82,10 @@ pub enum Op {
     Read {
         end: End,
         len: usize,
+    },
+    /// Reads just what has come.
+    ReadAll {
+        end: End,
     },
     /// Reads until it would block.
     Drain {
@@ -227,6 +231,7 @@ fn transfer() -> impl Strategy<Value = Op> {
         10 => (end(), len()).prop_map(|(end, len)| Op::Write { end, len }),
         3 => end().prop_map(|end| Op::Fill { end }),
         6 => (end(), len()).prop_map(|(end, len)| Op::Read { end, len }),
+        3 => end().prop_map(|end| Op::ReadAll { end }),
         10 => end().prop_map(|end| Op::Drain { end }),
         2 => (end(), len()).prop_map(|(end, len)| Op::Peek { end, len }),
         2 => (end(), any::<bool>(), any::<bool>()).prop_map(|(end, read, write)| {
@@ -344,6 +349,7 @@ impl fmt::Display for Op {
             Write { end, len } => write!(f, "{}: write {len}", name_of(end)),
             Fill { end } => write!(f, "{}: write until it would block", name_of(end)),
             Read { end, len } => write!(f, "{}: read {len}", name_of(end)),
+            ReadAll { end } => write!(f, "{}: read just what has come", name_of(end)),
             Drain { end } => write!(f, "{}: read until it would block", name_of(end)),
             Peek { end, len } => write!(f, "{}: peek {len}", name_of(end)),
             TakeError { end } => write!(f, "{}: take the error", name_of(end)),

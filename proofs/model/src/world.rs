@@ -5,6 +5,7 @@ use std::net::{Shutdown, SocketAddr};
 
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UdpSocket};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::model::{Kind, Levels, ENDS};
 
@@ -27,6 +28,8 @@ pub enum Object {
     Listener(TcpListener),
     /// All who connect to a listener.
     Clients(SocketAddr, Vec<std::net::TcpStream>),
+    /// What accepts the connection of an unconnected socket.
+    Server(std::net::TcpListener),
     /// What not every system has.
     Local(Local),
 }
@@ -42,10 +45,42 @@ fn tcp_pair() -> io::Result<[Object; 2]> {
     let (other, _) = listener.accept()?;
     system::wait_writable(handle_of(&one))?;
     for stream in [&one, &other] {
-        system::shrink_buffers(handle_of(stream));
-        stream.set_nodelay(true)?;
+        prepare(stream)?;
     }
     Ok([one, other].map(Object::Tcp))
+}
+
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    system::shrink_buffers(handle_of(stream));
+    stream.set_nodelay(true)
+}
+
+fn unconnected_pair() -> io::Result<[Object; 2]> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    Ok([
+        Object::Tcp(TcpStream::from_std(socket.into())),
+        Object::Server(std::net::TcpListener::bind(any_port())?),
+    ])
+}
+
+/// Connects `stream` to `server`, and returns the other end of the connection.
+pub fn dial(stream: &Object, server: &Object) -> io::Result<Object> {
+    let (Object::Tcp(stream), Object::Server(server)) = (stream, server) else {
+        return unsupported();
+    };
+    let address = server.local_addr()?.into();
+    match stream.try_io(|| SockRef::from(stream).connect(&address)) {
+        Err(error) if !system::is_connecting(&error) => return Err(error),
+        _ => system::wait_writable(handle_of(stream))?,
+    }
+    let (accepted, _) = server.accept()?;
+    accepted.set_nonblocking(true)?;
+    let accepted = TcpStream::from_std(accepted);
+    for stream in [stream, &accepted] {
+        prepare(stream)?;
+    }
+    Ok(Object::Tcp(accepted))
 }
 
 pub fn pair(kind: Kind) -> io::Result<[Object; 2]> {
@@ -68,6 +103,7 @@ pub fn pair(kind: Kind) -> io::Result<[Object; 2]> {
                 Object::Clients(address, Vec::new()),
             ]
         }
+        Kind::Unconnected => unconnected_pair()?,
         Kind::UnixStream | Kind::UnixDatagram | Kind::Pipe => {
             system::local_pair(kind)?.map(Object::Local)
         }
@@ -97,7 +133,7 @@ impl Object {
             Object::Udp(it) => it,
             Object::Listener(it) => it,
             Object::Local(it) => it.source(),
-            Object::Clients(..) => return None,
+            Object::Clients(..) | Object::Server(_) => return None,
         })
     }
 
@@ -107,7 +143,7 @@ impl Object {
             Object::Udp(it) => handle_of(it),
             Object::Listener(it) => handle_of(it),
             Object::Local(it) => it.handle(),
-            Object::Clients(..) => return None,
+            Object::Clients(..) | Object::Server(_) => return None,
         })
     }
 
@@ -118,7 +154,7 @@ impl Object {
             Object::Udp(it) => it.recv(buf),
             Object::Listener(it) => it.accept().map(|_| 1),
             Object::Local(it) => it.read(buf),
-            Object::Clients(..) => unsupported(),
+            Object::Clients(..) | Object::Server(_) => unsupported(),
         }
     }
 
@@ -142,6 +178,7 @@ impl Object {
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         match self {
             Object::Tcp(it) => it.shutdown(how),
+            Object::Listener(it) => SockRef::from(it).shutdown(how),
             Object::Local(it) => it.shutdown(how),
             _ => unsupported(),
         }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use super::source::Source;
+use super::terms::{Condition, Direction};
+
 /// In what the backends differ, and are allowed to.
 #[derive(Copy, Clone, Debug)]
 pub struct Backend {
@@ -19,6 +22,18 @@ pub struct Backend {
     pub knows_registrations: bool,
     /// The same for a registration with another poll.
     pub knows_other_polls: bool,
+    /// A TCP socket that is neither connected nor listens counts as hung up.
+    pub tells_of_unused: bool,
+    /// The source's own shutdown is told.
+    pub tells_own_shutdowns: bool,
+    /// An operation that fails has taken the pending error off the source.
+    pub failure_takes_error: bool,
+    /// `WouldBlock` is taken for a sign that a hang-up or an error has passed, as there is no
+    /// look that would show it. Only what a program makes up comes to that.
+    pub would_block_denies_failure: bool,
+    /// A pipe that nobody reads any more cannot be registered as level-triggered. Otherwise
+    /// something stands in for its filter, which tells once, and outlives the descriptor.
+    pub refuses_level_without_reader: bool,
     /// Readiness comes in packets: some time after it is there, and it may be gone by then.
     pub by_packets: bool,
     /// The end of a stream is not to be seen before all data were read.
@@ -40,6 +55,11 @@ impl Backend {
         error_is_exact: true,
         knows_registrations: true,
         knows_other_polls: cfg!(debug_assertions),
+        tells_of_unused: true,
+        tells_own_shutdowns: true,
+        failure_takes_error: true,
+        would_block_denies_failure: false,
+        refuses_level_without_reader: false,
         by_packets: false,
         end_is_behind_data: false,
         refusal_is_the_end: false,
@@ -55,6 +75,7 @@ impl Backend {
 
     pub const KQUEUE: Backend = Backend {
         one_event_per_direction: true,
+        tells_of_unused: false,
         oneshot_silences_both: false,
         failure_is_readiness: true,
         error_is_exact: false,
@@ -64,12 +85,33 @@ impl Backend {
 
     /// Its edges are those of poll(2).
     pub const AFD: Backend = Backend {
+        tells_own_shutdowns: false,
+        failure_takes_error: false,
+        would_block_denies_failure: true,
         by_packets: true,
         end_is_behind_data: true,
         refusal_is_the_end: true,
         bulk_dies_with_its_sender: true,
         ..Backend::POLL
     };
+
+    /// Whether the condition is told as such, and not only by the others.
+    pub(super) fn promises(
+        &self,
+        direction: Direction,
+        condition: Condition,
+        source: &Source,
+    ) -> bool {
+        match condition {
+            Condition::Ready | Condition::End => true,
+            // An event of one direction has one flag for its ends, whichever they are.
+            Condition::HangUp if self.one_event_per_direction => {
+                direction == Direction::Write && !source.has_shut[Direction::Write as usize]
+            }
+            Condition::HangUp => true,
+            Condition::Error => self.error_is_exact,
+        }
+    }
 
     /// A poll that waits so long, and comes back empty, has nothing to tell.
     pub fn long_enough(&self) -> Duration {

@@ -75,9 +75,14 @@ impl Model {
         }
         for (reporter, how) in news {
             self.learn(poll, reporter, how, told.len(), self.patience(poll))?;
-            if let (Reporter::Source(end, _), true) = (reporter, how.contains(&Sure::Yes)) {
+            if let (Reporter::Source(end, _), true) =
+                (reporter, how.iter().any(|it| it[0] == Sure::Yes))
+            {
+                let source = self.sources[end].as_mut().unwrap();
                 // What it tells next, it sees from now on.
-                self.sources[end].as_mut().unwrap().was = Level::default();
+                source.was = Level::default();
+                // What it told may have begun during the poll, and does not begin again.
+                source.level = source.level.or(after[end].unwrap_or_default());
             }
         }
         self.observe(after);
@@ -148,16 +153,55 @@ impl Model {
         (source, source.registration.as_ref().unwrap())
     }
 
-    /// Whether `reporter` has to tell of the direction, with what was observed last.
-    fn is_due_in(&self, end: End, directions: Directions, direction: Direction) -> bool {
+    /// Whether `reporter` has to tell of the condition, with what was observed last.
+    fn is_due_of(
+        &self,
+        end: End,
+        directions: Directions,
+        direction: Direction,
+        condition: Condition,
+    ) -> bool {
         let (source, registration) = self.registered(end);
         let watch = &registration.watches[direction as usize];
         directions[direction as usize]
             && source.kind.directions(end)[direction as usize]
-            && watch.armed == Sure::Yes
-            && source.level.is_ready(direction)
-            && !watch.is_unannounced
+            && watch.armed(condition) == Sure::Yes
+            && source.level.shows(direction, condition)
+            && self.backend.promises(direction, condition, source)
             && !source.is_refused
+            && (source.is_in_use() || self.backend.tells_of_unused)
+            && !self.is_muted(end)
+    }
+
+    /// Whether a hang-up or an error is told and still there, behind which a system that reports
+    /// it again and again is asked nothing.
+    fn is_muted(&self, end: End) -> bool {
+        let (source, registration) = self.registered(end);
+        let may_be_told = |condition| {
+            DIRECTIONS.into_iter().any(|direction| {
+                registration.asked.has(direction)
+                    && source.level.shows(direction, condition)
+                    && registration.watches[direction as usize].armed(condition) != Sure::Yes
+            })
+        };
+        self.backend.tells_only_news
+            && registration.asked.mode == Mode::Edge
+            && (may_be_told(Condition::HangUp)
+                || !self.backend.by_packets && may_be_told(Condition::Error))
+    }
+
+    /// The conditions that `reporter` has to tell of in a direction.
+    fn due_in(
+        &self,
+        end: End,
+        directions: Directions,
+        direction: Direction,
+    ) -> impl Iterator<Item = Condition> + '_ {
+        (CONDITIONS.into_iter()).filter(move |&it| self.is_due_of(end, directions, direction, it))
+    }
+
+    fn is_due_in(&self, end: End, directions: Directions, direction: Direction) -> bool {
+        self.due_in(end, directions, direction).next().is_some()
     }
 
     fn is_due(&self, reporter: Reporter, poll: usize) -> bool {
@@ -176,9 +220,10 @@ impl Model {
         let Reporter::Source(end, directions) = reporter else {
             return true;
         };
-        DIRECTIONS
-            .into_iter()
-            .all(|direction| event.tells(direction) || !self.is_due_in(end, directions, direction))
+        DIRECTIONS.into_iter().all(|direction| {
+            self.due_in(end, directions, direction)
+                .all(|condition| event.tells_of(direction, condition))
+        })
     }
 
     /// Why `reporter` cannot have reported the event; `None` if it can.
@@ -247,7 +292,7 @@ impl Model {
             ),
         ];
         let found = objections.into_iter().find(|it| it.0).map(|it| it.1);
-        found.or_else(|| self.objection_of_mode(end, directions, event))
+        found.or_else(|| self.objection_of_mode(end, directions, event, level))
     }
 
     fn objection_of_mode(
@@ -255,11 +300,12 @@ impl Model {
         end: End,
         directions: Directions,
         event: Told,
+        level: Level,
     ) -> Option<&'static str> {
         let (_, registration) = self.registered(end);
-        let is_mute = |direction: Direction| {
-            directions[direction as usize]
-                && registration.watches[direction as usize].armed == Sure::No
+        let is_mute = |direction: Direction, condition| {
+            let watch = &registration.watches[direction as usize];
+            directions[direction as usize] && watch.armed(condition) == Sure::No
         };
         if self.backend.one_event_per_direction {
             let wrong = match directions {
@@ -271,12 +317,42 @@ impl Model {
             }
         }
         match registration.asked.mode {
-            Mode::Edge if self.backend.tells_only_news => (event.readable && is_mute(Read)
-                || event.writable && is_mute(Write))
-            .then_some("that was told before, and nothing was tried"),
+            Mode::Edge if self.backend.tells_only_news => {
+                let is_old = |condition| {
+                    DIRECTIONS.into_iter().all(|it| {
+                        !directions[it as usize]
+                            || !level.shows(it, condition)
+                            || is_mute(it, condition)
+                    })
+                };
+                // Whoever is told of an end or an error is to try, told of data or not.
+                let fails = event.write_closed || event.error;
+                let ends = event.read_closed || fails;
+                [
+                    (
+                        event.readable && !ends && is_mute(Read, Condition::Ready)
+                            || event.writable && !fails && is_mute(Write, Condition::Ready),
+                        "that was told before, and nothing was tried",
+                    ),
+                    (
+                        event.read_closed && LASTING.into_iter().all(is_old),
+                        "the end was told before",
+                    ),
+                    (
+                        event.write_closed && is_old(Condition::HangUp) && is_old(Condition::Error),
+                        "the hang-up was told before",
+                    ),
+                    (
+                        event.error && is_old(Condition::Error),
+                        "the error was told before",
+                    ),
+                ]
+                .into_iter()
+                .find_map(|(is_wrong, why)| is_wrong.then_some(why))
+            }
             Mode::Oneshot => DIRECTIONS
                 .into_iter()
-                .any(|it| event.tells(it) && is_mute(it))
+                .any(|it| event.tells(it) && is_mute(it, Condition::Ready))
                 .then_some("it was a one-shot, which has fired"),
             _ => None,
         }
@@ -340,14 +416,15 @@ impl Model {
         match reporter {
             Reporter::Waker => format!("the waker of poll {poll}"),
             Reporter::Source(end, directions) => {
-                let due = DIRECTIONS.map(|it| self.is_due_in(end, directions, it));
+                let due = DIRECTIONS
+                    .map(|it| self.due_in(end, directions, it).collect::<Vec<Condition>>());
                 let level = self.registered(end).0.level;
                 format!("source {}, owed {due:?}, {level:?}", name_of(end))
             }
         }
     }
 
-    /// Which directions `reporter` has told of, if it was among those who did.
+    /// Of which conditions of each direction `reporter` has told, if it was among those who did.
     fn how_told(
         &self,
         poll: usize,
@@ -356,7 +433,7 @@ impl Model {
         group: &[Reporter],
         excuse: Excuse,
         after: &Levels,
-    ) -> [Sure; 2] {
+    ) -> [[Sure; 4]; 2] {
         let able = |it: Reporter| {
             (events.iter())
                 .copied()
@@ -371,12 +448,14 @@ impl Model {
         let rivals = group.iter().filter(|&&it| !able(it).is_empty()).count();
         let is_sure = is_due || rivals == events.len();
         DIRECTIONS.map(|direction| {
-            let says = |event: &Told| event.tells(direction);
-            match () {
-                () if !own.iter().any(says) => Sure::No,
-                () if is_sure && own.iter().all(says) => Sure::Yes,
-                () => Sure::Maybe,
-            }
+            CONDITIONS.map(|condition| {
+                let says = |event: &Told| event.tells_of(direction, condition);
+                match () {
+                    () if !own.iter().any(says) => Sure::No,
+                    () if is_sure && own.iter().all(says) => Sure::Yes,
+                    () => Sure::Maybe,
+                }
+            })
         })
     }
 
@@ -385,7 +464,7 @@ impl Model {
         &mut self,
         poll: usize,
         reporter: Reporter,
-        how: [Sure; 2],
+        how: [[Sure; 4]; 2],
         len: usize,
         patience: usize,
     ) -> Result<(), Wrong> {
@@ -393,16 +472,11 @@ impl Model {
         let starving = match reporter {
             Reporter::Waker => {
                 let waker = self.wakers[poll].as_mut().unwrap();
-                match how[0] {
+                match how[0][0] {
                     Sure::No if waker.pending == Sure::Yes => waker.overtaken += len,
                     Sure::No => {}
                     how => {
-                        let most = if how == Sure::Yes {
-                            Sure::No
-                        } else {
-                            Sure::Maybe
-                        };
-                        waker.pending = waker.pending.min(most);
+                        waker.pending = how.leaves().min(waker.pending);
                         waker.overtaken = 0;
                     }
                 }
@@ -414,13 +488,18 @@ impl Model {
                 let most = if source.kind == Kind::Tcp { 8 } else { 3 };
                 let registration = source.registration.as_mut().unwrap();
                 let mode = registration.asked.mode;
-                let any = how[0].max(how[1]);
+                let any = [how[0][0].max(how[1][0]); 4];
                 let mut starving = false;
                 for at in (0..2).filter(|&at| directions[at]) {
                     let watch = &mut registration.watches[at];
-                    let silences = mode == Mode::Oneshot && backend.oneshot_silences_both;
-                    watch.told(if silences { any } else { how[at] }, mode);
-                    if how[at] == Sure::No {
+                    // One shot tells of all.
+                    let told = match mode {
+                        Mode::Oneshot if backend.oneshot_silences_both => any,
+                        Mode::Oneshot => [how[at][0]; 4],
+                        _ => how[at],
+                    };
+                    watch.told(told, mode);
+                    if how[at][0] == Sure::No {
                         watch.overtaken = if due[at] { watch.overtaken + len } else { 0 };
                     }
                     if watch.repeated > most {

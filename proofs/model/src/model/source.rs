@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::terms::*;
-use super::Wrong;
+use super::{Backend, Wrong};
 use Direction::{Read, Write};
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,6 +11,17 @@ pub(super) enum Sure {
     No,
     Maybe,
     Yes,
+}
+
+impl Sure {
+    /// How certain something still is to come, when it came as certainly as that.
+    pub(super) fn leaves(self) -> Sure {
+        match self {
+            Sure::No => Sure::Yes,
+            Sure::Maybe => Sure::Maybe,
+            Sure::Yes => Sure::No,
+        }
+    }
 }
 
 pub(super) struct Source {
@@ -31,6 +42,8 @@ pub(super) struct Source {
     /// Which directions the peer has shut, all of them if it is gone.
     pub(super) peer_has_shut: Directions,
     pub(super) peer_is_gone: bool,
+    /// Whether an error is not there any more that was, since an operation was told of.
+    pub(super) lost_error: bool,
     /// Whether [`Backend::refusal_is_the_end`] may have come true of it.
     pub(super) is_refused: bool,
     pub(super) registration: Option<Registration>,
@@ -46,9 +59,8 @@ pub(super) struct Registration {
 /// One direction of a registration.
 #[derive(Copy, Clone)]
 pub(super) struct Watch {
-    pub(super) armed: Sure,
-    /// Ready by the source's own shutdown, of which no event is promised.
-    pub(super) is_unannounced: bool,
+    /// Which conditions are still to be told, by their numbers.
+    pub(super) armed: [Sure; 4],
     /// How many events came before one that was owed.
     pub(super) overtaken: usize,
     /// How often it was told since anything happened to the pair.
@@ -56,26 +68,34 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) const NEW: Watch = Watch {
-        armed: Sure::Yes,
-        is_unannounced: false,
-        overtaken: 0,
-        repeated: 0,
-    };
-
-    pub(super) fn told(&mut self, how: Sure, mode: Mode) {
-        if how == Sure::No {
-            return;
+    fn new(armed: Sure) -> Watch {
+        Watch {
+            armed: [armed; 4],
+            overtaken: 0,
+            repeated: 0,
         }
-        self.overtaken = 0;
-        self.repeated += usize::from(how == Sure::Yes && mode == Mode::Edge);
+    }
+
+    pub(super) fn armed(&self, condition: Condition) -> Sure {
+        self.armed[condition as usize]
+    }
+
+    pub(super) fn arm(&mut self, condition: Condition, how: Sure) {
+        let armed = &mut self.armed[condition as usize];
+        *armed = how.max(*armed);
+    }
+
+    /// It was told: of which conditions, and how certainly.
+    pub(super) fn told(&mut self, how: [Sure; 4], mode: Mode) {
+        let ready = how[Condition::Ready as usize];
+        if ready != Sure::No {
+            self.overtaken = 0;
+        }
+        self.repeated += usize::from(ready == Sure::Yes && mode == Mode::Edge);
         if mode != Mode::Level {
-            let most = if how == Sure::Yes {
-                Sure::No
-            } else {
-                Sure::Maybe
-            };
-            self.armed = self.armed.min(most);
+            for (armed, how) in self.armed.iter_mut().zip(how) {
+                *armed = how.leaves().min(*armed);
+            }
         }
     }
 }
@@ -88,13 +108,12 @@ pub(super) struct Waker {
 
 impl Registration {
     pub(super) fn new(poll: usize, token: usize, asked: Asked) -> Registration {
-        let watches = DIRECTIONS.map(|direction| Watch {
-            armed: if asked.has(direction) {
+        let watches = DIRECTIONS.map(|direction| {
+            Watch::new(if asked.has(direction) {
                 Sure::Yes
             } else {
                 Sure::No
-            },
-            ..Watch::NEW
+            })
         });
         Registration {
             poll,
@@ -111,23 +130,99 @@ impl Source {
         DIRECTIONS.into_iter().zip(watches.into_iter().flatten())
     }
 
-    /// An operation has ended, and may arm its direction.
-    pub(super) fn operated(&mut self, direction: Direction, wanted: usize, outcome: Outcome) {
-        let is_ready = self.level.is_ready(direction);
-        if let Outcome::Moved(len) = outcome {
-            let is_short = 0 < len && len < wanted;
-            if !is_short || !self.kind.is_stream() {
-                return;
+    /// The watches of edges that were asked for.
+    fn edges(&mut self) -> impl Iterator<Item = (Direction, &mut Watch)> {
+        let asked = self.registration.as_ref().map(|it| it.asked);
+        let is_edge = move |direction| {
+            asked.is_some_and(|it: Asked| it.mode == Mode::Edge && it.has(direction))
+        };
+        self.watches().filter(move |it| is_edge(it.0))
+    }
+
+    /// The level was another one: what has begun is to be told.
+    pub(super) fn begin(&mut self, backend: &Backend, before: Level) {
+        let level = self.level;
+        self.lost_error |= before.error && !level.error;
+        // Without an operation that shows it, a condition passes unseen where edges are made
+        // of looks.
+        let how = if backend.tells_only_news {
+            Sure::Maybe
+        } else {
+            Sure::Yes
+        };
+        for (direction, watch) in self.edges() {
+            for condition in LASTING {
+                let has_begun = level.shows(direction, condition);
+                if has_begun && !before.shows(direction, condition) {
+                    watch.arm(condition, how);
+                }
             }
         }
-        // What is ready all the same was told before: the end behind the data, say, or of a
-        // datagram socket that was shut down, of which reading says `WouldBlock`.
-        let armed = if is_ready { Sure::Maybe } else { Sure::Yes };
-        if let Some(registration) = &mut self.registration {
-            let asked = registration.asked;
-            if asked.mode == Mode::Edge && asked.has(direction) {
-                let watch = &mut registration.watches[direction as usize];
-                watch.armed = watch.armed.max(armed);
+    }
+
+    /// An operation in `directions` has ended, and may arm something.
+    pub(super) fn operated(
+        &mut self,
+        backend: &Backend,
+        directions: &[Direction],
+        wanted: usize,
+        outcome: Outcome,
+    ) {
+        let lost_error = std::mem::take(&mut self.lost_error);
+        let is_short = match outcome {
+            Outcome::Moved(len) => 0 < len && len < wanted && self.kind.is_stream(),
+            Outcome::WouldBlock => true,
+            Outcome::Cut | Outcome::Failed => false,
+        };
+        if is_short {
+            self.used_up(directions);
+        }
+        if outcome == Outcome::WouldBlock && backend.would_block_denies_failure {
+            for (_, watch) in self.edges() {
+                watch.arm(Condition::HangUp, Sure::Maybe);
+                watch.arm(Condition::Error, Sure::Maybe);
+            }
+        }
+        if outcome == Outcome::Failed && backend.failure_takes_error {
+            self.failed(directions, lost_error);
+        }
+    }
+
+    /// The directions have nothing more; but the end that was told before is still there, and
+    /// is no news. Other conditions may have come already when the operation ended.
+    fn used_up(&mut self, directions: &[Direction]) {
+        let level = self.level;
+        for (direction, watch) in self.edges().filter(|it| directions.contains(&it.0)) {
+            let is_told =
+                |condition| level.shows(direction, condition) && watch.armed(condition) == Sure::No;
+            let how = match () {
+                () if is_told(Condition::End) || is_told(Condition::HangUp) => Sure::No,
+                () if level.is_ready(direction) => Sure::Maybe,
+                () => Sure::Yes,
+            };
+            watch.arm(Condition::Ready, how);
+        }
+    }
+
+    /// An operation failed; `lost_error` if that took the pending error. Its user, who was
+    /// told of one, may take any failure for it.
+    fn failed(&mut self, directions: &[Direction], lost_error: bool) {
+        let level = self.level;
+        for (direction, watch) in self.edges() {
+            let was_armed = watch.armed(Condition::Error);
+            if was_armed == Sure::Yes {
+                continue;
+            }
+            watch.arm(
+                Condition::Error,
+                if lost_error { Sure::Yes } else { Sure::Maybe },
+            );
+            if directions.contains(&direction) {
+                let is_sure = lost_error && was_armed == Sure::No && !level.is_ready(direction);
+                watch.arm(
+                    Condition::Ready,
+                    if is_sure { Sure::Yes } else { Sure::Maybe },
+                );
             }
         }
     }
@@ -150,11 +245,20 @@ impl Source {
         Err(format!("{outcome:?} of {wanted}, with {unread} unread"))
     }
 
+    /// Whether it is another thing than a TCP socket that is neither connected nor listens.
+    pub(super) fn is_in_use(&self) -> bool {
+        match self.kind {
+            Kind::Listener => !self.has_shut[Read as usize],
+            kind => kind != Kind::Unconnected,
+        }
+    }
+
     /// Whether no more is to come than what is unread.
     pub(super) fn has_ended(&self) -> bool {
         let is_connected = self.kind.is_stream();
         is_connected && (self.peer_is_gone || self.peer_has_shut[Write as usize])
             || self.has_shut[Read as usize]
+            || self.kind == Kind::Unconnected
     }
 
     /// Whether an event may say that reading has ended.
@@ -171,6 +275,8 @@ impl Source {
             || self.has_shut[Write as usize]
             || self.kind == Kind::Tcp && self.can_fail()
             || self.kind == Kind::UnixDatagram && self.peer_is_gone
+            || self.kind == Kind::Listener && self.has_shut[Read as usize]
+            || self.kind == Kind::Unconnected
     }
 
     /// Of datagram sockets an error may look like the end of writing.
@@ -183,6 +289,7 @@ impl Source {
         match self.kind {
             Kind::Listener => false,
             Kind::Tcp => self.peer_is_gone || may_be_reset,
+            Kind::Unconnected => true,
             _ => self.peer_is_gone,
         }
     }

@@ -14,6 +14,24 @@ use Direction::{Read, Write};
 
 pub const DIRECTIONS: [Direction; 2] = [Read, Write];
 
+/// What is told of a direction, and used up, each by itself.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// An operation is worth trying.
+    Ready,
+    /// The peer sends no more.
+    End,
+    HangUp,
+    Error,
+}
+
+use Condition::{End as Ended, Error, HangUp, Ready};
+
+pub(super) const CONDITIONS: [Condition; 4] = [Ready, Ended, HangUp, Error];
+
+/// Those that stay once they are true.
+pub(super) const LASTING: [Condition; 3] = [Ended, HangUp, Error];
+
 /// A set of directions.
 pub(super) type Directions = [bool; 2];
 
@@ -49,6 +67,9 @@ pub enum Kind {
     Pipe,
     /// The first end is the listener, the second stands for all who connect to it.
     Listener,
+    /// The first end is a TCP socket before it is connected, to the listener that is the
+    /// second. Then both are `Tcp`.
+    Unconnected,
 }
 
 impl Kind {
@@ -63,12 +84,17 @@ impl Kind {
         !matches!(self, Kind::Tcp)
     }
 
+    pub fn is_sender(self, end: End) -> bool {
+        self.directions(end) == [false, true]
+    }
+
     /// The directions in which an end is of use.
     pub(super) fn directions(self, end: End) -> Directions {
         let is_first = end & 1 == 0;
         match self {
             Kind::Pipe => [!is_first, is_first],
             Kind::Listener => [is_first, false],
+            Kind::Unconnected => [is_first; 2],
             _ => [true, true],
         }
     }
@@ -92,6 +118,15 @@ impl Level {
                 Read => self.readable || self.read_hang_up,
                 Write => self.writable,
             }
+    }
+
+    pub(super) fn shows(self, direction: Direction, condition: Condition) -> bool {
+        match condition {
+            Ready => self.is_ready(direction),
+            Ended => direction == Read && self.read_hang_up,
+            HangUp => self.hang_up,
+            Error => self.error,
+        }
     }
 
     pub(super) fn has_failed(self) -> bool {
@@ -132,6 +167,16 @@ impl Told {
             Write => self.writable || self.write_closed || self.error,
         }
     }
+
+    /// Whether the program hears of the condition.
+    pub(super) fn tells_of(self, direction: Direction, condition: Condition) -> bool {
+        match (condition, direction) {
+            (Ready, _) => self.tells(direction),
+            (Ended, _) | (HangUp, Read) => self.read_closed,
+            (HangUp, Write) => self.write_closed,
+            (Error, _) => self.error,
+        }
+    }
 }
 
 /// How an operation ended.
@@ -150,6 +195,8 @@ pub enum Verdict {
     Succeeds,
     AlreadyExists,
     NotFound,
+    /// [`Backend::refuses_level_without_reader`](super::Backend).
+    BrokenPipe,
     /// An error of the program that this backend does not see.
     Undefined,
 }

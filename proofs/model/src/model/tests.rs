@@ -251,3 +251,143 @@ fn an_empty_poll_takes_its_time() {
     polled.elapsed = Duration::from_millis(2);
     model.polled(0, &polled, &after).unwrap();
 }
+
+const AT_ITS_END: Level = Level {
+    read_hang_up: true,
+    ..READABLE
+};
+
+const END_EVENT: Told = Told {
+    read_closed: true,
+    ..EVENT
+};
+
+/// What becomes of the peer is observed.
+fn ends(model: &mut Model, after: Level) {
+    model.shutdown(1, [false, true], &Levels::default());
+    model.observe(&levels(after));
+}
+
+#[test]
+fn the_end_behind_data_that_were_told_is_owed_once_whatever_was_read() {
+    for backend in [Backend::EPOLL, Backend::POLL, Backend::KQUEUE, Backend::AFD] {
+        for taken in [0, 3, 5] {
+            let mut model = with_data_on(backend, Mode::Edge);
+            look(&mut model, 4, &[EVENT]).unwrap();
+            if taken > 0 {
+                let left = if taken < 5 {
+                    READABLE
+                } else {
+                    Level::default()
+                };
+                read(&mut model, taken, Outcome::Moved(taken), left);
+            }
+            ends(&mut model, AT_ITS_END);
+            assert!(model.is_owed(0), "{taken} on {backend:?}");
+            let long = backend.long_enough();
+            rejects(look_for(&mut model, long, 4, &[]), "not reported");
+            look(&mut model, 4, &[END_EVENT]).unwrap();
+            assert!(!model.is_owed(0));
+        }
+    }
+}
+
+#[test]
+fn an_end_that_was_told_is_no_news_to_who_reads_up_to_it() {
+    for outcome in [Outcome::Moved(5), Outcome::WouldBlock] {
+        let mut model = with_data_on(Backend::POLL, Mode::Edge);
+        ends(&mut model, AT_ITS_END);
+        look(&mut model, 4, &[END_EVENT]).unwrap();
+        model.sources[0].as_mut().unwrap().is_exact = false;
+        read(&mut model, 10, outcome, AT_ITS_END);
+        rejects(look(&mut model, 4, &[END_EVENT]), "told before");
+        rejects(look(&mut model, 4, &[EVENT]), "told before");
+    }
+}
+
+/// Who waits for a direction must try it to learn of an error, told or not.
+#[test]
+fn an_error_is_told_with_directions_that_were_told() {
+    let error = Level {
+        error: true,
+        ..READABLE
+    };
+    let told = Told {
+        error: true,
+        write_closed: true,
+        ..EVENT
+    };
+    let mut model = with_data_on(Backend::POLL, Mode::Edge);
+    look(&mut model, 4, &[EVENT]).unwrap();
+    model.close(1, true);
+    model.observe(&levels(error));
+    rejects(look(&mut model, 4, &[]), "not reported");
+    look(&mut model, 4, &[told]).unwrap();
+    rejects(look(&mut model, 4, &[told]), "told before");
+    // What takes it has the next one told; what fails otherwise may.
+    read(&mut model, 10, Outcome::Failed, READABLE);
+    model.observe(&levels(error));
+    rejects(look(&mut model, 4, &[]), "not reported");
+    look(&mut model, 4, &[told]).unwrap();
+    read(&mut model, 10, Outcome::Failed, error);
+    look(&mut model, 4, &[]).unwrap();
+    look(&mut model, 4, &[told]).unwrap();
+}
+
+#[test]
+fn a_failure_of_which_nothing_was_told_arms_no_data() {
+    let mut model = with_data_on(Backend::POLL, Mode::Edge);
+    look(&mut model, 4, &[EVENT]).unwrap();
+    model.sources[0].as_mut().unwrap().is_exact = false;
+    read(&mut model, 10, Outcome::Failed, READABLE);
+    rejects(look(&mut model, 4, &[EVENT]), "told before");
+}
+
+#[test]
+fn an_attempt_to_connect_starts_afresh() {
+    let mut model = Model::new(Backend::POLL);
+    model.create(0, Kind::Unconnected);
+    assert_eq!(
+        model.register(0, 0, TOKEN, asked(Mode::Edge)),
+        Verdict::Succeeds
+    );
+    let hung_up = Level {
+        hang_up: true,
+        ..Level::default()
+    };
+    let told = Told {
+        write_closed: true,
+        ..END_EVENT
+    };
+    model.observe(&levels(hung_up));
+    look(&mut model, 4, &[told]).unwrap();
+    read(&mut model, 10, Outcome::Failed, hung_up);
+    rejects(look(&mut model, 4, &[told]), "told before");
+    model.dialed(0);
+    model.observe(&levels(Level::default()));
+    model.sent(1, Outcome::Moved(5));
+    model.observe(&levels(READABLE));
+    rejects(look(&mut model, 4, &[]), "not reported");
+    look(&mut model, 4, &[EVENT]).unwrap();
+}
+
+#[test]
+fn a_pipe_without_a_reader_may_be_refused() {
+    let strict = Backend {
+        refuses_level_without_reader: true,
+        ..Backend::KQUEUE
+    };
+    for (mode, verdict) in [
+        (Mode::Level, Verdict::BrokenPipe),
+        (Mode::Edge, Verdict::Succeeds),
+    ] {
+        let mut model = Model::new(strict);
+        model.create(0, Kind::Pipe);
+        model.close(1, false);
+        let asked = Asked {
+            write: true,
+            ..asked(mode)
+        };
+        assert_eq!(model.register(0, 0, TOKEN, asked), verdict);
+    }
+}

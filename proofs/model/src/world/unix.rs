@@ -19,6 +19,7 @@ pub const KINDS: &[(u32, Kind)] = &[
     (2, Kind::Udp),
     (2, Kind::UnixDatagram),
     (1, Kind::Listener),
+    (1, Kind::Unconnected),
 ];
 
 pub type Handle = RawFd;
@@ -46,6 +47,11 @@ pub fn shrink_buffers(fd: RawFd) {
 /// Whether this is how a datagram comes for which there is too little room.
 pub fn is_cut(_: &io::Error) -> bool {
     false
+}
+
+/// Whether this is how a connection begins.
+pub fn is_connecting(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EINPROGRESS)
 }
 
 pub fn reset_on_close(fd: RawFd) {
@@ -127,7 +133,7 @@ pub fn local_pair(kind: Kind) -> io::Result<[Local; 2]> {
             let (sender, receiver) = pipe::new()?;
             [Local::Sender(sender), Local::Receiver(receiver)]
         }
-        Kind::Tcp | Kind::Udp | Kind::Listener => return unsupported(),
+        Kind::Tcp | Kind::Udp | Kind::Listener | Kind::Unconnected => return unsupported(),
     })
 }
 

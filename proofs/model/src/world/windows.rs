@@ -49,6 +49,11 @@ pub fn is_cut(error: &io::Error) -> bool {
     error.raw_os_error() == Some(WSAEMSGSIZE)
 }
 
+/// Whether this is how a connection begins.
+pub fn is_connecting(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
 pub fn reset_on_close(socket: RawSocket) {
     let linger = LINGER {
         l_onoff: 1,

@@ -447,10 +447,22 @@ impl Model {
         }
         let rivals = group.iter().filter(|&&it| !able(it).is_empty()).count();
         let is_sure = is_due || rivals == events.len();
+        let is_edge_by_packets = match reporter {
+            Reporter::Source(end, _) if self.backend.by_packets => {
+                self.registered(end).1.asked.mode == Mode::Edge
+            }
+            _ => false,
+        };
         DIRECTIONS.map(|direction| {
             CONDITIONS.map(|condition| {
                 let says = |event: &Told| event.tells_of(direction, condition);
+                // A packet that tells of an error may have known of nothing else, and has the
+                // directions with it as worth trying.
+                let is_aside = |event: &Told| {
+                    is_edge_by_packets && condition == Condition::Ready && event.error
+                };
                 match () {
+                    () if own.iter().any(is_aside) => Sure::Maybe,
                     () if !own.iter().any(says) => Sure::No,
                     () if is_sure && own.iter().all(says) => Sure::Yes,
                     () => Sure::Maybe,

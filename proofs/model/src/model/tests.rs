@@ -391,3 +391,45 @@ fn a_pipe_without_a_reader_may_be_refused() {
         assert_eq!(model.register(0, 0, TOKEN, asked), verdict);
     }
 }
+
+#[test]
+fn a_packet_of_an_error_may_know_of_nothing_else() {
+    for backend in [Backend::AFD, Backend::POLL] {
+        let mut model = with_data_on(backend, Mode::Edge);
+        model.close(1, true);
+        model.observe(&levels(Level {
+            error: true,
+            ..READABLE
+        }));
+        let told = Told {
+            error: true,
+            ..EVENT
+        };
+        look(&mut model, 4, &[told]).unwrap();
+        rejects(look(&mut model, 4, &[told]), "told before");
+        let readable = look(&mut model, 4, &[EVENT]);
+        assert_eq!(readable.is_ok(), backend.by_packets, "{readable:?}");
+    }
+}
+
+#[test]
+fn who_makes_up_that_it_would_block_may_be_believed() {
+    let hung_up = Level {
+        read_hang_up: true,
+        hang_up: true,
+        ..READABLE
+    };
+    let told = Told {
+        write_closed: true,
+        ..END_EVENT
+    };
+    for backend in [Backend::AFD, Backend::POLL] {
+        let mut model = with_data_on(backend, Mode::Edge);
+        model.close(1, false);
+        model.observe(&levels(hung_up));
+        look(&mut model, 4, &[told]).unwrap();
+        model.tried_both(0, Outcome::WouldBlock);
+        let again = look(&mut model, 4, &[told]);
+        assert_eq!(again.is_ok(), backend.by_packets, "{again:?}");
+    }
+}

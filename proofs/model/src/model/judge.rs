@@ -279,7 +279,8 @@ impl Model {
                 "reading has not ended",
             ),
             (
-                event.write_closed && !(source.write_can_end() || source.errs(level)),
+                event.write_closed
+                    && !(source.write_can_end() || source.errs(level) && !event.writable),
                 "writing has not ended",
             ),
             (

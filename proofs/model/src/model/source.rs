@@ -279,7 +279,7 @@ impl Source {
             || self.kind == Kind::Unconnected
     }
 
-    /// Of datagram sockets an error may look like the end of writing.
+    /// Of datagram sockets an error may look like the end of writing, if it comes alone.
     pub(super) fn errs(&self, level: Level) -> bool {
         self.kind == Kind::Udp && level.error
     }

@@ -1,18 +1,18 @@
-//! A chat: what one client types goes to all others, and to the host's terminal; what
-//! the host types goes to all clients.
+//! A chat server: a line that one client types is sent to all others and shown on the host's
+//! terminal; a line that the host types is sent to all clients.
 //!
 //! ```text
 //! cargo run --example chat --features os-poll,net [-- ADDRESS:PORT]
-//! nc 127.0.0.1 9000        (in other terminals, two at least)
+//! nc 127.0.0.1 9000        (in at least two other terminals)
 //! ```
 //!
 //! What it shows:
 //!
-//! * A thread that blocks (here on standard input) hands work to the loop: first through
-//!   a channel, then a `Waker`.
-//! * Lines are put together from whatever pieces TCP delivers, and are limited.
-//! * Clients that read too slowly are dropped, because the others cannot wait for them.
-//! * Nobody may write control characters on the terminals of the others.
+//! * A blocking thread (here reading standard input) passes work to the loop: it sends to a
+//!   channel, then calls `Waker::wake`.
+//! * Lines are assembled from the pieces that TCP delivers, and their length is limited.
+//! * Clients that read too slowly are disconnected, so that they do not delay the others.
+//! * Control characters are removed, so that a client cannot control another's terminal.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, BufRead, IoSlice, Read, Write};
@@ -27,31 +27,42 @@ use std::{env, mem, thread};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
-const USAGE: &str = "cargo run --example chat --features os-poll,net -- 127.0.0.1:9001";
+const USAGE: &str = "usage: chat [ADDRESS:PORT]    (default: 127.0.0.1:9000)";
 const DEFAULT_ADDRESS: &str = "127.0.0.1:9000";
-const HELP: &str = "* /name NAME, /who, /quit; anything else goes to everybody";
+const HELP: &str = "* Commands: /name NAME, /who, /quit. Any other line is sent to everyone";
 
 const LISTENER: Token = Token(0);
 const WAKER: Token = Token(1);
 const FIRST_CLIENT: Token = Token(2);
 
-/// The longest line, in bytes, without its end.
+/// The longest line, in bytes, without the newline.
 const LINE_LIMIT: usize = 1024;
 /// The longest name, in bytes.
 const NAME_LIMIT: usize = 16;
-/// A client that has left more than this unread, in bytes, is dropped.
+/// A client with more unread output than this, in bytes, is disconnected.
 const BACKLOG_LIMIT: usize = 64 * 1024;
-/// How much is read from one client before the others have their turn.
+/// How much is read from a client in one turn.
 const BYTES_PER_TURN: usize = 4096;
-/// How many lines of the host are taken before the clients have their turn. The thread
-/// that reads them waits while as many are not yet taken.
+/// How many lines of the host are handled before the clients get their turn. It is also the
+/// capacity of the channel: the reading thread blocks while it is full.
 const HOST_LINES_PER_TURN: usize = 16;
-/// How long to wait before accepting is tried again after it has failed.
+/// How long to wait before accepting again after a failure.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let address = env::args().nth(1);
-    match serve(address.as_deref().unwrap_or(DEFAULT_ADDRESS)) {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if arguments.iter().any(|it| it == "--help" || it == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    let address = match parse_address(&arguments) {
+        Ok(address) => address,
+        Err(message) => {
+            eprintln!("chat: {message}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match serve(address) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("chat: {message}");
@@ -60,13 +71,33 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(address: &str) -> Result<(), String> {
-    let listener = listen(address)?;
+/// Reads the address from the command line. An error is a message for the user.
+fn parse_address(arguments: &[String]) -> Result<SocketAddr, String> {
+    let argument = match arguments {
+        [] => DEFAULT_ADDRESS,
+        [address] => address,
+        [_, extra, ..] => return Err(format!("unexpected argument `{extra}`")),
+    };
+    let invalid = |error: io::Error| match error.kind() {
+        io::ErrorKind::InvalidInput => {
+            format!("invalid address `{argument}`: expected ADDRESS:PORT")
+        }
+        _ => format!("cannot resolve `{argument}`: {error}"),
+    };
+    let mut addresses = argument.to_socket_addrs().map_err(invalid)?;
+    addresses
+        .next()
+        .ok_or_else(|| format!("`{argument}` has no address"))
+}
+
+fn serve(address: SocketAddr) -> Result<(), String> {
+    let listener = TcpListener::bind(address)
+        .map_err(|error| format!("cannot listen on {address}: {error}\n{USAGE}"))?;
     let failed = |error: io::Error| error.to_string();
     let local = listener.local_addr().map_err(failed)?;
 
     let poll = Poll::new().map_err(failed)?;
-    // A poll has one waker, which all who want to wake it share.
+    // A poll has one waker, which the threads share.
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(failed)?);
     let stop = Arc::new(AtomicBool::new(false));
     let (sender, host_lines) = sync_channel(HOST_LINES_PER_TURN);
@@ -79,38 +110,26 @@ fn serve(address: &str) -> Result<(), String> {
     })
     .map_err(|error| format!("cannot handle Ctrl-C: {error}"))?;
 
-    println!("The room is open on {local}. Type to talk; Ctrl-D or Ctrl-C closes it.");
+    println!("Listening on {local}. Type to talk; press Ctrl-D or Ctrl-C to stop.");
     println!(
-        "To enter, in other terminals: nc {} {}",
+        "To join, in other terminals: nc {} {}",
         local.ip(),
         local.port()
     );
-    // Nobody waits for this thread: it may be stuck reading when the room closes.
+    // This thread is not joined: it may still block in a read when the server stops.
     thread::spawn(move || read_host_lines(sender, &waker));
     let outcome = room.run(&stop).map_err(failed);
     room.close();
     outcome
 }
 
-fn listen(address: &str) -> Result<TcpListener, String> {
-    let address = address
-        .to_socket_addrs()
-        .ok()
-        .and_then(|mut found| found.next())
-        .ok_or_else(|| format!("`{address}` is no address to listen on. Try: {USAGE}"))?;
-    TcpListener::bind(address).map_err(|error| {
-        format!("cannot listen on {address}: {error}\nTo choose another address: {USAGE}")
-    })
-}
-
-/// Hands the lines of standard input to the loop, and the end of the input as the end of
-/// the channel.
+/// Sends the lines of standard input to the loop, and closes the channel at their end.
 fn read_host_lines(sender: SyncSender<String>, waker: &Waker) {
     for line in io::stdin().lock().split(b'\n') {
         let Ok(line) = line else {
             break;
         };
-        // First send, then wake: the loop that is woken must find the line.
+        // Send first, then wake: the loop must find the line when it wakes.
         if sender.send(printable(&line)).is_err() {
             return;
         }
@@ -122,12 +141,11 @@ fn read_host_lines(sender: SyncSender<String>, waker: &Waker) {
 
 fn wake(waker: &Waker) {
     if let Err(error) = waker.wake() {
-        eprintln!("chat: cannot wake the room: {error}");
+        eprintln!("chat: cannot wake the server: {error}");
     }
 }
 
-/// What may be shown on a terminal: control characters could do more there than be
-/// seen.
+/// Replaces control characters, which could control the terminal that shows them.
 fn printable(line: &[u8]) -> String {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let shown = |character| match character {
@@ -142,15 +160,14 @@ struct Room {
     poll: Poll,
     listener: TcpListener,
     clients: BTreeMap<Token, Client>,
-    /// Counts up and never goes back. A token that was used again could carry a late
-    /// event of its former owner.
+    /// Only ever increases: a reused token could carry a late event of its former client.
     next_token: Token,
     host_lines: Receiver<String>,
-    /// Whether the channel may hold something, of which no event will tell.
+    /// Whether the channel may hold lines for which no event will come.
     host_due: bool,
-    /// The clients who may have said something, of which no event will tell.
+    /// Clients that may have sent data for which no event will come.
     due: BTreeSet<Token>,
-    /// When to try again to accept, after that has failed.
+    /// When to accept again after a failure.
     accept_again: Option<Instant>,
 }
 
@@ -180,20 +197,20 @@ impl Room {
         while !stop.load(Ordering::Acquire) {
             match self.poll.poll(&mut events, self.timeout()) {
                 Ok(()) => {}
-                // A signal came. Nothing is lost by polling again.
+                // Interrupted by a signal: poll again, no event is lost.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             }
             for event in &events {
                 match event.token() {
-                    // Retrying is a matter of the clock, once it has failed. Some systems report
-                    // the listener again at once; to listen to them would be to spin.
+                    // After a failure the next attempt waits for the timeout. Some systems
+                    // report the listener again immediately, and the loop would spin.
                     LISTENER if self.accept_again.is_some() => {}
                     LISTENER => self.accept(),
-                    // Wakes unite: one event may stand for many lines.
+                    // Wakes coalesce: one event may stand for many lines.
                     WAKER => self.host_due = true,
-                    // Readable or writable, there is no need to tell them apart: reading
-                    // is tried here, and sending at the end of every round.
+                    // Readable and writable need no distinction: `hear` tries to read, and
+                    // `deliver` sends at the end of every iteration.
                     client => {
                         self.due.insert(client);
                     }
@@ -213,8 +230,8 @@ impl Room {
         Ok(())
     }
 
-    /// How long the poll may block: not at all while somebody's turn is due, and otherwise
-    /// for ever, unless accepting is to be tried again.
+    /// How long the poll may block: not at all while turns are due, until the next attempt to
+    /// accept if one is scheduled, and otherwise without a limit.
     fn timeout(&self) -> Option<Duration> {
         if self.host_due || !self.due.is_empty() {
             return Some(Duration::ZERO);
@@ -231,13 +248,16 @@ impl Room {
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return,
                     io::ErrorKind::Interrupted => {}
-                    // The client gave up while it waited. The next one may not have.
+                    // This client has disconnected already; others may be pending.
                     io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset => {}
-                    // Most likely there is no descriptor left. No event will announce the
-                    // connection again, which goes on waiting; trying at once would spin.
+                    // Most likely the process has run out of descriptors. The connection stays
+                    // pending, but no further event will report it, so schedule another
+                    // attempt. An immediate one would spin.
                     _ => {
                         if !was_pausing {
-                            eprintln!("chat: pausing to accept: {error}");
+                            eprintln!(
+                                "chat: cannot accept connections, trying again later: {error}"
+                            );
                         }
                         self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
                         return;
@@ -252,23 +272,23 @@ impl Room {
         self.next_token.0 += 1;
         let both = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = self.poll.registry().register(&mut stream, token, both) {
-            eprintln!("chat: turning {peer} away: {error}");
+            eprintln!("chat: cannot register the connection of {peer}: {error}");
             return;
         }
         let client = Client::new(stream, peer.to_string());
-        let entered = format!("* {} entered", client.name);
+        let joined = format!("* {} joined", client.name);
         self.clients.insert(token, client);
-        self.tell_all(Some(token), &entered);
+        self.tell_all(Some(token), &joined);
         self.tell(token, &format!("* Welcome, {peer}. {HELP}"));
         self.tell(token, &self.who());
     }
 
-    /// Passes on what the host has typed. Returns whether there may be more to come.
+    /// Sends the host's lines to the clients. Returns false at the end of the host's input.
     fn hear_host(&mut self) -> bool {
         for _ in 0..HOST_LINES_PER_TURN {
             match self.host_lines.try_recv() {
                 Ok(line) if line.is_empty() => {}
-                // The host's terminal has shown it already.
+                // The host's terminal shows it already.
                 Ok(line) => self.tell_clients(None, &format!("host: {line}")),
                 Err(TryRecvError::Empty) => {
                     self.host_due = false;
@@ -280,17 +300,17 @@ impl Room {
         true
     }
 
-    /// Gives a client its turn to say something.
+    /// Reads from a client and handles the lines.
     fn hear(&mut self, token: Token) {
         let Some(client) = self.clients.get_mut(&token) else {
-            return; // The event is about a client that is gone.
+            return; // The event belongs to a client that was removed.
         };
         let mut lines = Vec::new();
         let heard = client.receive(&mut lines);
         for line in lines {
             match line {
                 Line::Text(text) => self.obey(token, &text),
-                Line::TooLong => self.tell(token, "* That line was too long; nobody saw it"),
+                Line::TooLong => self.tell(token, "* Line too long: not sent"),
             }
         }
         match heard {
@@ -299,7 +319,7 @@ impl Room {
             }
             Ok(Heard::Nothing) => {}
             Ok(Heard::End) => self.remove(token, "left"),
-            Err(error) => self.remove(token, &format!("is lost: {error}")),
+            Err(error) => self.remove(token, &format!("disconnected: {error}")),
         }
     }
 
@@ -328,10 +348,10 @@ impl Room {
             *other != token && client.name.eq_ignore_ascii_case(name)
         };
         if !usable {
-            let rule = format!("* A name has 1 to {NAME_LIMIT} letters, digits, - or _");
+            let rule = format!("* Invalid name: use 1 to {NAME_LIMIT} letters, digits, - or _");
             self.tell(token, &rule);
         } else if name.eq_ignore_ascii_case("host") || self.clients.iter().any(same) {
-            self.tell(token, "* Somebody else has that name");
+            self.tell(token, "* That name is taken");
         } else if let Some(client) = self.clients.get_mut(&token) {
             let former = mem::replace(&mut client.name, name.to_owned());
             self.tell_all(None, &format!("* {former} is now {name}"));
@@ -362,18 +382,18 @@ impl Room {
         self.tell_clients(except, text);
     }
 
-    /// Sends what was queued in this round, and drops the clients that cannot be sent
-    /// to. Telling the others of it queues something again; each round of the loop
-    /// has a client less, so that it ends.
+    /// Sends queued output, and removes clients that fail or read too slowly. Their removal
+    /// queues a message to the others, so it repeats; each repetition has fewer clients, so it
+    /// ends.
     fn deliver(&mut self) {
         loop {
             let dropped: Vec<(Token, String)> = self
                 .clients
                 .iter_mut()
                 .filter_map(|(token, client)| match client.send() {
-                    Err(error) => Some((*token, format!("is lost: {error}"))),
+                    Err(error) => Some((*token, format!("disconnected: {error}"))),
                     Ok(()) if client.unsent.len() > BACKLOG_LIMIT => {
-                        Some((*token, "was dropped for reading too slowly".to_owned()))
+                        Some((*token, "disconnected: reads too slowly".to_owned()))
                     }
                     Ok(()) => None,
                 })
@@ -392,7 +412,7 @@ impl Room {
         let Some(client) = self.clients.remove(&token) else {
             return;
         };
-        // There is a descriptor again.
+        // A descriptor is free again.
         if let Some(at) = &mut self.accept_again {
             *at = Instant::now();
         }
@@ -400,21 +420,21 @@ impl Room {
     }
 
     fn close(&mut self) {
-        self.tell_clients(None, "* The host has closed the room");
+        self.tell_clients(None, "* The host has stopped the server");
         for client in self.clients.values_mut() {
-            // Whoever does not take it now will see that the connection is closed.
+            // A client that cannot receive it now will see the connection close.
             let _ = client.send();
         }
-        println!("The room is closed. Clients: {}.", self.clients.len());
+        println!("Stopped. Clients still connected: {}.", self.clients.len());
     }
 }
 
 struct Client {
     stream: TcpStream,
     name: String,
-    /// The beginning of a line whose end has not arrived yet.
+    /// The beginning of an incomplete line.
     line: Vec<u8>,
-    /// Whether that line is too long already, and its rest is to be thrown away.
+    /// Whether that line is already too long, so that the rest of it is discarded.
     too_long: bool,
     unsent: VecDeque<u8>,
 }
@@ -425,9 +445,9 @@ enum Line {
 }
 
 enum Heard {
-    /// Something; there may be more, of which no event will tell.
+    /// Data was read; there may be more, for which no event will come.
     Something,
-    /// Nothing: an event will tell when there is.
+    /// Reading would block: an event reports when to continue.
     Nothing,
     End,
 }
@@ -443,7 +463,7 @@ impl Client {
         }
     }
 
-    /// Reads once, and appends the lines that are complete with it to `lines`.
+    /// Reads once, and appends completed lines to `lines`.
     fn receive(&mut self, lines: &mut Vec<Line>) -> io::Result<Heard> {
         let mut buffer = [0; BYTES_PER_TURN];
         match self.stream.read(&mut buffer) {
@@ -488,8 +508,8 @@ impl Client {
         self.too_long = false;
     }
 
-    /// Appends a line to what is to be sent, unless there is so much of it already that
-    /// the client is going to be dropped.
+    /// Appends a line to the output, unless the output already exceeds the limit at which the
+    /// client is disconnected.
     fn queue(&mut self, text: &str) {
         if self.unsent.len() <= BACKLOG_LIMIT {
             self.unsent.extend(text.as_bytes());
@@ -497,7 +517,7 @@ impl Client {
         }
     }
 
-    /// Sends what is unsent, until all is or sending would block.
+    /// Sends buffered output until the buffer is empty or sending would block.
     fn send(&mut self) -> io::Result<()> {
         while !self.unsent.is_empty() {
             // The two halves of the ring buffer, in one system call.

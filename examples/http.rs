@@ -1,4 +1,4 @@
-//! An HTTP/1.1 server with connections that are kept alive, fit to be measured:
+//! An HTTP/1.1 server with keep-alive connections, which is also used in benchmarks.
 //!
 //! ```text
 //! cargo run --release --example http --features os-poll,net [-- ADDRESS:PORT [THREADS]]
@@ -8,18 +8,18 @@
 //!
 //! What it shows:
 //!
-//! * A thread per processor, each with a poll, a listener and connections of its own. The
-//!   kernel spreads new connections over the listeners (`SO_REUSEPORT`), so that
-//!   the threads share nothing. Where the kernel does not, there is one thread.
-//! * A request costs two system calls beside its share of `poll`, and no allocation:
-//!   connections that are closed are kept, with their buffers, for those to come.
-//! * A short read has drained the socket, so that the read that would answer
-//!   `WouldBlock` can be left out; see `Connection::receive`.
-//! * A deadline for every connection, out of the timeout of `poll`.
+//! * One thread per CPU, each with its own poll, listener and connections. The kernel distributes
+//!   new connections over the listeners (`SO_REUSEPORT`), so the threads share nothing. Where the
+//!   kernel does not do that, there is one thread.
+//! * A request costs two system calls beside its share of `poll`, and no allocation: the buffers
+//!   of closed connections are reused for new ones.
+//! * A short read has drained the socket, so the read that would return `WouldBlock` can be
+//!   skipped; see `Connection::receive`.
+//! * A deadline for every connection, implemented with the timeout of `poll`.
 //! * Ctrl-C wakes all threads.
 //!
-//! `GET /` and `HEAD /` are answered; bodies of requests are skipped. What a real server
-//! has and this one lacks: a `Date` header, chunked bodies, files, TLS, a log.
+//! The server answers `GET /` and `HEAD /`, and skips request bodies. Unlike a production server
+//! it has no `Date` header, chunked bodies, files, TLS or log.
 
 use std::io::{self, Read, Write};
 use std::mem::{self, MaybeUninit};
@@ -33,31 +33,43 @@ use std::{env, thread};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
-const USAGE: &str = "cargo run --release --example http --features os-poll,net -- 127.0.0.1:9001 2";
+const USAGE: &str =
+    "usage: http [ADDRESS:PORT [THREADS]]    (default: 127.0.0.1:9000, a thread per CPU)";
 const DEFAULT_ADDRESS: &str = "127.0.0.1:9000";
 
-/// Connections have the index of their slot for a token.
+/// The token of a connection is the index of its slot.
 const LISTENER: Token = Token(usize::MAX);
 const STOP: Token = Token(usize::MAX - 1);
 
-/// The room for the head of a request, which must fit as a whole.
+/// The size limit of a request head, which must fit into the buffer as a whole.
 const HEAD_LIMIT: usize = 8 * 1024;
 const HEADERS_LIMIT: usize = 64;
-/// The longest body that is skipped. A longer one is refused unread.
+/// The longest body that is skipped. A longer one is rejected unread.
 const BODY_LIMIT: u64 = 1024 * 1024;
-/// How much may be unsent before requests are left unanswered, and unread, until the
-/// client has taken what it asked for.
+/// With more unsent output than this, no further request is read or answered until the client
+/// has read the answers.
 const UNSENT_LIMIT: usize = 16 * 1024;
-/// How many reads a connection has in a turn, before the others have theirs.
+/// The number of reads in one connection's turn.
 const READS_PER_TURN: usize = 8;
-/// How long a client may take for a request, the wait for it and the answer included.
+/// The time limit for a request: waiting for it, receiving it and sending the answer.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
-/// How often deadlines are looked at, and how long to wait before accepting is tried
-/// again after it has failed.
+/// How often deadlines are checked, and how long to wait before accepting again after a failure.
 const TICK: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    match serve() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if arguments.iter().any(|it| it == "--help" || it == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    let (address, threads) = match parse(&arguments) {
+        Ok(parsed) => parsed,
+        Err(message) => {
+            eprintln!("http: {message}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match serve(address, threads) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("http: {message}");
@@ -66,11 +78,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve() -> Result<(), String> {
-    let (address, threads) = arguments()?;
-    let listeners = listen(address, threads).map_err(|error| {
-        format!("cannot listen on {address}: {error}\nTo choose another address: {USAGE}")
-    })?;
+fn serve(address: SocketAddr, threads: usize) -> Result<(), String> {
+    let listeners = listen(address, threads)
+        .map_err(|error| format!("cannot listen on {address}: {error}\n{USAGE}"))?;
     let local = listeners[0].local_addr().map_err(|it| it.to_string())?;
 
     let stop = Arc::new(AtomicBool::new(false));
@@ -94,14 +104,14 @@ fn serve() -> Result<(), String> {
         .map_err(|error| format!("cannot handle Ctrl-C: {error}"))?;
 
     println!(
-        "Serving http://{local}/ with {} thread(s). Ctrl-C ends.",
+        "Serving http://{local}/ with {} thread(s). Press Ctrl-C to stop.",
         workers.len()
     );
     let start = |mut worker: Worker| {
         let stop_all = Arc::clone(&stop_all);
         thread::spawn(move || {
             let outcome = worker.run();
-            // One that fails is not to leave the others behind, serving a part.
+            // If one thread fails, stop the others too: they would serve only a part.
             stop_all();
             (worker.totals, outcome)
         })
@@ -116,44 +126,54 @@ fn serve() -> Result<(), String> {
         outcome = outcome.and(ended.map_err(|error| error.to_string()));
     }
     println!(
-        "Farewell. Connections: {}; requests: {}.",
+        "Stopped. Connections: {}; requests: {}.",
         totals.connections, totals.requests
     );
     outcome
 }
 
-fn arguments() -> Result<(SocketAddr, usize), String> {
-    let mut arguments = env::args().skip(1);
-    let address = arguments.next().unwrap_or(DEFAULT_ADDRESS.to_owned());
-    let threads = match arguments.next() {
-        Some(threads) => threads.parse().ok().filter(|&it| it > 0),
-        None => Some(thread::available_parallelism().map_or(1, usize::from)),
-    };
-    let address = address
-        .to_socket_addrs()
-        .ok()
-        .and_then(|mut found| found.next());
-    match (address, threads) {
-        (Some(address), Some(threads)) => Ok((address, threads)),
-        _ => Err(format!(
-            "an address and a number of threads, please: {USAGE}"
-        )),
+/// Reads the command line. An error is a message for the user.
+fn parse(arguments: &[String]) -> Result<(SocketAddr, usize), String> {
+    if let [_, _, extra, ..] = arguments {
+        return Err(format!("unexpected argument `{extra}`"));
     }
+    let address = arguments.first().map_or(DEFAULT_ADDRESS, String::as_str);
+    let threads = match arguments.get(1) {
+        None => thread::available_parallelism().map_or(1, usize::from),
+        Some(threads) => match threads.parse() {
+            Ok(count) if count > 0 => count,
+            _ => return Err(format!("invalid number of threads `{threads}`")),
+        },
+    };
+    Ok((resolve(address)?, threads))
 }
 
-/// Makes a listener for every thread.
+fn resolve(address: &str) -> Result<SocketAddr, String> {
+    let invalid = |error: io::Error| match error.kind() {
+        io::ErrorKind::InvalidInput => {
+            format!("invalid address `{address}`: expected ADDRESS:PORT")
+        }
+        _ => format!("cannot resolve `{address}`: {error}"),
+    };
+    let mut addresses = address.to_socket_addrs().map_err(invalid)?;
+    addresses
+        .next()
+        .ok_or_else(|| format!("`{address}` has no address"))
+}
+
+/// Creates a listener for every thread.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 fn listen(address: SocketAddr, threads: usize) -> io::Result<Vec<TcpListener>> {
     use socket2::{Domain, Socket, Type};
 
-    // `SO_REUSEPORT` would let a second server of the same user join the first, and
-    // take half of its clients. A socket without it finds out whether the port is free,
-    // and if it was 0, which port it is to be.
+    // With `SO_REUSEPORT` alone, a second server of the same user could share the port and take
+    // half of the clients. A socket without the option checks that the port is free, and picks
+    // one if it is 0.
     let address = std::net::TcpListener::bind(address)?.local_addr()?;
     let listen = |_| {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
-        // FreeBSD spreads connections only under an option of another name.
+        // FreeBSD distributes connections only with a different option.
         #[cfg(target_os = "freebsd")]
         socket.set_reuse_port_lb(true)?;
         #[cfg(not(target_os = "freebsd"))]
@@ -166,7 +186,7 @@ fn listen(address: SocketAddr, threads: usize) -> io::Result<Vec<TcpListener>> {
     (0..threads).map(listen).collect()
 }
 
-/// Makes one listener, for the one thread.
+/// Creates one listener, for the only thread.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 fn listen(address: SocketAddr, _: usize) -> io::Result<Vec<TcpListener>> {
     Ok(vec![TcpListener::bind(address)?])
@@ -178,18 +198,18 @@ struct Totals {
     requests: u64,
 }
 
-/// What one thread has.
+/// The state of one thread.
 struct Worker {
     poll: Poll,
     listener: TcpListener,
     stop: Arc<AtomicBool>,
-    /// Open and vacant ones. Late events of a connection may reach the next one in its
-    /// slot, to which they are spurious: it tries to read, and that is all.
+    /// Open and vacant slots. A late event of a connection may reach the next one in its slot,
+    /// for which it is spurious: it tries to read, and nothing else happens.
     slots: Vec<Slot>,
     vacant: Vec<usize>,
-    /// The slots whose turn ended before `WouldBlock`, and of which no event will tell.
+    /// The slots whose turn ended before `WouldBlock`, for which no event will come.
     due: Vec<usize>,
-    /// `due` of the round before, emptied: the two change places, so as not to allocate.
+    /// The emptied `due` of the previous iteration. The two are swapped to avoid allocations.
     due_now: Vec<usize>,
     accept_again: bool,
     /// When the last poll returned.
@@ -198,9 +218,9 @@ struct Worker {
     totals: Totals,
 }
 
-/// A place for a connection. What it has allocated stays for the next one.
+/// A place for a connection. Its buffers are reused by the next one.
 struct Slot {
-    /// None while it is vacant.
+    /// `None` while the slot is vacant.
     stream: Option<TcpStream>,
     connection: Connection,
     deadline: Instant,
@@ -234,18 +254,18 @@ impl Worker {
         while !self.stop.load(Ordering::Acquire) {
             match self.poll.poll(&mut events, self.timeout()) {
                 Ok(()) => {}
-                // A signal came. Nothing is lost by polling again.
+                // Interrupted by a signal: poll again, no event is lost.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             }
             self.now = Instant::now();
             for event in &events {
                 match event.token() {
-                    // Retrying is a matter of the tick, once it has failed. Some systems report
-                    // the listener again at once; to listen to them would be to spin.
+                    // After a failure the next attempt waits for the tick. Some systems report
+                    // the listener again immediately, and the loop would spin.
                     LISTENER if self.accept_again => {}
                     LISTENER => self.accept(),
-                    STOP => {} // The loop's condition looks at what it means.
+                    STOP => {} // The loop condition reads the flag.
                     Token(index) => self.give_turn(index, event.is_read_closed()),
                 }
             }
@@ -261,8 +281,8 @@ impl Worker {
         Ok(())
     }
 
-    /// How long the poll may block: not at all while turns are due, and for ever only
-    /// while there is nothing whose time could be up.
+    /// How long the poll may block: not at all while turns are due, and without a limit only
+    /// while there is no deadline.
     fn timeout(&self) -> Option<Duration> {
         if !self.due.is_empty() {
             return Some(Duration::ZERO);
@@ -279,14 +299,16 @@ impl Worker {
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return,
                     io::ErrorKind::Interrupted => {}
-                    // The client gave up while it waited. The next one may not have.
+                    // This client has disconnected already; others may be pending.
                     io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset => {}
-                    // Most likely there is no descriptor left. No event will announce the
-                    // connection again, which goes on waiting. The next tick tries again;
-                    // trying at once would spin.
+                    // Most likely the process has run out of descriptors. The connection stays
+                    // pending, but no further event will report it, so the next tick tries
+                    // again. An immediate attempt would spin.
                     _ => {
                         if !was_pausing {
-                            eprintln!("http: pausing to accept: {error}");
+                            eprintln!(
+                                "http: cannot accept connections, trying again later: {error}"
+                            );
                         }
                         self.accept_again = true;
                         return;
@@ -298,14 +320,14 @@ impl Worker {
 
     fn open(&mut self, mut stream: TcpStream) {
         self.totals.connections += 1;
-        // Answers are written as a whole, so there is nothing to collect. Failure only
-        // makes it slower.
+        // Answers are written as a whole, so there is nothing to gain from delaying them. If this
+        // fails, they are only slower.
         let _ = stream.set_nodelay(true);
         let index = self.vacant.last().copied().unwrap_or(self.slots.len());
         let both = Interest::READABLE | Interest::WRITABLE;
         let registry = self.poll.registry();
         if let Err(error) = registry.register(&mut stream, Token(index), both) {
-            eprintln!("http: turning a client away: {error}");
+            eprintln!("http: cannot register a connection: {error}");
             return;
         }
         if self.vacant.pop().is_none() {
@@ -325,7 +347,7 @@ impl Worker {
     fn give_turn(&mut self, index: usize, is_read_closed: bool) {
         let slot = &mut self.slots[index];
         let Some(stream) = &mut slot.stream else {
-            return; // The event is about a connection that is closed.
+            return; // The event belongs to a connection that was closed.
         };
         slot.connection.ends |= is_read_closed;
         let answered = slot.connection.answered;
@@ -341,18 +363,18 @@ impl Worker {
                     self.due.push(index);
                 }
             }
-            // A client that is lost is nothing to report: browsers do that all day.
+            // Lost connections are not reported: browsers cause them all the time.
             Ok(Turn::Finished) | Err(_) => self.close(index),
         }
     }
 
     fn close(&mut self, index: usize) {
-        // Closes the stream, which also ends the registration, for nobody else has it.
+        // Closes the stream, which also ends its registration.
         self.slots[index].stream = None;
         self.vacant.push(index);
     }
 
-    /// What is to be done from time to time.
+    /// Periodic work: expired deadlines and accepting again.
     fn tick(&mut self) {
         self.next_tick = self.now + TICK;
         for index in 0..self.slots.len() {
@@ -367,46 +389,46 @@ impl Worker {
     }
 }
 
-/// What passes over a connection, without the stream itself.
+/// The protocol state of a connection, without the stream.
 struct Connection {
     state: State,
-    /// What was received and is not yet used: `input[start..end]`.
+    /// Received bytes that are not yet processed: `input[start..end]`.
     input: Box<[u8]>,
     start: usize,
     end: usize,
-    /// What is to be sent.
+    /// Bytes to be sent.
     output: Vec<u8>,
-    /// Whether an event has said that the client sends no more than is there already.
+    /// Whether an event has reported that the client has shut down its sending side.
     ends: bool,
     answered: u64,
 }
 
-/// What the next bytes from the client are.
+/// How to interpret the next bytes from the client.
 #[derive(Clone, Copy)]
 enum State {
     Head,
-    /// What is left of a body, after which the answer is due.
+    /// The remaining length of a body, and the answer to send after it.
     Body(u64, Answer),
-    /// Of no interest. The rest of `output` is to be sent, and that is all.
+    /// They are ignored. The rest of `output` is still to be sent.
     Closing,
-    /// Of no interest, and the client has been told that no more will come, so that it
-    /// closes the connection. If we did while it still sends, that would be a reset,
-    /// which may overtake the answer.
+    /// They are ignored. The sending side is shut down, and the client is expected to close the
+    /// connection: closing it here while the client still sends would cause a reset, which may
+    /// overtake the answer.
     Closed,
 }
 
 /// How a turn of a connection ended.
 enum Turn {
-    /// Drained, or with no room to send, so that an event will tell when to go on.
+    /// Reading or sending would block: an event reports when to continue.
     Blocked,
-    /// In the midst of things. No event will come for what is already there.
+    /// Before `WouldBlock`: no event will come for data that has already arrived.
     Unfinished,
     Finished,
 }
 
 enum Received {
     Some,
-    /// And that was all there is.
+    /// Data, and the socket is drained.
     Last,
     WouldBlock,
     End,
@@ -433,8 +455,8 @@ impl Connection {
         self.answered = 0;
     }
 
-    /// Receives, answers and sends as much as is possible now and due to one client. It
-    /// does not matter which event led here.
+    /// Receives, answers and sends as much as is possible without blocking, within one turn. It
+    /// does not matter which event caused the turn.
     fn take_turn(&mut self, stream: &mut TcpStream) -> io::Result<Turn> {
         let mut drained = false;
         for _ in 0..READS_PER_TURN {
@@ -442,7 +464,7 @@ impl Connection {
             self.send(stream)?;
             let closing = matches!(self.state, State::Closing);
             if self.output.len() >= UNSENT_LIMIT || (closing && !self.output.is_empty()) {
-                return Ok(Turn::Blocked); // There will be a writable event.
+                return Ok(Turn::Blocked); // A writable event will follow.
             }
             if has_more {
                 continue;
@@ -467,12 +489,12 @@ impl Connection {
 
     /// Reads once.
     ///
-    /// A read that fills less than its buffer has emptied the socket, and what comes later
-    /// raises a new edge, as if the read had answered `WouldBlock`. The end of the stream,
-    /// though, may have come before, together with the data, and it raises no edge of its
-    /// own then; but the event that announced the data has told so.
+    /// A short read has drained the socket, and data that arrives later triggers a new event, as
+    /// if the read had returned `WouldBlock`. The end of the stream may have arrived together with
+    /// the data, however, and then triggers no event of its own; the event that reported the data
+    /// has also reported the end.
     fn receive(&mut self, stream: &mut TcpStream) -> io::Result<Received> {
-        // There is always room after this: a head that fills all of it was refused.
+        // There is always room after this: a head that fills the buffer was rejected.
         self.input.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
         let room = &mut self.input[self.end..];
@@ -494,7 +516,7 @@ impl Connection {
         }
     }
 
-    /// Sends what it can; what it cannot stays in `output`.
+    /// Sends as much as possible; the rest stays in `output`.
     fn send(&mut self, stream: &mut TcpStream) -> io::Result<()> {
         let mut sent = 0;
         while sent < self.output.len() {
@@ -512,9 +534,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Answers all requests that have arrived as a whole (a client may send the next
-    /// without waiting for the answer), unless too much is unsent. Returns whether that
-    /// was so, and there may be more of them.
+    /// Answers all complete requests (a client may send the next one without waiting for the
+    /// answer), until there is too much unsent output. Returns whether it stopped for that reason,
+    /// so that there may be more requests.
     fn answer_all(&mut self) -> bool {
         while self.output.len() < UNSENT_LIMIT {
             match self.state {
@@ -522,12 +544,12 @@ impl Connection {
                     Ok(None) => return false,
                     Ok(Some(request)) => {
                         self.start += request.head_len;
-                        if request.waits_for_leave && self.start == self.end {
+                        if request.expects_continue && self.start == self.end {
                             self.output.extend(b"HTTP/1.1 100 Continue\r\n\r\n");
                         }
                         self.state = State::Body(request.body_len, request.answer);
                     }
-                    // Where the next request would begin is anybody's guess.
+                    // The beginning of the next request is unknown.
                     Err(status) => self.answer(Answer::and_close(status)),
                 },
                 State::Body(len, answer) => {
@@ -572,17 +594,17 @@ impl Connection {
     }
 }
 
-/// What there is to know about a request.
+/// A parsed request head.
 struct Request {
     head_len: usize,
     body_len: u64,
-    /// Whether the client holds the body back until it is told to go on.
-    waits_for_leave: bool,
+    /// Whether the client waits for `100 Continue` before it sends the body.
+    expects_continue: bool,
     answer: Answer,
 }
 
 impl Request {
-    /// Parses the head of a request; `None` if it has not arrived as a whole.
+    /// Parses the head of a request; `None` if it is incomplete.
     fn parse(input: &[u8]) -> Result<Option<Request>, &'static Status> {
         let mut headers = [MaybeUninit::uninit(); HEADERS_LIMIT];
         let mut request = httparse::Request::new(&mut []);
@@ -609,7 +631,7 @@ impl Request {
             (_, "/") => &WRONG_METHOD,
             _ => &NOT_FOUND,
         };
-        // HTTP/1.1 keeps connections alive unless told otherwise, HTTP/1.0 closes them.
+        // The default is to keep the connection in HTTP/1.1 and to close it in HTTP/1.0.
         let (keep_alive, field) = match version {
             _ if fields.close => (false, CLOSE),
             0 if !fields.keep_alive => (false, CLOSE),
@@ -625,13 +647,13 @@ impl Request {
         Ok(Some(Request {
             head_len,
             body_len,
-            waits_for_leave: fields.expects_continue && version >= 1 && body_len > 0,
+            expects_continue: fields.expects_continue && version >= 1 && body_len > 0,
             answer,
         }))
     }
 }
 
-/// What the header fields say that concerns us.
+/// The header fields that the server uses.
 #[derive(Default)]
 struct Fields {
     body_len: Option<u64>,
@@ -655,7 +677,7 @@ impl Fields {
                     fields.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                 }
             } else if is("content-length") {
-                // Two lengths are how one request is made to look like two.
+                // Two lengths are used in request smuggling.
                 if fields.body_len.replace(length(header.value)?).is_some() {
                     return Err(&BAD_REQUEST);
                 }
@@ -669,8 +691,8 @@ impl Fields {
     }
 }
 
-/// The value of `Content-Length`: digits and nothing else, which `str::parse` by itself
-/// is not so strict about.
+/// Parses the value of `Content-Length`, which consists of digits only; `str::parse` would also
+/// accept a sign.
 fn length(value: &[u8]) -> Result<u64, &'static Status> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(&BAD_REQUEST);
@@ -687,7 +709,7 @@ struct Answer {
     status: &'static Status,
     has_body: bool,
     keep_alive: bool,
-    /// The header field that tells whether the connection is kept, where there is need.
+    /// The `Connection` header field, if it is needed.
     field: &'static str,
 }
 
@@ -707,7 +729,7 @@ const KEEP_ALIVE: &str = "Connection: keep-alive\r\n";
 
 struct Status {
     line: &'static str,
-    /// A header field that goes with it.
+    /// An additional header field.
     field: &'static str,
     text: &'static str,
 }
@@ -723,22 +745,24 @@ impl Status {
 }
 
 static OK: Status = Status::new("200 OK", "Hello, world!\n");
-static NOT_FOUND: Status = Status::new("404 Not Found", "There is only /\n");
+static NOT_FOUND: Status = Status::new("404 Not Found", "The only resource is /\n");
 static WRONG_METHOD: Status = Status {
     line: "405 Method Not Allowed",
     field: "Allow: GET, HEAD\r\n",
-    text: "Only GET and HEAD\n",
+    text: "Only GET and HEAD are allowed\n",
 };
-static BAD_REQUEST: Status = Status::new("400 Bad Request", "That was no HTTP\n");
+static BAD_REQUEST: Status = Status::new("400 Bad Request", "Malformed request\n");
 static LARGE_BODY: Status = Status::new("413 Content Too Large", "The body is too long\n");
 static LONG_TARGET: Status = Status::new("414 URI Too Long", "The target is too long\n");
 static LARGE_HEAD: Status = Status::new(
     "431 Request Header Fields Too Large",
     "Too many header fields\n",
 );
-static NOT_IMPLEMENTED: Status =
-    Status::new("501 Not Implemented", "Only bodies with a Content-Length\n");
+static NOT_IMPLEMENTED: Status = Status::new(
+    "501 Not Implemented",
+    "Only bodies with a Content-Length are supported\n",
+);
 static UNKNOWN_VERSION: Status = Status::new(
     "505 HTTP Version Not Supported",
-    "Only HTTP/1.0 and HTTP/1.1\n",
+    "Only HTTP/1.0 and HTTP/1.1 are supported\n",
 );

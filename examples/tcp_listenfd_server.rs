@@ -1,5 +1,5 @@
-//! A server that does not make its listening socket, but is given it by the program
-//! that starts it (socket activation). It greets every client, and hangs up.
+//! A server that inherits its listening socket from the program that starts it (socket
+//! activation). It greets every client and closes the connection.
 //!
 //! ```text
 //! cargo install systemfd   (once)
@@ -8,22 +8,35 @@
 //! nc 127.0.0.1 9000        (in another terminal)
 //! ```
 //!
-//! The socket outlives the server: with `cargo watch -x "run …"` in the place of `cargo
-//! run …`, or as a service of systemd with a socket unit (`Accept=no`), clients who come
-//! while the server is being restarted wait, instead of being refused.
+//! The socket outlives the server: with `cargo watch -x "run …"` instead of `cargo run …`, or as a
+//! systemd service with a socket unit (`Accept=no`), clients that connect while the server restarts
+//! wait instead of being refused.
 //!
-//! Without a socket it says how to be started, and ends. To listen by itself would hide
-//! that the hand-over has failed, and might be at an address that nobody meant.
+//! Without an inherited socket the server prints how to start it, and exits with status 2. It does
+//! not open a listening socket itself: that would hide the error, and might use an unintended
+//! address.
 //!
-//! What it shows besides: level-triggered registrations, and closing a connection so that
-//! the last words arrive.
+//! It also shows level-triggered registrations, and how to close a connection without losing data
+//! that was just sent.
 
 #[cfg(unix)]
 use std::process::ExitCode;
 
 #[cfg(unix)]
 fn main() -> ExitCode {
-    match unix::serve() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|it| it == "--help" || it == "-h") {
+        println!("{}", unix::USAGE);
+        return ExitCode::SUCCESS;
+    }
+    let listeners = match unix::take_listeners(&arguments) {
+        Ok(listeners) => listeners,
+        Err(message) => {
+            eprintln!("tcp_listenfd_server: {message}\n{}", unix::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    match unix::serve(listeners) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("tcp_listenfd_server: {message}");
@@ -34,7 +47,7 @@ fn main() -> ExitCode {
 
 #[cfg(not(unix))]
 fn main() {
-    eprintln!("tcp_listenfd_server: this example is for Unix; see tcp_server instead");
+    eprintln!("tcp_listenfd_server: this example requires Unix; use tcp_server instead");
     std::process::exit(1);
 }
 
@@ -50,40 +63,51 @@ mod unix {
     use mio::net::{TcpListener, TcpStream};
     use mio::{Events, Interest, Poll, Token};
 
-    /// How long to wait before accepting is tried again after it has failed.
+    pub(super) const USAGE: &str = "\
+usage: tcp_listenfd_server    (started with an inherited listening socket)
+examples:
+    systemfd --no-pid -s tcp::127.0.0.1:9000 -- tcp_listenfd_server
+    systemd-socket-activate -l 127.0.0.1:9000 tcp_listenfd_server
+`cargo install systemfd` installs the first; the second is part of systemd.";
+
+    /// How long to wait before accepting again after a failure.
     const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-    pub(super) fn serve() -> Result<(), String> {
-        let listeners = take_listeners()?;
+    pub(super) fn serve(listeners: Vec<TcpListener>) -> Result<(), String> {
         let failed = |error: io::Error| error.to_string();
         let mut server = Server::new(listeners).map_err(failed)?;
-        println!("Ctrl-C ends. The sockets stay open: they belong to who started this.");
+        println!("Press Ctrl-C to stop. The program that started this one keeps the sockets open.");
         for listener in &server.listeners {
             let local = listener.local_addr().map_err(failed)?;
-            println!("Greeting clients on {local}. Try, in another terminal:");
+            println!("Listening on {local}. Try, in another terminal:");
             println!("    nc {} {}", local.ip(), local.port());
         }
-        // There is nothing to be tidied up, so Ctrl-C may end the process as it is.
+        // There is nothing to clean up, so Ctrl-C may end the process.
         server.run().map_err(failed)
     }
 
-    /// Takes over all listening sockets for TCP that were handed to this process.
-    fn take_listeners() -> Result<Vec<TcpListener>, String> {
-        // `ListenFd` takes these away, so that no child process thinks they are for it.
+    /// Takes all inherited TCP listening sockets. An error is a message for the user.
+    pub(super) fn take_listeners(arguments: &[String]) -> Result<Vec<TcpListener>, String> {
+        if let Some(extra) = arguments.first() {
+            return Err(format!("unexpected argument `{extra}`"));
+        }
+        // Read these first: `ListenFd` removes them, so that child processes do not use them.
         let (count, pid) = (env::var("LISTEN_FDS").ok(), env::var("LISTEN_PID").ok());
         let mut handed_over = ListenFd::from_env();
         let mut listeners = Vec::new();
         for index in 0..handed_over.len() {
             match handed_over.take_tcp_listener(index) {
                 Ok(Some(listener)) => {
-                    // Whoever made the socket had no reason to make it non-blocking.
+                    // Inherited sockets are usually blocking.
                     listener
                         .set_nonblocking(true)
                         .map_err(|error| error.to_string())?;
                     listeners.push(TcpListener::from_std(listener));
                 }
                 Ok(None) => {}
-                Err(error) => eprintln!("tcp_listenfd_server: not used: {error}"),
+                Err(error) => {
+                    eprintln!("tcp_listenfd_server: ignoring an inherited descriptor: {error}");
+                }
             }
         }
         if listeners.is_empty() {
@@ -93,32 +117,25 @@ mod unix {
     }
 
     fn explain_missing_socket(count: Option<String>, pid: Option<String>) -> String {
-        // `LISTEN_PID` says whom the sockets are for. A `cargo` in between is somebody
-        // else, which is the commonest reason to arrive here with sockets at hand.
+        // `LISTEN_PID` names the process that the sockets are for. If `cargo` was started with
+        // them, that is the process of `cargo`, which is the most common cause of this error.
         let reason = match (count, pid) {
             (None, _) => "LISTEN_FDS is not set".to_owned(),
             (Some(_), Some(pid)) if pid != process::id().to_string() => {
-                format!("LISTEN_PID says that the sockets are for process {pid}; use --no-pid")
+                format!("the sockets are for process {pid} (LISTEN_PID); use --no-pid")
             }
-            (Some(count), _) => format!("LISTEN_FDS is {count}, but none is for TCP"),
+            (Some(count), _) => format!("LISTEN_FDS is {count}, but none is a TCP listener"),
         };
-        let me = env::args().next().unwrap_or_default();
-        format!(
-            "no listening socket was handed over: {reason}.\n\
-             Start it by a program that has one, such as\n\
-             \x20   systemfd --no-pid -s tcp::127.0.0.1:9000 -- {me}\n\
-             \x20   systemd-socket-activate -l 127.0.0.1:9000 {me}\n\
-             (the first comes with `cargo install systemfd`, the second with systemd)"
-        )
+        format!("no listening socket was inherited: {reason}")
     }
 
     struct Server {
         poll: Poll,
-        /// A listener's token is its index. Clients count on from there.
+        /// A listener's token is its index. The tokens of clients follow.
         listeners: Vec<TcpListener>,
         clients: HashMap<Token, Client>,
         next_token: Token,
-        /// When to try again to accept, after that has failed.
+        /// When to accept again after a failure.
         accept_again: Option<Instant>,
         since: Instant,
     }
@@ -127,8 +144,8 @@ mod unix {
         fn new(mut listeners: Vec<TcpListener>) -> io::Result<Server> {
             let poll = Poll::new()?;
             for (index, listener) in listeners.iter_mut().enumerate() {
-                // Edge-triggered, as everything is by default. By level, a connection
-                // that cannot be accepted would be reported over and over.
+                // Edge-triggered, which is the default. Level-triggered, a connection that cannot
+                // be accepted would be reported by every poll.
                 poll.registry()
                     .register(listener, Token(index), Interest::READABLE)?;
             }
@@ -151,7 +168,7 @@ mod unix {
                     .map(|at| at.saturating_duration_since(Instant::now()));
                 match self.poll.poll(&mut events, timeout) {
                     Ok(()) => {}
-                    // A signal came, such as that of a debugger or of Ctrl-Z.
+                    // Interrupted by a signal, such as a debugger's or that of Ctrl-Z.
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                     Err(error) => return Err(error),
                 }
@@ -161,7 +178,7 @@ mod unix {
                         self.attend(token);
                     } else if self.accept_again.is_none() {
                         self.accept(token.0);
-                    } // Else the clock decides: some systems report the listener again at once.
+                    } // Otherwise wait: some systems report the listener again immediately.
                 }
                 if matches!(self.accept_again, Some(at) if at <= Instant::now()) {
                     self.retry_to_accept();
@@ -170,30 +187,31 @@ mod unix {
         }
 
         fn retry_to_accept(&mut self) {
-            let mut went_well = true;
+            let mut all_accepted = true;
             for index in 0..self.listeners.len() {
-                went_well &= self.accept(index);
+                all_accepted &= self.accept(index);
             }
-            if went_well {
+            if all_accepted {
                 self.accept_again = None;
             }
         }
 
-        /// Accepts all who wait. Returns whether that went well.
+        /// Accepts all pending connections. Returns whether that succeeded.
         fn accept(&mut self, index: usize) -> bool {
             loop {
                 match self.listeners[index].accept() {
                     Ok((stream, peer)) => self.welcome(stream, peer),
                     Err(error) => match error.kind() {
-                        // All are accepted, by us or by another process: it is not only
-                        // ours, this socket.
+                        // All connections are accepted, by this process or by another one that
+                        // shares the socket.
                         io::ErrorKind::WouldBlock => return true,
                         io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
-                        // Most likely there is no descriptor left. No event will announce
-                        // the connection again, which goes on waiting: so a clock has to.
+                        // Most likely the process has run out of descriptors. The connection
+                        // stays pending, but no further event will report it, so schedule
+                        // another attempt.
                         _ => {
                             if self.accept_again.is_none() {
-                                eprintln!("tcp_listenfd_server: pausing to accept: {error}");
+                                eprintln!("tcp_listenfd_server: cannot accept connections, trying again later: {error}");
                             }
                             self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
                             return false;
@@ -207,7 +225,7 @@ mod unix {
             let token = self.next_token;
             self.next_token.0 += 1;
             let greeting = format!(
-                "Hello {peer}. You are number {} of process {}, which has run for {:.1} s.\n",
+                "Hello {peer}. You are client {} of process {}, which has run for {:.1} s.\n",
                 token.0 + 1 - self.listeners.len(),
                 process::id(),
                 self.since.elapsed().as_secs_f32(),
@@ -219,13 +237,13 @@ mod unix {
                     println!("{peer} connected");
                     self.clients.insert(token, client);
                 }
-                Err(error) => eprintln!("tcp_listenfd_server: turning {peer} away: {error}"),
+                Err(error) => eprintln!("tcp_listenfd_server: cannot register {peer}: {error}"),
             }
         }
 
         fn attend(&mut self, token: Token) {
             let Some(client) = self.clients.get_mut(&token) else {
-                return; // The event is about a client that is gone.
+                return; // The event belongs to a client that was removed.
             };
             let waited_for = client.waits_for;
             let mut step = client.step();
@@ -238,11 +256,11 @@ mod unix {
             match step {
                 Ok(Step::Wait) => return,
                 Ok(Step::Done) => {}
-                Err(error) => eprintln!("tcp_listenfd_server: a client is lost: {error}"),
+                Err(error) => eprintln!("tcp_listenfd_server: a connection failed: {error}"),
             }
-            // Closes the stream, which also ends the registration.
+            // Closes the stream, which also ends its registration.
             self.clients.remove(&token);
-            // There is a descriptor again.
+            // A descriptor is free again.
             if let Some(at) = &mut self.accept_again {
                 *at = Instant::now();
             }
@@ -253,9 +271,9 @@ mod unix {
         stream: TcpStream,
         greeting: String,
         sent: usize,
-        /// What the stream is registered for. By level, one operation per event is enough,
-        /// since the next poll reports what is left; but the interest must never
-        /// be in a direction in which the client has nothing to do.
+        /// The interest that the stream is registered with. With level triggering one operation
+        /// per event is enough, since the next poll reports what is left; but the interest must
+        /// never include a direction that the client does not use.
         waits_for: Interest,
     }
 
@@ -293,16 +311,15 @@ mod unix {
             let unsent = &self.greeting.as_bytes()[self.sent..];
             self.sent += self.stream.write(unsent)?;
             if self.sent == self.greeting.len() {
-                // Our side of the conversation is over. To close the stream would be too
-                // much: if the client has sent anything that is not read, closing turns
-                // into a reset, which may overtake the greeting.
+                // Shut down the sending side only. Closing the stream while there is unread data
+                // from the client would cause a reset, which may overtake the greeting.
                 self.stream.shutdown(Shutdown::Write)?;
                 self.waits_for = Interest::READABLE.level();
             }
             Ok(Step::Wait)
         }
 
-        /// Pays no attention to what the client says, until it hangs up.
+        /// Discards the client's data until the client closes the connection.
         fn listen(&mut self) -> io::Result<Step> {
             let mut ignored = [0; 4096];
             match self.stream.read(&mut ignored)? {

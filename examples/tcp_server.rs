@@ -1,17 +1,17 @@
-//! An echo server: one thread that serves any number of clients.
+//! A TCP echo server: one thread serves any number of clients.
 //!
 //! ```text
 //! cargo run --example tcp_server --features os-poll,net [-- ADDRESS:PORT]
-//! nc 127.0.0.1 9000        (in another terminal, as often as you like)
+//! nc 127.0.0.1 9000        (in any number of other terminals)
 //! ```
 //!
 //! What it shows:
 //!
-//! * Edge-triggered events are used up by doing I/O until it answers `WouldBlock`.
-//! * What a client does not read is kept for it, up to a limit. Beyond the limit the
-//!   server stops reading from that client, so that TCP slows it down.
-//! * Nobody starves: a client that always has more to send gets a bounded turn.
-//! * Running out of descriptors pauses accepting instead of spinning on it.
+//! * Edge-triggered events require I/O until it returns `WouldBlock`.
+//! * Output that a client does not read is buffered up to a limit. Beyond it, the server stops
+//!   reading from that client, and TCP flow control slows the client down.
+//! * Fairness: a client that always has more to send gets a bounded turn.
+//! * When the process runs out of descriptors, accepting pauses instead of spinning.
 //! * Ctrl-C ends the loop through a `Waker`.
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -26,26 +26,37 @@ use std::{env, mem};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
-const USAGE: &str = "cargo run --example tcp_server --features os-poll,net -- 127.0.0.1:9001";
+const USAGE: &str = "usage: tcp_server [ADDRESS:PORT]    (default: 127.0.0.1:9000)";
 const DEFAULT_ADDRESS: &str = "127.0.0.1:9000";
 
 const LISTENER: Token = Token(0);
 const STOP: Token = Token(1);
 const FIRST_CLIENT: Token = Token(2);
 
-/// How much is read at once. All clients share one such buffer.
+/// The size of the read buffer, which all clients share.
 const READ_SIZE: usize = 16 * 1024;
-/// How much a client may leave unread before the server stops reading from it. A
-/// client costs at most this and one `READ_SIZE`.
+/// How much output a client may leave unread before the server stops reading from it. A client
+/// uses at most this much memory and one `READ_SIZE`.
 const UNSENT_LIMIT: usize = 64 * 1024;
-/// How many reads a client has in a turn, before the others have theirs.
+/// The number of reads in one client's turn.
 const READS_PER_TURN: usize = 16;
-/// How long to wait before accepting is tried again after it has failed.
+/// How long to wait before accepting again after a failure.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let address = env::args().nth(1);
-    match serve(address.as_deref().unwrap_or(DEFAULT_ADDRESS)) {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if arguments.iter().any(|it| it == "--help" || it == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    let address = match parse_address(&arguments) {
+        Ok(address) => address,
+        Err(message) => {
+            eprintln!("tcp_server: {message}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match serve(address) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("tcp_server: {message}");
@@ -54,13 +65,33 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(address: &str) -> Result<(), String> {
-    let listener = listen(address)?;
+/// Reads the address from the command line. An error is a message for the user.
+fn parse_address(arguments: &[String]) -> Result<SocketAddr, String> {
+    let argument = match arguments {
+        [] => DEFAULT_ADDRESS,
+        [address] => address,
+        [_, extra, ..] => return Err(format!("unexpected argument `{extra}`")),
+    };
+    let invalid = |error: io::Error| match error.kind() {
+        io::ErrorKind::InvalidInput => {
+            format!("invalid address `{argument}`: expected ADDRESS:PORT")
+        }
+        _ => format!("cannot resolve `{argument}`: {error}"),
+    };
+    let mut addresses = argument.to_socket_addrs().map_err(invalid)?;
+    addresses
+        .next()
+        .ok_or_else(|| format!("`{argument}` has no address"))
+}
+
+fn serve(address: SocketAddr) -> Result<(), String> {
+    let listener = TcpListener::bind(address)
+        .map_err(|error| format!("cannot listen on {address}: {error}\n{USAGE}"))?;
     let failed = |error: io::Error| error.to_string();
     let local = listener.local_addr().map_err(failed)?;
     let mut server = Server::new(listener).map_err(failed)?;
 
-    // The handler runs in a thread of its own, so the poll has to be woken.
+    // The handler runs on its own thread and has to wake the poll.
     let stop = Arc::new(AtomicBool::new(false));
     let waker = Waker::new(server.poll.registry(), STOP).map_err(failed)?;
     let handler_stop = Arc::clone(&stop);
@@ -72,7 +103,7 @@ fn serve(address: &str) -> Result<(), String> {
     })
     .map_err(|error| format!("cannot handle Ctrl-C: {error}"))?;
 
-    println!("Echoing on {local}. Ctrl-C ends.");
+    println!("Listening on {local}. Press Ctrl-C to stop.");
     println!(
         "Try, in another terminal: nc {} {}",
         local.ip(),
@@ -83,31 +114,19 @@ fn serve(address: &str) -> Result<(), String> {
     outcome
 }
 
-fn listen(address: &str) -> Result<TcpListener, String> {
-    let address = address
-        .to_socket_addrs()
-        .ok()
-        .and_then(|mut found| found.next())
-        .ok_or_else(|| format!("`{address}` is no address to listen on. Try: {USAGE}"))?;
-    TcpListener::bind(address).map_err(|error| {
-        format!("cannot listen on {address}: {error}\nTo choose another address: {USAGE}")
-    })
-}
-
 struct Server {
     poll: Poll,
     listener: TcpListener,
     clients: HashMap<Token, Client>,
-    /// Counts up and never goes back. A token that was used again could carry a late
-    /// event of its former owner.
+    /// Only ever increases: a reused token could carry a late event of its former client.
     next_token: Token,
-    /// Whose turn is due: those of whom an event tells, and those whose last turn
-    /// ended before `WouldBlock`, and of whom therefore no event will tell.
+    /// Clients whose turn is due: those with an event, and those whose last turn ended before
+    /// `WouldBlock`, for which no further event will come.
     due: HashSet<Token>,
-    /// When to try again to accept, after that has failed.
+    /// When to accept again after a failure.
     accept_again: Option<Instant>,
     scratch: Box<[u8]>,
-    /// How much the clients that are gone got back.
+    /// The bytes echoed to clients that have disconnected.
     echoed: u64,
 }
 
@@ -133,17 +152,17 @@ impl Server {
         while !stop.load(Ordering::Acquire) {
             match self.poll.poll(&mut events, self.timeout()) {
                 Ok(()) => {}
-                // A signal came. Nothing is lost by polling again.
+                // Interrupted by a signal: poll again, no event is lost.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             }
             for event in &events {
                 match event.token() {
-                    // Retrying is a matter of the clock, once it has failed. Some systems report
-                    // the listener again at once; to listen to them would be to spin.
+                    // After a failure the next attempt waits for the timeout. Some systems
+                    // report the listener again immediately, and the loop would spin.
                     LISTENER if self.accept_again.is_some() => {}
                     LISTENER => self.accept(),
-                    STOP => {} // The loop's condition looks at what it means.
+                    STOP => {} // The loop condition reads the flag.
                     client => {
                         self.due.insert(client);
                     }
@@ -159,8 +178,8 @@ impl Server {
         Ok(())
     }
 
-    /// How long the poll may block: not at all while turns are due, and otherwise for
-    /// ever, unless accepting is to be tried again.
+    /// How long the poll may block: not at all while turns are due, until the next attempt to
+    /// accept if one is scheduled, and otherwise without a limit.
     fn timeout(&self) -> Option<Duration> {
         if !self.due.is_empty() {
             return Some(Duration::ZERO);
@@ -177,14 +196,14 @@ impl Server {
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return,
                     io::ErrorKind::Interrupted => {}
-                    // The client gave up while it waited. The next one may not have.
+                    // This client has disconnected already; others may be pending.
                     io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset => {}
-                    // Most likely there is no descriptor left. The connection goes on
-                    // waiting, but no event will announce it again: that has to be
-                    // remembered. Trying at once would spin.
+                    // Most likely the process has run out of descriptors. The connection stays
+                    // pending, but no further event will report it, so schedule another
+                    // attempt. An immediate one would spin.
                     _ => {
                         if !was_pausing {
-                            eprintln!("tcp_server: pausing to accept: {error}");
+                            eprintln!("tcp_server: cannot accept connections, trying again later: {error}");
                         }
                         self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
                         return;
@@ -197,13 +216,13 @@ impl Server {
     fn welcome(&mut self, mut stream: TcpStream, peer: SocketAddr) {
         let token = self.next_token;
         self.next_token.0 += 1;
-        // What somebody types should come back at once. Failure only makes it slower.
+        // Send small answers immediately. If this fails, they are only slower.
         let _ = stream.set_nodelay(true);
-        // Both directions from the start: an edge costs nothing while it does not
-        // arise, and the registration never has to be changed.
+        // Register for both directions once: an edge-triggered direction that does not become
+        // ready costs nothing, and the registration never has to change.
         let both = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = self.poll.registry().register(&mut stream, token, both) {
-            eprintln!("tcp_server: turning {peer} away: {error}");
+            eprintln!("tcp_server: cannot register the connection of {peer}: {error}");
             return;
         }
         println!("{peer} connected");
@@ -212,7 +231,7 @@ impl Server {
 
     fn give_turn(&mut self, token: Token) {
         let Some(client) = self.clients.get_mut(&token) else {
-            return; // The event is about a client that is gone.
+            return; // The event belongs to a client that was removed.
         };
         let reason = match client.take_turn(&mut self.scratch) {
             Ok(Turn::WouldBlock) => return,
@@ -220,14 +239,14 @@ impl Server {
                 self.due.insert(token);
                 return;
             }
-            Ok(Turn::Finished) => "closed".to_owned(),
-            Err(error) => format!("lost: {error}"),
+            Ok(Turn::Finished) => "disconnected".to_owned(),
+            Err(error) => format!("failed: {error}"),
         };
         println!("{} {reason}, {} bytes echoed", client.peer, client.echoed);
         self.echoed += client.echoed;
-        // Closes the stream, which also ends the registration, for nobody else has it.
+        // Closes the stream, which also ends its registration.
         self.clients.remove(&token);
-        // There is a descriptor again.
+        // A descriptor is free again.
         if let Some(at) = &mut self.accept_again {
             *at = Instant::now();
         }
@@ -237,7 +256,9 @@ impl Server {
         let clients = self.next_token.0 - FIRST_CLIENT.0;
         let connected = self.clients.len();
         let echoed = self.echoed + self.clients.values().map(|it| it.echoed).sum::<u64>();
-        println!("Farewell. Clients: {clients} ({connected} at the end); bytes echoed: {echoed}.");
+        println!(
+            "Stopped. Clients: {clients} ({connected} still connected); bytes echoed: {echoed}."
+        );
     }
 }
 
@@ -245,18 +266,18 @@ struct Client {
     stream: TcpStream,
     peer: SocketAddr,
     unsent: VecDeque<u8>,
-    /// Whether the client has said all that it will. It may still be listening.
+    /// Whether the client has shut down its sending side. It may still be reading.
     at_end: bool,
     echoed: u64,
 }
 
 /// How a client's turn ended.
 enum Turn {
-    /// In `WouldBlock`, so that an event will tell when to go on.
+    /// In `WouldBlock`: an event reports when to continue.
     WouldBlock,
-    /// In the midst of things. No event will come for what is already there.
+    /// Before `WouldBlock`: no event will come for data that has already arrived.
     Unfinished,
-    /// With everything sent to a client that will say no more.
+    /// With all output sent to a client that has shut down its sending side.
     Finished,
 }
 
@@ -271,10 +292,10 @@ impl Client {
         }
     }
 
-    /// Sends and receives as much as is possible now and due to one client.
+    /// Sends and receives as much as is possible without blocking, within one turn.
     ///
-    /// It does not matter which event led here. Events are hints and may be spurious,
-    /// and after a pause in reading it is a *writable* event that lets reading go on.
+    /// It does not matter which event caused the turn. Events may be spurious, and after a pause
+    /// in reading it is a *writable* event that resumes reading.
     fn take_turn(&mut self, scratch: &mut [u8]) -> io::Result<Turn> {
         for _ in 0..READS_PER_TURN {
             self.send()?;
@@ -282,7 +303,7 @@ impl Client {
                 return Ok(Turn::Finished);
             }
             if self.at_end || self.unsent.len() >= UNSENT_LIMIT {
-                // Sending would block: there will be a writable event.
+                // Sending returned `WouldBlock`: a writable event will follow.
                 return Ok(Turn::WouldBlock);
             }
             match self.stream.read(scratch) {
@@ -298,7 +319,7 @@ impl Client {
         Ok(Turn::Unfinished)
     }
 
-    /// Sends what is unsent, until all is or sending would block.
+    /// Sends buffered output until the buffer is empty or sending would block.
     fn send(&mut self) -> io::Result<()> {
         while !self.unsent.is_empty() {
             // The two halves of the ring buffer, in one system call.

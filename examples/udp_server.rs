@@ -1,4 +1,4 @@
-//! An echo server for datagrams.
+//! A UDP echo server.
 //!
 //! ```text
 //! cargo run --example udp_server --features os-poll,net [-- ADDRESS:PORT]
@@ -7,15 +7,15 @@
 //!
 //! What it shows:
 //!
-//! * Receiving until `WouldBlock`, and what to do if *sending* answers that: keep the
-//!   datagram, and wait for the socket to become writable instead of readable.
-//! * `Registry::reregister` switches between the two, and reports what is ready at
-//!   that moment, so that no event is lost on the way.
-//! * Errors of one peer (it is gone, it cannot be reached) are not the server's end.
+//! * Receive until `WouldBlock`. If *sending* returns `WouldBlock`, keep the datagram and wait
+//!   for the socket to become writable instead of readable.
+//! * `Registry::reregister` switches between the two, and reports readiness that is already
+//!   there, so no event is lost.
+//! * Errors of one peer (it is gone, it cannot be reached) do not stop the server.
 //!
-//! The sender of a datagram is whoever the datagram says it is. An echo service on a
-//! public address can be made to answer strangers, or another echo service for ever.
-//! Keep it on addresses that you trust.
+//! The source address of a datagram can be forged. An echo service on a public address can be
+//! made to send to third parties, or to exchange datagrams with another echo service for ever.
+//! Bind it only to addresses in a network you trust.
 
 use std::env;
 use std::io;
@@ -28,23 +28,34 @@ use std::time::Duration;
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-const USAGE: &str = "cargo run --example udp_server --features os-poll,net -- 127.0.0.1:9001";
+const USAGE: &str = "usage: udp_server [ADDRESS:PORT]    (default: 127.0.0.1:9000)";
 const DEFAULT_ADDRESS: &str = "127.0.0.1:9000";
 
 const SOCKET: Token = Token(0);
 const STOP: Token = Token(1);
 
-/// The longest datagram that UDP has a length for. With less room the system would cut
-/// a datagram (Unix) or answer with an error (Windows).
+/// The largest UDP datagram. With a smaller buffer the system would truncate a datagram (Unix)
+/// or return an error (Windows).
 const LONGEST_DATAGRAM: usize = 65_535;
-/// How many datagrams to echo before looking whether the program is to end.
+/// How many datagrams to echo before checking whether to stop.
 const DATAGRAMS_PER_TURN: usize = 256;
-/// How long to wait before receiving is tried again after it has failed.
+/// How long to wait before receiving again after a failure.
 const RECEIVE_PAUSE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let address = env::args().nth(1);
-    match serve(address.as_deref().unwrap_or(DEFAULT_ADDRESS)) {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if arguments.iter().any(|it| it == "--help" || it == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    let address = match parse_address(&arguments) {
+        Ok(address) => address,
+        Err(message) => {
+            eprintln!("udp_server: {message}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match serve(address) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("udp_server: {message}");
@@ -53,12 +64,32 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(address: &str) -> Result<(), String> {
-    let socket = bind(address)?;
+/// Reads the address from the command line. An error is a message for the user.
+fn parse_address(arguments: &[String]) -> Result<SocketAddr, String> {
+    let argument = match arguments {
+        [] => DEFAULT_ADDRESS,
+        [address] => address,
+        [_, extra, ..] => return Err(format!("unexpected argument `{extra}`")),
+    };
+    let invalid = |error: io::Error| match error.kind() {
+        io::ErrorKind::InvalidInput => {
+            format!("invalid address `{argument}`: expected ADDRESS:PORT")
+        }
+        _ => format!("cannot resolve `{argument}`: {error}"),
+    };
+    let mut addresses = argument.to_socket_addrs().map_err(invalid)?;
+    addresses
+        .next()
+        .ok_or_else(|| format!("`{argument}` has no address"))
+}
+
+fn serve(address: SocketAddr) -> Result<(), String> {
+    let socket = UdpSocket::bind(address)
+        .map_err(|error| format!("cannot bind to {address}: {error}\n{USAGE}"))?;
     let failed = |error: io::Error| error.to_string();
     let mut server = Server::new(socket).map_err(failed)?;
 
-    // The handler runs in a thread of its own, so the poll has to be woken.
+    // The handler runs on its own thread and has to wake the poll.
     let stop = Arc::new(AtomicBool::new(false));
     let waker = Waker::new(server.poll.registry(), STOP).map_err(failed)?;
     let handler_stop = Arc::clone(&stop);
@@ -71,7 +102,7 @@ fn serve(address: &str) -> Result<(), String> {
     .map_err(|error| format!("cannot handle Ctrl-C: {error}"))?;
 
     let local = server.local;
-    println!("Echoing datagrams on {local}. Ctrl-C ends.");
+    println!("Listening on {local}. Press Ctrl-C to stop.");
     println!(
         "Try, in another terminal: nc -u {} {}",
         local.ip(),
@@ -79,21 +110,10 @@ fn serve(address: &str) -> Result<(), String> {
     );
     let outcome = server.run(&stop).map_err(failed);
     println!(
-        "Farewell. Datagrams echoed: {}; not deliverable: {}.",
+        "Stopped. Datagrams echoed: {}; failed to send: {}.",
         server.echoed, server.failed
     );
     outcome
-}
-
-fn bind(address: &str) -> Result<UdpSocket, String> {
-    let address = address
-        .to_socket_addrs()
-        .ok()
-        .and_then(|mut found| found.next())
-        .ok_or_else(|| format!("`{address}` is no address to bind to. Try: {USAGE}"))?;
-    UdpSocket::bind(address).map_err(|error| {
-        format!("cannot bind to {address}: {error}\nTo choose another address: {USAGE}")
-    })
 }
 
 struct Server {
@@ -101,25 +121,25 @@ struct Server {
     socket: UdpSocket,
     local: SocketAddr,
     buffer: Box<[u8]>,
-    /// The datagram in `buffer` that is yet to be sent: its length and its addressee.
-    /// While there is one, nothing is received. What arrives waits in the system's
-    /// buffer, and is dropped there when that is full, as UDP has it.
+    /// The datagram in `buffer` that is to be sent: its length and its destination. While there
+    /// is one, nothing is received: datagrams that arrive wait in the system's buffer, which
+    /// drops them when it is full.
     unsent: Option<(usize, SocketAddr)>,
-    /// What the socket is registered for.
+    /// The interest that the socket is registered with.
     interest: Interest,
     echoed: u64,
     failed: u64,
 }
 
-/// How a turn ended, and with that what to wait for.
+/// How a turn ended, which decides what to wait for.
 enum Turn {
-    /// Nothing more to receive now: an event will tell.
+    /// Receiving would block: an event reports when to continue.
     NothingToReceive,
-    /// `unsent` did not fit: an event will tell, if we ask for it.
+    /// Sending would block: an event reports when to continue, if the socket is registered for it.
     NoRoomToSend,
-    /// There may be more datagrams, of which no event will tell.
+    /// There may be more datagrams, for which no event will come.
     Unfinished,
-    /// Receiving failed for no known reason, and may fail again: not before a pause.
+    /// Receiving failed for an unexpected reason: pause before the next attempt.
     Failed,
 }
 
@@ -146,20 +166,20 @@ impl Server {
         while !stop.load(Ordering::Acquire) {
             match self.poll.poll(&mut events, timeout) {
                 Ok(()) => {}
-                // A signal came. Nothing is lost by polling again.
+                // Interrupted by a signal: poll again, no event is lost.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             }
-            // There is one socket, and trying in vain does no harm, so that it does not
-            // matter whether an event, the timeout or the waker led here.
+            // It does not matter whether an event, the timeout or the waker ended the poll:
+            // there is one socket, and an operation that would block does no harm.
             let turn = self.take_turn();
             timeout = match turn {
                 Turn::NothingToReceive | Turn::NoRoomToSend => None,
                 Turn::Unfinished => Some(Duration::ZERO),
                 Turn::Failed => Some(RECEIVE_PAUSE),
             };
-            // Being writable is asked for only when it is waited for: the system
-            // reports it anew after every datagram that has left the machine.
+            // Register for writability only while waiting for it: the system reports it again
+            // after every datagram that was sent.
             let interest = match turn {
                 Turn::NoRoomToSend => Interest::WRITABLE,
                 _ => Interest::READABLE,
@@ -182,25 +202,25 @@ impl Server {
                     Err(error) => match error.kind() {
                         io::ErrorKind::WouldBlock => return Turn::NoRoomToSend,
                         io::ErrorKind::Interrupted => continue,
-                        // Whatever it is (no route, a firewall, an ICMP message about an
-                        // earlier datagram), the next one may go to somebody else.
+                        // The error (no route, a firewall, an ICMP message about an earlier
+                        // datagram) need not concern the next destination.
                         _ => self.failed += 1,
                     },
                 }
                 self.unsent = None;
             }
             match self.socket.recv_from(&mut self.buffer) {
-                // Its sender claims to be us. Answering would go on for ever.
+                // A forged datagram with our own address: echoing it would never end.
                 Ok((_, peer)) if peer == self.local => {}
                 Ok((len, peer)) => self.unsent = Some((len, peer)),
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return Turn::NothingToReceive,
                     io::ErrorKind::Interrupted => {}
-                    // An ICMP message says that nobody listens where an earlier answer
-                    // went to. Windows tells that here.
+                    // An ICMP message: an earlier answer found no receiver. Windows reports
+                    // that here.
                     io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused => {}
                     _ => {
-                        eprintln!("udp_server: pausing to receive: {error}");
+                        eprintln!("udp_server: cannot receive, trying again later: {error}");
                         return Turn::Failed;
                     }
                 },

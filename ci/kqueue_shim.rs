@@ -1,69 +1,67 @@
-//! A kqueue(2) for Linux, so that the selector for kqueue can be tested where there is
-//! none. Part of no release: `--cfg mio_test_kqueue_shim` puts it in the place of the C
-//! library's declarations.
+//! kqueue(2) for Linux, so that the kqueue selector can be tested without a BSD. It is not part of
+//! any release: `--cfg mio_test_kqueue_shim` uses it instead of the C library's declarations.
 //!
 //! # How it works
 //!
 //! * A queue is an epoll instance, the *outer* one, in which two *inner* ones are nested,
-//!   level-triggered: one for the notes of each filter. So a descriptor is there once per
-//!   filter, what wakes its reader does not fire its writing filter, and a queue can
-//!   itself be polled.
-//! * `kqueue` returns a duplicate of the outer instance. The original stays hidden, and
-//!   `kcmp(2)` tells which queue a descriptor is, whatever number it has by now.
-//! * Every note is edge-triggered for the kernel. One without `EV_CLEAR` is armed anew
-//!   after each event, which looks at the descriptor again and is how kqueue does it.
+//!   level-triggered: one for the notes (registrations) of each filter. A descriptor is thus
+//!   registered once per filter, an event that wakes a reader does not fire the write filter, and a
+//!   queue can itself be polled.
+//! * `kqueue` returns a duplicate of the outer instance. The original stays hidden, and `kcmp(2)`
+//!   identifies the queue of a descriptor, whatever its number.
+//! * Every note is edge-triggered in the kernel. A note without `EV_CLEAR` is armed again after
+//!   each event, which checks the descriptor again, as kqueue does.
 //! * `EVFILT_USER` is an eventfd, `EVFILT_TIMER` a timerfd.
-//! * What Linux reports is not all told: see [`Note::judge`].
-//! * Hidden descriptors have numbers from [`HIDDEN`] on, even if that is beyond the
-//!   process's own limit, as long as the hard limit allows. So they neither take part in
-//!   the reuse of numbers nor count when descriptors are exhausted. A queue all of whose
-//!   duplicates are closed is found and closed by the next call of `kqueue`.
+//! * Not everything that Linux reports is passed on: see [`Note::judge`].
+//! * Hidden descriptors have numbers from [`HIDDEN`] on, even beyond the soft limit of the process,
+//!   as far as the hard limit permits. They therefore neither take part in the reuse of numbers nor
+//!   count when descriptors run out. The next call of `kqueue` finds and closes queues all of whose
+//!   duplicates are closed.
 //!
 //! # Which kqueue
 //!
-//! That of FreeBSD, by its numbers and layout. Where systems differ, the environment
-//! chooses: `MIO_TEST_KQUEUE_LIKE` is `macos`, `freebsd` or `netbsd`.
+//! The shim uses the constants and the layout of FreeBSD. Where systems differ, the environment
+//! variable `MIO_TEST_KQUEUE_LIKE` selects one: `macos`, `freebsd` or `netbsd`.
 //!
 //! | | unset | `macos` | `freebsd` | `netbsd` |
 //! |---|---|---|---|---|
 //! | adding `EVFILT_WRITE` to a pipe whose reader is gone | fires | fires | `EPIPE` | `EBADF` |
 //! | `NOTE_TRIGGER` in the change that adds an `EVFILT_USER` | waits | fires | waits | waits |
 //!
-//! The first row is each kernel's `pipe_kqfilter`: DragonFly and OpenBSD do as FreeBSD, and
-//! so did macOS before 10.15. A filter that is there already fires on all of them.
+//! The first row is each kernel's `pipe_kqfilter`: DragonFly and OpenBSD behave like FreeBSD, and
+//! so did macOS before 10.15. A filter that exists already fires on all of them.
 //!
-//! A timeout of more seconds than an `int` holds is refused with `EINVAL`, as by XNU.
+//! A timeout of more seconds than an `int` holds fails with `EINVAL`, as in XNU.
 //!
-//! For tests, `MIO_TEST_KQUEUE_REFUSES`, which is `read` or `write`, has the addition of
-//! that filter fail with `ENOMEM`; `MIO_TEST_KQUEUE_MONTHS=pass` has timeouts of months pass
-//! at once, but for their fractions of a second.
+//! Two variables serve tests. `MIO_TEST_KQUEUE_REFUSES`, which is `read` or `write`, makes adding
+//! that filter fail with `ENOMEM`. `MIO_TEST_KQUEUE_MONTHS=pass` makes timeouts of months elapse at
+//! once, except for their fractions of a second.
 //!
-//! # Where it is not like the real one
+//! # Where it differs from a real kqueue
 //!
-//! * Whatever is written to a pipe or read from it, an `accept` that leaves connections and
-//!   one's own shutdown of a Unix stream fire the real one, and epoll is not woken. The shim
-//!   looks for it at each call of `kevent`: it does not end a call that is waiting, and what
-//!   is undone before the next call goes unnoticed. Of Unix listeners it does not know how
-//!   many connections wait.
-//! * Writing to a socket does not fire one's own writing filter again; the real one fires it
-//!   whenever the peer confirms data.
-//! * Reading the end of a stream fires nothing; NetBSD fires the reading filter once more.
-//! * The writing filter of a Unix stream fires once more when the peer shuts a direction
-//!   down: Linux does not tell why it woke the writer. If it was reading, with `EV_EOF`.
-//! * A Unix stream that is not connected fires its writing filter when it is added, and
-//!   not when it becomes connected.
-//! * The error in `fflags` is a guess, since asking for the true one would take it away.
-//!   `data` of the writing filter is one, not the room that there is.
-//! * A regular file fires when its filter is added, and without `EV_CLEAR` from then on as
-//!   long as it is ready; the real one also when it grows.
-//! * A filter that does not fit the end of a pipe is watched all the same. FreeBSD never fires
-//!   one, and macOS only when the pipe ends.
-//! * What is not the selector's: sockets and pipes are Linux'. A full Unix datagram receiver
-//!   is `EAGAIN` here and `ENOBUFS` there, reading from a TCP socket that is not connected
-//!   `ENOTCONN` there, and urgent data are not marked.
-//! * A descriptor that is closed and made anew as a duplicate of the same file keeps its
-//!   notes.
-//! * A queue is inherited by forked children; nesting goes two deep.
+//! * Writing to or reading from a pipe, an `accept` that leaves connections pending, and shutting
+//!   down one's own side of a Unix stream fire a real kqueue, but do not wake epoll. The shim checks
+//!   for these at each call of `kevent`: they do not end a call that is waiting, and what is undone
+//!   before the next call goes unnoticed. The number of pending connections of a Unix listener is
+//!   unknown to the shim.
+//! * Writing to a socket does not fire the socket's own write filter again; a real kqueue fires it
+//!   whenever the peer acknowledges data.
+//! * Reading the end of a stream fires nothing; NetBSD fires the read filter once more.
+//! * The write filter of a Unix stream fires once more when the peer shuts down a direction, since
+//!   Linux does not report why it woke the writer. If the direction was reading, `EV_EOF` is set.
+//! * An unconnected Unix stream fires its write filter when the filter is added, and not when the
+//!   stream becomes connected.
+//! * The error in `fflags` is a guess, since reading the actual error would clear it. `data` of the
+//!   write filter is one, not the available space.
+//! * A regular file fires when its filter is added, and without `EV_CLEAR` from then on while it is
+//!   ready; on a real kqueue also when it grows.
+//! * A filter that does not fit the end of a pipe is accepted. FreeBSD never fires such a filter,
+//!   and macOS only when the pipe ends.
+//! * Sockets and pipes behave as on Linux. A full Unix datagram receiver is `EAGAIN` here and
+//!   `ENOBUFS` there, reading from an unconnected TCP socket is `ENOTCONN` there, and urgent data
+//!   is not marked.
+//! * A descriptor that is closed and then reused for a duplicate of the same file keeps its notes.
+//! * Forked children inherit a queue. Queues can be nested two deep.
 #![allow(dead_code)] // Of the flags, not every program uses all.
 
 use std::fs::{self, File};

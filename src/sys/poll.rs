@@ -369,8 +369,9 @@ impl Record {
             return None;
         }
         let wanted = poll_flags::EDGES.wanted(&self.edge)?;
-        // The C library of WASI fails when it is asked for nothing, and tells nothing unasked.
-        (wanted != 0 || cfg!(not(target_os = "wasi"))).then_some(wanted)
+        // WASI's C library fails unless it is asked for one of these.
+        let asks = wanted & (libc::POLLIN | libc::POLLOUT) as u32 != 0;
+        (asks || cfg!(not(target_os = "wasi"))).then_some(wanted)
     }
 
     /// What to tell the user when the kernel reports `flags`.

@@ -417,6 +417,7 @@ fn a_file_and_a_directory_are_refused() {
 }
 
 /// What epoll itself answers to adding `fd`.
+#[cfg(target_os = "linux")]
 fn answer_of_epoll(fd: RawFd) -> Option<i32> {
     // SAFETY: takes no pointer.
     let epoll = owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) });
@@ -431,6 +432,7 @@ fn answer_of_epoll(fd: RawFd) -> Option<i32> {
 }
 
 /// Edge case 46: the type of a file does not tell whether it can be polled.
+#[cfg(target_os = "linux")]
 #[test]
 fn files_are_taken_or_refused_as_epoll_does() {
     if KQUEUE {

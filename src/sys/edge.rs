@@ -10,8 +10,8 @@
 //! * `DATA` and `ROOM` are armed again by an operation in their direction that would have
 //!   blocked, or that moved less than was asked for.
 //! * `END`, `HANG_UP` and `ERROR` stay true once they are, and an operation that would have
-//!   blocked shows only that they may have passed. Armed again by it, they are *in doubt*,
-//!   and are reported after a look that found them absent: no loop spins on them.
+//!   blocked shows only that they may have passed. Armed again by it, they are *in doubt*
+//!   until a look has found them absent: no loop spins on them.
 //! * `ERROR` is armed again by an operation that took the error off the source.
 //! * What a system reports whether asked or not mutes the source once it is used up: the
 //!   system is then asked nothing at all. That leaves an error in doubt, beside which other
@@ -20,9 +20,14 @@
 
 use std::io;
 use std::ops::{BitAnd, BitAndAssign, BitOr, BitOrAssign, Not};
+use std::time::Duration;
 
 use super::seam::Outcome;
 use crate::Interest;
+
+/// How long a [standing](Edge::is_standing) source is left alone.
+#[allow(dead_code)] // Some backends have none.
+pub(crate) const PACE: Duration = Duration::from_millis(10);
 
 /// What can be true of a source, as a set.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
@@ -158,6 +163,12 @@ impl EdgeFlags {
         Some(flags & self.flags_of(news) | worth_trying)
     }
 
+    /// The system has been looked at, between reports, and `flags` were all that held.
+    #[allow(dead_code)] // For where a report shows presence only.
+    pub(crate) fn settle(&self, edge: &mut Edge, flags: u32) {
+        edge.settle(self, self.conditions_of(flags));
+    }
+
     fn flags_of(&self, conditions: Conditions) -> u32 {
         self.each()
             .filter(|&(condition, _)| conditions.contains(condition))
@@ -248,7 +259,8 @@ impl Edge {
     /// The system has `seen` which conditions hold: those in doubt that do not are armed for
     /// certain, and those that still do are used up. Only an error stays in doubt, for the
     /// sake of what else may become of the source.
-    pub(crate) fn settle(&mut self, system: &EdgeFlags, seen: Conditions) {
+    fn settle(&mut self, system: &EdgeFlags, seen: Conditions) {
+        self.standing = false;
         let lasting = seen & self.doubted;
         self.doubted = lasting & system.muting & Conditions::ERROR;
         self.armed &= self.doubted | !lasting;

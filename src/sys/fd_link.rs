@@ -1,10 +1,14 @@
-//! How sources find their records, in selectors that keep books by descriptor.
+//! How sources find their records, in selectors that keep books by descriptor and have the
+//! flags of poll(2).
 
 use std::io;
 use std::os::fd::RawFd;
 
+use super::poll_flags::EDGES;
 use super::{Selector, Shared};
 use crate::sync::Arc;
+use crate::sys::edge::Edge;
+use crate::sys::family::check;
 use crate::sys::seam::Outcome;
 use crate::sys::FdSelector;
 use crate::{Interest, Token};
@@ -42,6 +46,37 @@ impl Link {
     pub(super) fn rearm(&self, directions: Interest, outcome: Outcome<'_>) {
         self.shared.rearm(self.fd, directions, outcome);
     }
+}
+
+/// Which of the conditions that `edge` waits for hold at this moment. A closed descriptor has
+/// none.
+pub(super) fn look(fd: RawFd, edge: &Edge) -> u32 {
+    let mut entry = libc::pollfd {
+        fd,
+        events: EDGES.wanted(edge).unwrap_or(0) as _,
+        revents: 0,
+    };
+    // SAFETY: the list has one entry, which outlives the call.
+    match check(unsafe { libc::poll(&mut entry, 1, 0) }) {
+        Ok(1) => entry.revents as u32,
+        _ => 0,
+    }
+}
+
+/// Arms `edge` after an operation, and settles its doubts at once: what passes and comes back
+/// before the next report is news. Returns whether the system must be asked again.
+pub(super) fn rearm(
+    fd: RawFd,
+    edge: &mut Edge,
+    directions: Interest,
+    outcome: Outcome<'_>,
+) -> bool {
+    let asks = edge.rearm(&EDGES, directions, outcome);
+    if asks && (edge.is_in_doubt() || edge.is_standing()) {
+        let flags = look(fd, edge);
+        EDGES.settle(edge, flags);
+    }
+    asks
 }
 
 /// A bare descriptor has no link: its record is found by its number.

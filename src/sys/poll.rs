@@ -29,7 +29,7 @@ use std::time::Duration;
 use std::{fmt, io, mem};
 
 use super::bell::Bell;
-use super::edge::Edge;
+use super::edge::{self, Edge};
 use super::family::check;
 use super::misuse::{already_registered, not_registered};
 use super::pollable::Pollable;
@@ -154,8 +154,6 @@ enum Pace {
 }
 
 impl Pace {
-    const SHORT: Duration = Duration::from_millis(10);
-
     fn other(self) -> Pace {
         match self {
             Pace::Everything => Pace::ButStanding,
@@ -188,7 +186,7 @@ impl Shared {
                 continue;
             };
             if record.edge.is_standing() && matches!(pace, Pace::ButStanding) {
-                left = Some(left.map_or(Pace::SHORT, |left| left.min(Pace::SHORT)));
+                left = Some(left.map_or(edge::PACE, |left| left.min(edge::PACE)));
                 continue;
             }
             *in_doubt |= record.edge.is_in_doubt();
@@ -292,8 +290,7 @@ impl Shared {
         let Some(record) = books.records.get_mut(&fd) else {
             return;
         };
-        let edges = &poll_flags::EDGES;
-        if record.edge.rearm(edges, directions, outcome) {
+        if fd_link::rearm(fd, &mut record.edge, directions, outcome) {
             // Nobody is there to hear of a failure; the next call sees the change.
             let _ = self.interrupt(books);
         }

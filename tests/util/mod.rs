@@ -70,9 +70,27 @@ pub fn has_precise_call() -> bool {
 /// answers once make the events.
 pub const AFD: bool = cfg!(windows);
 
+/// Whether the selector under test is event ports, on Linux by way of a shim.
+pub const EVENT_PORT: bool = !POLL2 && cfg!(any(target_os = "solaris", mio_test_event_port_shim));
+
 /// Whether edges are made by this crate, because the system knows none. An event then
 /// tells only what was asked for, and has not been told before.
-pub const EMULATED_EDGES: bool = POLL2 || AFD;
+pub const EMULATED_EDGES: bool = POLL2 || EVENT_PORT || AFD;
+
+/// Whether it is told that the peer has ended only its sending. Elsewhere the source is just
+/// readable.
+pub const TELLS_HALF_CLOSE: bool = !EVENT_PORT;
+
+/// Whether a waker has a descriptor that is rung, of its own or its selector's.
+pub const HAS_BELL: bool = !(KQUEUE && !PIPE_WAKER) && !EVENT_PORT;
+
+/// Whether wakers and clones of a registry share their selector's descriptors.
+pub const SHARES: bool = POLL2 || EVENT_PORT;
+
+/// Whether `event` tells of the peer's end, with nothing before it to be read.
+pub fn tells_end(event: &Event) -> bool {
+    event.is_read_closed() || !TELLS_HALF_CLOSE && event.is_readable()
+}
 
 /// Whether it is told that a socket or pipe is registered already, or not at all. Debug
 /// builds check it; of the selectors only kqueue cannot tell.
@@ -225,7 +243,8 @@ pub fn expect_all(
 }
 
 /// Polls until `source` is told to be read-closed, and returns the event, and what had to
-/// be read before: with AFD, data that are there may hide the end behind them.
+/// be read before: with AFD, data that are there may hide the end behind them. Where an end
+/// is told as data, reading shows it.
 pub fn expect_end(
     poll: &mut Poll,
     events: &mut Events,
@@ -235,12 +254,18 @@ pub fn expect_end(
     let mut bytes = Vec::new();
     loop {
         let event = expect(poll, events, token, |event| {
-            event.is_read_closed() || AFD && event.is_readable()
+            event.is_read_closed() || (AFD || !TELLS_HALF_CLOSE) && event.is_readable()
         });
         if event.is_read_closed() {
             return (event, bytes);
         }
         bytes.extend(drain(source));
+        let mut next = [0];
+        match source.read(&mut next) {
+            Ok(0) if !TELLS_HALF_CLOSE => return (event, bytes),
+            Ok(len) => bytes.extend(&next[..len]),
+            Err(_) => {}
+        }
     }
 }
 

@@ -24,6 +24,7 @@ const HANG_UP: Conditions = Conditions::HANG_UP;
 const ERROR: Conditions = Conditions::ERROR;
 
 /// As poll(2): a hang-up and an error cannot be masked, and every look shows what is absent.
+/// Event ports use it, too: what they report is a sign to look.
 const POLL: EdgeFlags = EdgeFlags {
     flags: [1, 2, 4, 8, 16, 32],
     worth_trying: 1 | 2,
@@ -141,7 +142,7 @@ fn take(system: &EdgeFlags, mut state: State, step: Step) -> Option<State> {
                 state.due &= !data;
             }
             state.told &= !data;
-            state.edge.rearm(system, direction, Outcome::Short);
+            rearm(system, &mut state, direction, Outcome::Short);
         }
         Step::Failed(directions) => {
             error_taken(system, &mut state, directions)?;
@@ -154,7 +155,7 @@ fn take(system: &EdgeFlags, mut state: State, step: Step) -> Option<State> {
         }
         Step::ErrorTaken => {
             error_taken(system, &mut state, RW)?;
-            state.edge.rearm(system, RW, Outcome::ErrorTaken);
+            rearm(system, &mut state, RW, Outcome::ErrorTaken);
         }
         Step::Refused(directions) => {
             if state.holds.contains(ERROR) {
@@ -191,9 +192,24 @@ fn operate(system: &EdgeFlags, state: &mut State, directions: Interest, error: i
         // It may have asked for out-of-band data, and have found none.
         state.told &= !PRIORITY;
     }
-    state
-        .edge
-        .rearm(system, directions, Outcome::Failed(&error));
+    rearm(system, state, directions, Outcome::Failed(&error));
+}
+
+/// Doubts are settled by a look as soon as they arise.
+fn rearm(system: &EdgeFlags, state: &mut State, directions: Interest, outcome: Outcome<'_>) {
+    let edge = &mut state.edge;
+    let asks = edge.rearm(system, directions, outcome);
+    if asks && (edge.is_in_doubt() || edge.is_standing()) {
+        let asked = Conditions(system.wanted(edge).unwrap_or(0) as u8);
+        edge.settle(system, state.holds & (asked | HANG_UP | ERROR));
+        looked_at(system, state);
+    }
+}
+
+/// What a look did not find has passed; an end that it found has not.
+fn looked_at(system: &EdgeFlags, state: &mut State) {
+    state.told &= !(state.doubted & !state.holds);
+    state.doubted &= state.holds & ERROR & system.muting;
 }
 
 fn error_taken(system: &EdgeFlags, state: &mut State, directions: Interest) -> Option<()> {
@@ -255,12 +271,9 @@ fn look(system: &EdgeFlags, state: &mut State) {
     state.due = NONE;
     assert!(covered.contains(news), "of no interest: {before:?}");
 
-    if system.wanted(&before.edge).is_none() {
-        return;
+    if system.wanted(&before.edge).is_some() {
+        looked_at(system, state);
     }
-    // What it did not find has passed; an end that it found has not.
-    state.told &= !(state.doubted & !state.holds);
-    state.doubted &= state.holds & ERROR & system.muting;
 }
 
 /// What is reported, if the system is asked.

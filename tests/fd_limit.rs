@@ -15,7 +15,7 @@ use mio::unix::pipe;
 use mio::{Events, Interest, Poll, Token, Waker};
 use util::{
     any_port, drain, expect_readable, expect_silence, in_own_process, poll_and_events,
-    temporary_path, PIPE_WAKER, POLL2,
+    temporary_path, PIPE_WAKER, POLL2, SHARES,
 };
 
 /// The limit that the tests work under. Small, so that all numbers can be asked for one
@@ -98,10 +98,10 @@ fn makers<'a>(poll: &'a Poll, tcp: &'a TcpListener, path: &'a std::path::Path) -
         // Every poll(2) selector has a bell to be interrupted by, which serves its waker too,
         // and on Linux an epoll that knows which descriptors can be polled.
         maker("Poll::new", if POLL2 { bell + 1 } else { 1 }, Poll::new),
-        maker("Waker::new", if POLL2 { 0 } else { bell }, || {
+        maker("Waker::new", if SHARES { 0 } else { bell }, || {
             Waker::new(registry, WAKE)
         }),
-        maker("try_clone", if POLL2 { 0 } else { 1 }, || {
+        maker("try_clone", if SHARES { 0 } else { 1 }, || {
             registry.try_clone()
         }),
         maker("TcpListener::bind", 1, || TcpListener::bind(any_port())),
@@ -212,8 +212,8 @@ fn a_waker_that_found_no_descriptor_makes_way_for_the_next() {
             let (mut poll, mut events) = poll_and_events();
             let registry = poll.registry().try_clone().unwrap();
             let exhausted = Exhausted::but_for(0);
-            // A waker of poll(2) rings its selector's bell and cannot fail for this reason.
-            if !POLL2 {
+            // A waker that shares its selector's descriptor cannot fail for this reason.
+            if !SHARES {
                 expect_emfile(Waker::new(&registry, WAKE));
                 expect_emfile(Waker::new(poll.registry(), WAKE));
             }

@@ -902,7 +902,7 @@ fn the_end_arms_nothing() {
     for mut lane in streams() {
         let (mut poll, mut events) = lane.register(lane.most());
         lane.end();
-        let event = expect(&mut poll, &mut events, RECEIVER, Event::is_read_closed);
+        let event = expect(&mut poll, &mut events, RECEIVER, util::tells_end);
         assert!(!event.is_error());
         settle(&mut poll, &mut events);
         for _ in 0..5 {
@@ -921,7 +921,7 @@ fn after_a_drain_the_end_is_an_event() {
         assert_eq!(drain(&mut lane.receiver), b"hello");
         expect_silence(&mut poll, &mut events);
         lane.end();
-        expect(&mut poll, &mut events, RECEIVER, Event::is_read_closed);
+        expect(&mut poll, &mut events, RECEIVER, util::tells_end);
         settle(&mut poll, &mut events);
     }
 }
@@ -934,7 +934,7 @@ fn after_a_short_read_the_end_is_an_event() {
         lane.send(b"hello", &mut poll, &mut events);
         assert_eq!(lane.read(64).unwrap(), 5);
         lane.end();
-        expect(&mut poll, &mut events, RECEIVER, Event::is_read_closed);
+        expect(&mut poll, &mut events, RECEIVER, util::tells_end);
         settle(&mut poll, &mut events);
     }
 }
@@ -1044,14 +1044,14 @@ fn after_a_hang_up_registrations_can_be_changed_and_ended() {
     for mut lane in streams() {
         let (mut poll, mut events) = lane.register(lane.most());
         lane.end();
-        expect(&mut poll, &mut events, RECEIVER, Event::is_read_closed);
+        expect(&mut poll, &mut events, RECEIVER, util::tells_end);
         settle(&mut poll, &mut events);
 
         for _ in 0..2 {
             poll.registry()
                 .reregister(&mut lane.receiver, PEER, Interest::READABLE)
                 .unwrap();
-            expect(&mut poll, &mut events, PEER, Event::is_read_closed);
+            expect(&mut poll, &mut events, PEER, util::tells_end);
             settle(&mut poll, &mut events);
         }
         poll.registry().deregister(&mut lane.receiver).unwrap();
@@ -1059,7 +1059,7 @@ fn after_a_hang_up_registrations_can_be_changed_and_ended() {
         poll.registry()
             .register(&mut lane.receiver, RECEIVER, Interest::READABLE)
             .unwrap();
-        expect(&mut poll, &mut events, RECEIVER, Event::is_read_closed);
+        expect(&mut poll, &mut events, RECEIVER, util::tells_end);
         poll.registry().deregister(&mut lane.receiver).unwrap();
     }
 }

@@ -28,6 +28,8 @@ const COLUMN: &str = if cfg!(windows) {
     "poll(2)"
 } else if util::KQUEUE {
     "kqueue"
+} else if util::EVENT_PORT {
+    "event ports"
 } else {
     "epoll"
 };

@@ -22,7 +22,7 @@ use mio::unix::{pipe, SourceFd};
 use mio::{Events, Interest, Poll, Registry, Token};
 use util::{
     any_port, drain, expect, expect_readable, expect_silence, expect_writable, fill, limit_fds,
-    poll_and_events, temporary_path, KQUEUE, LONG, POLL2,
+    poll_and_events, temporary_path, EVENT_PORT, KQUEUE, LONG, POLL2,
 };
 
 const TOKEN: Token = Token(1);
@@ -275,7 +275,7 @@ fn an_edge_is_exact_or_waits_for_reregistering() {
         expect_readable(&mut poll, &mut events, TOKEN);
         expect_silence(&mut poll, &mut events);
         assert_eq!(source.take(), 1);
-        if POLL2 {
+        if POLL2 || EVENT_PORT {
             source.add(1);
             expect_silence(&mut poll, &mut events);
             assert_eq!(source.take(), 1);
@@ -708,6 +708,36 @@ fn a_number_that_was_closed_without_deregistering_can_be_reregistered() {
     }
 }
 
+/// Edge case 46: nor does it matter that nothing was watched any more: after a one-shot event,
+/// or a hang-up.
+#[test]
+fn the_number_of_a_source_that_was_used_up_can_be_registered_again() {
+    // poll(2) does not look at what nobody waits for, and believes it to be open.
+    if POLL2 {
+        return;
+    }
+    for interest in [Interest::READABLE.oneshot(), Interest::READABLE] {
+        let (mut poll, mut events) = poll_and_events();
+        let (near, far) = UnixStream::pair().unwrap();
+        let first = at_own_number(near.into());
+        let number = first.as_raw_fd();
+        register(poll.registry(), number, interest).unwrap();
+        drop(far);
+        expect_readable(&mut poll, &mut events, TOKEN);
+        drop(first);
+
+        let second = Source::new();
+        second.add(1);
+        let reused = duplicate_at(&second.receiver, number);
+        assert_eq!(reused.as_raw_fd(), number);
+        poll.registry()
+            .register(&mut SourceFd(&number), AGAIN, interest)
+            .unwrap();
+        expect_readable(&mut poll, &mut events, AGAIN);
+        deregister(poll.registry(), number).unwrap();
+    }
+}
+
 /// Edge case 46: nor does what was forgotten keep the poll busy. That the poll sleeps is
 /// what the other thread waits for.
 #[test]
@@ -768,7 +798,7 @@ fn a_duplicate_has_no_events_after_deregistering() {
 }
 
 /// Edge case 15: who only closes is still told by epoll, and can do nothing about it. The
-/// other backends know descriptors, not files; of them kqueue ends the registration.
+/// other backends know descriptors, not files; kqueue and event ports end the registration.
 #[test]
 fn a_duplicate_keeps_the_events_of_a_closed_descriptor_with_epoll() {
     let (mut poll, mut events) = poll_and_events();
@@ -778,7 +808,7 @@ fn a_duplicate_keeps_the_events_of_a_closed_descriptor_with_epoll() {
     register(poll.registry(), number, Interest::READABLE).unwrap();
     drop(closed);
     source.add(1);
-    if POLL2 || KQUEUE {
+    if POLL2 || KQUEUE || EVENT_PORT {
         expect_silence(&mut poll, &mut events);
         assert_eq!(deregister(poll.registry(), number).is_ok(), POLL2);
         return;
@@ -828,7 +858,12 @@ fn a_poll_is_waited_for_by_another() {
     let (mut outer, mut outer_events) = poll_and_events();
     let (mut inner, mut inner_events, source) = registered(Interest::READABLE);
     register(outer.registry(), inner.as_raw_fd(), Interest::READABLE).unwrap();
-    for _ in 0..3 {
+    for round in 0..3 {
+        if EVENT_PORT && round > 0 {
+            for (poll, fd) in [(&outer, inner.as_raw_fd()), (&inner, source.fd())] {
+                reregister(poll.registry(), fd, Interest::READABLE).unwrap();
+            }
+        }
         expect_silence(&mut outer, &mut outer_events);
         source.add(1);
         expect_readable(&mut outer, &mut outer_events, TOKEN);

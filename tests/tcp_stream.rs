@@ -12,7 +12,7 @@ use mio::{Events, Interest, Poll, Token};
 use util::{
     any_port, any_port_v6, drain, exchange, expect, expect_all, expect_end, expect_readable,
     expect_shut_down, expect_silence, expect_would_block, expect_writable, poll_and_events,
-    raw_recv, reset_on_close, settle, tcp_pair, Until, AFD, IMPOSSIBLE_TTLS, KQUEUE,
+    raw_recv, reset_on_close, settle, tcp_pair, Until, AFD, EVENT_PORT, IMPOSSIBLE_TTLS, KQUEUE,
 };
 
 const ONE: Token = Token(1);
@@ -192,7 +192,7 @@ fn a_stream_that_both_sides_have_closed_is_closed_both_ways() {
     }
     let (mut poll, mut events, one, other) = registered_pair(BOTH);
     other.shutdown(Shutdown::Write).unwrap();
-    expect(&mut poll, &mut events, ONE, |event| event.is_read_closed());
+    expect(&mut poll, &mut events, ONE, util::tells_end);
     one.shutdown(Shutdown::Write).unwrap();
     let event = expect(&mut poll, &mut events, ONE, |event| event.is_write_closed());
     // With kqueue the events of the two directions are apart.
@@ -211,9 +211,7 @@ fn nothing_can_be_written_after_shutting_writing_down() {
     poll.registry()
         .register(&mut other, SECOND, Interest::READABLE)
         .unwrap();
-    expect(&mut poll, &mut events, SECOND, |event| {
-        event.is_read_closed()
-    });
+    expect(&mut poll, &mut events, SECOND, util::tells_end);
     assert_eq!(other.read(&mut [0; 8]).unwrap(), 0);
     assert_eq!(other.write(b"more").unwrap(), 4);
 }
@@ -236,7 +234,7 @@ fn shutting_reading_down_is_reported_as_read_closed() {
     expect_would_block(one.read(&mut [0; 8]));
     one.shutdown(Shutdown::Read).unwrap();
     if !AFD {
-        let event = expect(&mut poll, &mut events, ONE, |event| event.is_read_closed());
+        let event = expect(&mut poll, &mut events, ONE, util::tells_end);
         assert!(event.is_readable() && !event.is_write_closed());
     }
     assert_eq!(one.read(&mut [0; 8]).unwrap(), 0);
@@ -353,7 +351,7 @@ fn writing_to_a_closed_peer_is_an_error_and_no_signal() {
     signals::block_sigpipe();
     let (mut poll, mut events, mut one, other) = registered_pair(BOTH);
     drop(other);
-    expect(&mut poll, &mut events, ONE, |event| event.is_read_closed());
+    expect(&mut poll, &mut events, ONE, util::tells_end);
     // That nobody receives it becomes known only by the answer.
     assert_eq!(one.write(b"hello").unwrap(), 5);
     watch_again(&poll, &mut one);
@@ -384,7 +382,7 @@ fn is_the_end(kind: io::ErrorKind) -> bool {
 fn writing_slices_to_a_closed_peer_is_an_error() {
     let (mut poll, mut events, mut one, other) = registered_pair(BOTH);
     drop(other);
-    expect(&mut poll, &mut events, ONE, |event| event.is_read_closed());
+    expect(&mut poll, &mut events, ONE, util::tells_end);
     let slices = [IoSlice::new(b"hel"), IoSlice::new(b"lo")];
     assert_eq!(one.write_vectored(&slices).unwrap(), 5);
     watch_again(&poll, &mut one);
@@ -441,8 +439,8 @@ mod urgent {
     /// A second poll, which has asked, tells when the byte has arrived.
     #[test]
     fn urgent_data_is_no_event_without_priority() {
-        // kqueue has no witness.
-        if KQUEUE {
+        // kqueue and event ports have no witness.
+        if KQUEUE || EVENT_PORT {
             return;
         }
         let (mut poll, mut events, mut one, other) = registered_pair(Interest::READABLE);
@@ -474,8 +472,8 @@ mod urgent {
     /// Edge case 18: who has asked for them is told, once per byte.
     #[test]
     fn urgent_data_is_priority_and_readable_to_who_asked() {
-        // kqueue has no such thing.
-        if KQUEUE {
+        // kqueue and event ports have no such thing.
+        if KQUEUE || EVENT_PORT {
             return;
         }
         let (mut poll, mut events, one, other) =
@@ -501,8 +499,8 @@ mod urgent {
     /// data before them are read.
     #[test]
     fn urgent_data_that_is_left_there_is_not_told_again() {
-        // kqueue has no such thing.
-        if KQUEUE {
+        // kqueue and event ports have no such thing.
+        if KQUEUE || EVENT_PORT {
             return;
         }
         let (mut poll, mut events, mut one, mut other) =
@@ -539,9 +537,7 @@ fn a_dropped_stream_is_forgotten_and_closed() {
     poll.registry()
         .register(&mut other, SECOND, Interest::READABLE)
         .unwrap();
-    expect(&mut poll, &mut events, SECOND, |event| {
-        event.is_read_closed()
-    });
+    expect(&mut poll, &mut events, SECOND, util::tells_end);
     assert_eq!(other.read(&mut [0; 8]).unwrap(), 0);
     // Whoever wrote to it would be told so, but the dropped stream has no events left.
     other.write_all(b"hello").unwrap();

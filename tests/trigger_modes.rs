@@ -288,7 +288,7 @@ fn level_reports_the_end_of_a_stream_until_it_is_deregistered() {
         register(&poll, &mut *link.receiver, R.level());
         drop(link.sender);
         for _ in 0..3 {
-            expect_event(&mut poll, &mut events, Event::is_read_closed);
+            expect_event(&mut poll, &mut events, util::tells_end);
             assert_eq!(link.receiver.receive(&mut [0; 16]).unwrap(), 0);
         }
         poll.registry().deregister(&mut *link.receiver).unwrap();
@@ -471,7 +471,7 @@ fn oneshot_does_not_report_the_end_of_a_stream_after_its_event() {
         expect_silence(&mut poll, &mut events);
 
         reregister(&poll, &mut *link.receiver, R.oneshot());
-        expect_event(&mut poll, &mut events, Event::is_read_closed);
+        expect_event(&mut poll, &mut events, util::tells_end);
         expect_silence(&mut poll, &mut events);
     }
 }

@@ -214,7 +214,7 @@ fn a_peer_that_has_shut_writing_down_is_read_closed() {
     let (mut poll, mut events, mut one, mut other) = registered_pair(Interest::READABLE);
     other.write_all(b"last words").unwrap();
     other.shutdown(Shutdown::Write).unwrap();
-    let event = expect(&mut poll, &mut events, ONE, |event| event.is_read_closed());
+    let event = expect(&mut poll, &mut events, ONE, util::tells_end);
     assert!(event.is_readable() && !event.is_write_closed());
     assert_eq!(drain(&mut one), b"last words");
     settle(&mut poll, &mut events);
@@ -233,7 +233,7 @@ fn shutting_reading_down_ends_the_writing_of_the_peer() {
     let (mut poll, mut events, mut one, mut other) = registered_pair(Interest::READABLE);
     expect_would_block(one.read(&mut [0; 8]));
     one.shutdown(Shutdown::Read).unwrap();
-    let event = expect(&mut poll, &mut events, ONE, |event| event.is_read_closed());
+    let event = expect(&mut poll, &mut events, ONE, util::tells_end);
     assert!(!event.is_write_closed());
     assert_eq!(one.read(&mut [0; 8]).unwrap(), 0);
     if SHUT_READING_STOPS_THE_PEER {

@@ -396,4 +396,31 @@ mod among_sources {
             }
         }
     }
+    /// However many find no room, no more than one event is due in the end.
+    #[test]
+    fn wakes_that_find_no_room_unite() {
+        let mut poll = Poll::new().unwrap();
+        let mut events = Events::with_capacity(1);
+        let waker = Waker::new(poll.registry(), WAKER).unwrap();
+        let (mut near, mut far) = stream_pair();
+        far.write_all(b"x").unwrap();
+        poll.registry()
+            .register(&mut near, SOURCE, Interest::READABLE.level())
+            .unwrap();
+        for _ in 0..100 {
+            waker.wake().unwrap();
+            util::poll(&mut poll, &mut events, NOW);
+            assert_eq!(events.iter().count(), 1);
+        }
+        poll.registry().deregister(&mut near).unwrap();
+        let mut due = 0;
+        loop {
+            util::poll(&mut poll, &mut events, NOW);
+            if events.is_empty() {
+                break;
+            }
+            due += 1;
+        }
+        assert!(due <= 1, "{due} wakes");
+    }
 }

@@ -39,7 +39,7 @@ pub use event::Event;
             target_os = "redox"
         ),
         not(mio_unsupported_force_poll_poll),
-        not(mio_test_kqueue_shim)
+        not(any(mio_test_kqueue_shim, mio_test_event_port_shim))
     ),
     path = "epoll.rs"
 )]
@@ -61,7 +61,7 @@ pub use event::Event;
 #[cfg_attr(
     all(
         feature = "os-poll",
-        target_os = "solaris",
+        any(target_os = "solaris", mio_test_event_port_shim),
         not(mio_unsupported_force_poll_poll)
     ),
     path = "event_port.rs"

@@ -14,14 +14,18 @@ const HUP: u32 = libc::POLLHUP as u32;
 
 /// Out-of-band data, and the end of what the peer sends. Where the system does not tell,
 /// reading does.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const PRI: u32 = libc::POLLPRI as u32;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const RDHUP: u32 = libc::POLLRDHUP as u32;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-const PRI: u32 = 0;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-const RDHUP: u32 = 0;
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    not(mio_test_event_port_shim)
+))]
+const PRI_RDHUP: (u32, u32) = (libc::POLLPRI as u32, libc::POLLRDHUP as u32);
+#[cfg(not(all(
+    any(target_os = "linux", target_os = "android"),
+    not(mio_test_event_port_shim)
+)))]
+const PRI_RDHUP: (u32, u32) = (0, 0);
+const PRI: u32 = PRI_RDHUP.0;
+const RDHUP: u32 = PRI_RDHUP.1;
 
 /// Not one of the system's: the event is of a socket.
 const SOCKET: u32 = 1 << 31;

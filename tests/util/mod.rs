@@ -62,7 +62,7 @@ pub fn has_precise_call() -> bool {
         16 if cfg!(target_pointer_width = "32") => library_of(b"__epoll_pwait2_time64\0"),
         _ => library_of(b"epoll_pwait2\0"),
     };
-    let is_used = !POLL2 && !KQUEUE && !cfg!(mio_unsupported_no_pwait2);
+    let is_used = !POLL2 && !KQUEUE && !EVENT_PORT && !cfg!(mio_unsupported_no_pwait2);
     is_used && !precise.is_null() && precise == library_of(b"epoll_wait\0")
 }
 
@@ -82,7 +82,7 @@ pub const EMULATED_EDGES: bool = POLL2 || EVENT_PORT || AFD;
 pub const TELLS_HALF_CLOSE: bool = !EVENT_PORT;
 
 /// Whether a waker has a descriptor that is rung, of its own or its selector's.
-pub const HAS_BELL: bool = !(KQUEUE && !PIPE_WAKER) && !EVENT_PORT;
+pub const HAS_BELL: bool = !USER_EVENTS && !EVENT_PORT;
 
 /// Whether wakers and clones of a registry share their selector's descriptors.
 pub const SHARES: bool = POLL2 || EVENT_PORT;

@@ -5,7 +5,11 @@
     target_env = "gnu",
     not(target_feature = "crt-static"),
     feature = "os-poll",
-    not(any(mio_test_kqueue_shim, mio_unsupported_force_poll_poll))
+    not(any(
+        mio_test_kqueue_shim,
+        mio_test_event_port_shim,
+        mio_unsupported_force_poll_poll
+    ))
 ))]
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -5,7 +5,7 @@
     target_env = "gnu",
     not(target_feature = "crt-static"),
     feature = "os-poll",
-    not(mio_test_kqueue_shim)
+    not(any(mio_test_kqueue_shim, mio_test_event_port_shim))
 ))]
 
 mod util;

@@ -51,6 +51,9 @@ mod rearming;
 
 use fd_link::{look, Link};
 
+/// Whether a call also shows which conditions do not hold.
+const SHOWS_ABSENCE: bool = false;
+
 pub(crate) struct Selector {
     shared: Arc<Shared>,
 }

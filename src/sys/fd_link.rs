@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::RawFd;
 
 use super::poll_flags::EDGES;
-use super::{Selector, Shared};
+use super::{Selector, Shared, SHOWS_ABSENCE};
 use crate::sync::Arc;
 use crate::sys::edge::Edge;
 use crate::sys::family::check;
@@ -65,6 +65,9 @@ pub(super) fn look(fd: RawFd, edge: &Edge) -> u32 {
 
 /// Arms `edge` after an operation, and settles its doubts at once: what passes and comes back
 /// before the next report is news. Returns whether the system must be asked again.
+///
+/// A socket whose error was taken may be about to connect again, which the next wait shows
+/// where it shows what is absent.
 pub(super) fn rearm(
     fd: RawFd,
     edge: &mut Edge,
@@ -72,7 +75,8 @@ pub(super) fn rearm(
     outcome: Outcome<'_>,
 ) -> bool {
     let asks = edge.rearm(&EDGES, directions, outcome);
-    if asks && (edge.is_in_doubt() || edge.is_standing()) {
+    let waits = SHOWS_ABSENCE && matches!(outcome, Outcome::ErrorTaken);
+    if asks && !waits && (edge.is_in_doubt() || edge.is_standing()) {
         let flags = look(fd, edge);
         EDGES.settle(edge, flags);
     }

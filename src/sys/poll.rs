@@ -145,6 +145,9 @@ impl seam::Selector for Selector {
 
 const ROOM_AT_FIRST: usize = 16;
 
+/// Whether a call also shows which conditions do not hold.
+const SHOWS_ABSENCE: bool = true;
+
 /// Which sources a call is about.
 #[derive(Copy, Clone)]
 enum Pace {

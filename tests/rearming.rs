@@ -793,6 +793,11 @@ fn taking_the_error_off_a_unix_datagram_socket_arms_it() {
 #[test]
 #[cfg(target_os = "linux")]
 fn taking_the_error_off_a_tcp_socket_arms_it() {
+    // A port shows only what is there: of an attempt that is made past the library it learns
+    // nothing. `ends.rs` has one that is made through it.
+    if util::EVENT_PORT {
+        return;
+    }
     let nobody = net::TcpListener::bind("127.46.1.1:0").unwrap();
     let refusing = nobody.local_addr().unwrap();
     drop(nobody);

@@ -139,6 +139,20 @@ const FAULTS: &[Fault] = &[
         right: "news &= !met;",
         wrong: "",
     },
+    // A thread that computes keeps all others from taking packets.
+    Fault {
+        name: "one-thread-only",
+        file: "sys/windows/port.rs",
+        right: "const CONCURRENCY: u32 = u32::MAX;",
+        wrong: "const CONCURRENCY: u32 = 1;",
+    },
+    // As many as there are processors keep all others from it.
+    Fault {
+        name: "a-thread-a-processor",
+        file: "sys/windows/port.rs",
+        right: "const CONCURRENCY: u32 = u32::MAX;",
+        wrong: "const CONCURRENCY: u32 = 0;",
+    },
     // What changes while a thread waits has to wait for the next call.
     Fault {
         name: "change-put-off",

@@ -11,6 +11,7 @@ use std::ffi::c_void;
 use std::mem;
 
 use loom::sync::{Condvar, Mutex, MutexGuard};
+use loom::thread::{self, ThreadId};
 use windows_sys::core::BOOL;
 use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
 use windows_sys::Win32::Foundation::{
@@ -63,12 +64,29 @@ struct State {
 
 enum Object {
     Closed,
-    Port(VecDeque<Packet>),
+    Port(Port),
     /// The device; where its packets go, and their key.
     Device(Option<(HandleNumber, usize)>),
 }
 
 type HandleNumber = usize;
+
+/// The queue of a completion port, and the threads that work on what they took from it.
+struct Port {
+    packets: VecDeque<Packet>,
+    /// A thread that comes for packets waits, even if there are some, while so many others
+    /// are running.
+    concurrency: usize,
+    /// The threads that have taken packets and not come back since. The system also leaves out
+    /// those that ended or block in another call, which this model does not see.
+    running: Vec<ThreadId>,
+}
+
+impl Port {
+    fn has_packets_for_a_thread(&self) -> bool {
+        !self.packets.is_empty() && self.running.len() < self.concurrency
+    }
+}
 
 struct Request {
     device: HandleNumber,
@@ -147,15 +165,15 @@ impl State {
         &mut self.objects[handle as HandleNumber - 1]
     }
 
-    fn port(&mut self, handle: HANDLE) -> &mut VecDeque<Packet> {
+    fn port(&mut self, handle: HANDLE) -> &mut Port {
         match self.object(handle) {
-            Object::Port(packets) => packets,
+            Object::Port(port) => port,
             _ => panic!("not a port"),
         }
     }
 
     fn post(&mut self, port: HANDLE, packet: Packet) {
-        self.port(port).push_back(packet);
+        self.port(port).packets.push_back(packet);
         SYSTEM.packets.notify_all();
     }
 
@@ -197,7 +215,8 @@ impl State {
     /// Whether `memory` is that of a request whose packet has not been taken.
     fn has(&self, memory: Memory) -> bool {
         let queued = self.objects.iter().any(|object| match object {
-            Object::Port(packets) => packets
+            Object::Port(port) => port
+                .packets
                 .iter()
                 .filter_map(|packet| packet.answer.as_ref())
                 .any(|answer| answer.memory == memory),
@@ -210,7 +229,9 @@ impl State {
         let number = handle as HandleNumber;
         match mem::replace(self.object(handle), Object::Closed) {
             Object::Closed => panic!("closed twice"),
-            Object::Port(packets) => assert!(packets.is_empty(), "a packet was left in the port"),
+            Object::Port(port) => {
+                assert!(port.packets.is_empty(), "a packet was left in the port");
+            }
             Object::Device(_) => assert!(
                 self.requests.iter().all(|it| it.device != number),
                 "a request was left with the device"
@@ -278,16 +299,21 @@ impl Drop for OwnedHandle {
     }
 }
 
+/// With a limit of zero the system takes the number of processors, of which this one has one.
 #[no_mangle]
 extern "system" fn CreateIoCompletionPort(
     handle: HANDLE,
     port: HANDLE,
     key: usize,
-    _threads: u32,
+    threads: u32,
 ) -> HANDLE {
     let mut state = lock();
     if handle == INVALID_HANDLE_VALUE {
-        return state.open(Object::Port(VecDeque::new()));
+        return state.open(Object::Port(Port {
+            packets: VecDeque::new(),
+            concurrency: threads.max(1) as usize,
+            running: Vec::new(),
+        }));
     }
     match state.object(handle) {
         Object::Device(place @ None) => *place = Some((port as HandleNumber, key)),
@@ -323,8 +349,11 @@ unsafe extern "system" fn GetQueuedCompletionStatusEx(
     millis: u32,
     _alertable: BOOL,
 ) -> BOOL {
+    let this = thread::current().id();
     let mut state = lock();
-    while state.port(port).is_empty() {
+    state.port(port).running.retain(|&thread| thread != this);
+    SYSTEM.packets.notify_all();
+    while !state.port(port).has_packets_for_a_thread() {
         if millis != INFINITE {
             drop(state);
             set_last_error(WAIT_TIMEOUT);
@@ -332,9 +361,10 @@ unsafe extern "system" fn GetQueuedCompletionStatusEx(
         }
         state = SYSTEM.packets.wait(state).unwrap();
     }
-    let packets = state.port(port);
-    let count = packets.len().min(len as usize);
-    for (place, packet) in packets.drain(..count).enumerate() {
+    let port = state.port(port);
+    port.running.push(this);
+    let count = port.packets.len().min(len as usize);
+    for (place, packet) in port.packets.drain(..count).enumerate() {
         if let Some(answer) = &packet.answer {
             answer.write();
         }

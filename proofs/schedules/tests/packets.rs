@@ -570,3 +570,26 @@ fn a_waker_that_is_gone_is_not_heard() {
         assert_eq!(wait(&mut poll, 4), [(TWO, true, false)]);
     });
 }
+
+/// A thread that works on its events keeps no other from getting those that come meanwhile.
+#[test]
+fn a_thread_that_computes_does_not_hold_up_the_poll_of_another() {
+    check(|| {
+        let mut poll = Poll::new().unwrap();
+        let waker = Waker::new(poll.registry(), WAKE).unwrap();
+        waker.wake().unwrap();
+        assert_eq!(wait(&mut poll, 4), [(WAKE, true, false)]);
+        let woken = Arc::new(AtomicBool::new(false));
+        let is_woken = Arc::clone(&woken);
+        let thread = thread::spawn(move || {
+            assert_eq!(wait(&mut poll, 4), [(WAKE, true, false)]);
+            woken.store(true, Ordering::Release);
+        });
+        waker.wake().unwrap();
+        // It does not block, for which the system would let another thread run.
+        while !is_woken.load(Ordering::Acquire) {
+            thread::yield_now();
+        }
+        thread.join().unwrap();
+    });
+}

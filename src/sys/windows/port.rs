@@ -35,8 +35,14 @@ pub(crate) struct Port {
 
 impl Port {
     pub(crate) fn new() -> io::Result<Port> {
-        // SAFETY: takes no pointer. One thread at a time takes packets.
-        let handle = unsafe { CreateIoCompletionPort(INVALID_HANDLE_VALUE, ptr::null_mut(), 0, 1) };
+        // How many threads may work on packets before another gets any. A poll can move to a
+        // thread while the one before computes: the number must not be small, nor be 0, which
+        // is the number of processors.
+        const CONCURRENCY: u32 = u32::MAX;
+        // SAFETY: takes no pointer.
+        let handle = unsafe {
+            CreateIoCompletionPort(INVALID_HANDLE_VALUE, ptr::null_mut(), 0, CONCURRENCY)
+        };
         if handle.is_null() {
             return Err(io::Error::last_os_error());
         }

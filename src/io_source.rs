@@ -73,6 +73,21 @@ impl<T> IoSource<T> {
         result
     }
 
+    /// Runs an operation that takes the first of a queue of connections or datagrams. A failed
+    /// operation may have removed it, and the next one must still be reported.
+    #[cfg(feature = "net")]
+    #[inline]
+    pub(crate) fn take_queued<R>(
+        &self,
+        operation: impl FnOnce(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let result = self.try_io(Interest::READABLE, operation);
+        if matches!(&result, Err(error) if error.kind() != io::ErrorKind::WouldBlock) {
+            self.registration.rearm(Interest::READABLE, Outcome::Short);
+        }
+        result
+    }
+
     /// Returns and clears the pending error of a socket, which may be usable afterwards.
     #[cfg(feature = "net")]
     pub(crate) fn take_error(

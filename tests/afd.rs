@@ -146,6 +146,30 @@ fn a_datagram_to_nobody_does_not_keep_others_from_being_received() {
     }
 }
 
+/// What a receive reports as an error is off the queue, as a datagram is that was received:
+/// the one behind it is an event, although the program has not gone on until `WouldBlock`.
+#[test]
+fn a_datagram_after_one_that_was_too_long_is_an_event() {
+    let receive: [fn(&UdpSocket, &mut [u8]) -> io::Result<usize>; 2] = [
+        |socket, buf| socket.recv(buf),
+        |socket, buf| socket.recv_from(buf).map(|(len, _)| len),
+    ];
+    for receive in receive {
+        let (mut poll, mut events) = poll_and_events();
+        let (mut socket, peer) = udp_pair();
+        register(&poll, &mut socket, R);
+        for _ in 0..3 {
+            peer.send(b"does not fit").unwrap();
+            expect_readable(&mut poll, &mut events, SOURCE);
+            receive(&socket, &mut [0; 4]).unwrap_err();
+            expect_silence(&mut poll, &mut events);
+        }
+        peer.send(b"fits").unwrap();
+        expect_readable(&mut poll, &mut events, SOURCE);
+        assert_eq!(receive(&socket, &mut [0; 4]).unwrap(), 4);
+    }
+}
+
 // Conversions.
 
 /// Whether the number belongs to an open socket. Only for who has the process to himself.

@@ -311,6 +311,32 @@ fn a_connection_that_is_not_of_ip_is_an_error_and_closed() {
     std::fs::remove_file(path).unwrap();
 }
 
+/// What could not be accepted is off the queue: the next connection is an event, although
+/// the program has not gone on until `WouldBlock`.
+#[test]
+#[cfg(unix)]
+fn a_connection_after_one_that_failed_is_an_event() {
+    use std::os::fd::{FromRawFd, IntoRawFd};
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    let path = util::temporary_path("failed-tcp");
+    let listener = UnixListener::bind(&path).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    // SAFETY: the descriptor is open, and its owner gives it away.
+    let mut listener = unsafe { TcpListener::from_raw_fd(listener.into_raw_fd()) };
+    let (mut poll, mut events) = poll_and_events();
+    poll.registry()
+        .register(&mut listener, LISTENER, Interest::READABLE)
+        .unwrap();
+    for _ in 0..3 {
+        let _client = UnixStream::connect(&path).unwrap();
+        expect_readable(&mut poll, &mut events, LISTENER);
+        listener.accept().unwrap_err();
+        expect_silence(&mut poll, &mut events);
+    }
+    std::fs::remove_file(path).unwrap();
+}
+
 #[test]
 fn the_time_to_live_can_be_set() {
     let (listener, _) = bind(any_port());

@@ -3,7 +3,7 @@ use std::{fmt, io};
 
 use crate::io_source::IoSource;
 use crate::net::TcpStream;
-use crate::{sys, Interest};
+use crate::sys;
 
 /// A non-blocking TCP socket that accepts connections.
 ///
@@ -94,9 +94,7 @@ impl TcpListener {
     /// Calls [`accept4`](https://man7.org/linux/man-pages/man2/accept4.2.html) on Linux.
     #[doc(alias = "accept4")]
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, peer) = self
-            .inner
-            .try_io(Interest::READABLE, sys::net::tcp_accept)?;
+        let (stream, peer) = self.inner.take_queued(sys::net::tcp_accept)?;
         Ok((TcpStream::from_std(stream), peer))
     }
 

@@ -129,8 +129,7 @@ impl UdpSocket {
     /// [`recvfrom`]: https://man7.org/linux/man-pages/man2/recvfrom.2.html
     #[doc(alias = "recvfrom")]
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.inner
-            .try_io(Interest::READABLE, |socket| socket.recv_from(buf))
+        self.inner.take_queued(|socket| socket.recv_from(buf))
     }
 
     /// Receives a datagram like [`recv_from`](UdpSocket::recv_from), but without removing it from
@@ -166,8 +165,7 @@ impl UdpSocket {
     ///
     /// [`recv`]: https://man7.org/linux/man-pages/man2/recv.2.html
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.inner
-            .try_io(Interest::READABLE, |socket| socket.recv(buf))
+        self.inner.take_queued(|socket| socket.recv(buf))
     }
 
     /// Receives a datagram like [`recv`](UdpSocket::recv), but without removing it from the queue

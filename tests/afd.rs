@@ -22,8 +22,8 @@ use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::{Events, Interest, Poll, Token, Waker};
 use util::{
     any_port, any_port_v6, expect, expect_end, expect_nonblocking_and_cloexec, expect_readable,
-    expect_silence, expect_would_block, expect_writable, in_own_process, open_fds, poll_and_events,
-    reset_on_close, stream_pair, tcp_pair, udp_pair, LONG,
+    expect_silence, expect_would_block, expect_writable, in_own_process, is_wine, open_fds,
+    poll_and_events, reset_on_close, stream_pair, tcp_pair, udp_pair, LONG,
 };
 
 const SOURCE: Token = Token(1);
@@ -168,6 +168,58 @@ fn a_datagram_after_one_that_was_too_long_is_an_event() {
         expect_readable(&mut poll, &mut events, SOURCE);
         assert_eq!(receive(&socket, &mut [0; 4]).unwrap(), 4);
     }
+}
+
+/// A connected socket is told that nobody is there, as on every other system, however it came to
+/// be connected, and lives on.
+#[test]
+fn a_datagram_to_nobody_is_an_error_of_a_connected_socket() {
+    let connect: [fn(SocketAddr) -> UdpSocket; 3] = [
+        |nobody| {
+            let socket = UdpSocket::bind(any_port()).unwrap();
+            socket.connect(nobody).unwrap();
+            socket
+        },
+        |nobody| {
+            let socket = std_udp();
+            socket.connect(nobody).unwrap();
+            UdpSocket::from_std(socket)
+        },
+        |nobody| {
+            let socket = UdpSocket::from_std(std_udp());
+            socket.connect(nobody).unwrap();
+            socket
+        },
+    ];
+    for connect in connect {
+        let (mut poll, mut events) = poll_and_events();
+        let placeholder = net::UdpSocket::bind("127.48.27.1:0").unwrap();
+        let nobody = placeholder.local_addr().unwrap();
+        drop(placeholder);
+        let mut socket = connect(nobody);
+        register(&poll, &mut socket, R);
+        // Wine reports no refusal.
+        if !is_wine() {
+            for _ in 0..3 {
+                socket.send(b"anybody?").unwrap();
+                expect_readable(&mut poll, &mut events, SOURCE);
+                let error = socket.recv(&mut [0; 8]).unwrap_err();
+                assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+            }
+        }
+        let somebody = UdpSocket::bind(nobody).unwrap();
+        somebody
+            .send_to(b"here", socket.local_addr().unwrap())
+            .unwrap();
+        expect_readable(&mut poll, &mut events, SOURCE);
+        assert_eq!(socket.recv(&mut [0; 8]).unwrap(), 4);
+    }
+}
+
+fn std_udp() -> net::UdpSocket {
+    let socket = net::UdpSocket::bind(any_port()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    socket
 }
 
 // Conversions.
@@ -707,4 +759,36 @@ fn wakes_that_find_no_room_do_not_pile_up() {
         left += 1;
     }
     assert!(left <= 1, "{left} events of {WAKES} wakes are left");
+}
+
+/// The work of a device's handle grows with its sockets, so that many sockets have many; with
+/// the sockets they go again.
+#[test]
+fn handles_of_the_device_are_closed_after_a_peak() {
+    in_own_process("handles_of_the_device_are_closed_after_a_peak", || {
+        let (mut poll, mut events) = poll_and_events();
+        let mut sockets: Vec<_> = (0..200).map(|_| udp_pair().0).collect();
+        register(&poll, &mut sockets[0], R);
+        expect_silence(&mut poll, &mut events);
+        poll.registry().deregister(&mut sockets[0]).unwrap();
+        expect_silence(&mut poll, &mut events);
+        let before = open_fds();
+        for polled in [true, false] {
+            for socket in &mut sockets {
+                register(&poll, socket, R);
+            }
+            if polled {
+                expect_silence(&mut poll, &mut events);
+            }
+            assert!(open_fds() > before);
+            for socket in &mut sockets {
+                poll.registry().deregister(socket).unwrap();
+            }
+            expect_silence(&mut poll, &mut events);
+            assert_eq!(open_fds(), before);
+        }
+        // None was closed that is needed.
+        register(&poll, &mut sockets[0], R | W);
+        expect_writable(&mut poll, &mut events, SOURCE);
+    });
 }

@@ -225,8 +225,8 @@ fn an_idle_socket_is_writable_and_not_readable() {
     expect_silence(&mut poll, &mut events);
 }
 
-/// Refusals, which on Windows nobody is told of: they would stand in the way of what others
-/// send.
+/// Refusals, which come with the next operation. On Windows they come by receiving only:
+/// `tests/afd.rs`.
 #[cfg(unix)]
 mod refusals {
     use mio::event::Event;

@@ -53,6 +53,7 @@ impl UdpSocket {
     /// Calls [`socket`] and [`bind`]. On Windows, [`SIO_UDP_CONNRESET` and `SIO_UDP_NETRESET`] are
     /// turned off. Otherwise, if a datagram sent from this socket was undeliverable, the next
     /// receive would fail, even on a socket that is not connected.
+    /// [`connect`](UdpSocket::connect) turns the former on.
     ///
     /// [`socket`]: https://man7.org/linux/man-pages/man2/socket.2.html
     /// [`bind`]: https://man7.org/linux/man-pages/man2/bind.2.html
@@ -188,9 +189,15 @@ impl UdpSocket {
     ///
     /// Returns the OS error, such as `NetworkUnreachable`.
     ///
+    /// # Portability
+    ///
+    /// On Windows, [`SIO_UDP_CONNRESET`] is turned on: if nobody receives at `addr`, receiving fails
+    /// with `ConnectionReset`. An address of zeros disconnects the socket, and turns it off.
+    ///
     /// [`connect`]: https://man7.org/linux/man-pages/man2/connect.2.html
+    /// [`SIO_UDP_CONNRESET`]: https://learn.microsoft.com/en-us/windows/win32/winsock/winsock-ioctls
     pub fn connect(&self, addr: SocketAddr) -> io::Result<()> {
-        self.inner.io().connect(addr)
+        sys::net::udp_connect(self.inner.io(), addr)
     }
 
     /// Sets whether datagrams may be sent to a broadcast address (`SO_BROADCAST`).

@@ -21,6 +21,10 @@ pub(crate) fn udp_bind(_: SocketAddr) -> io::Result<UdpSocket> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+pub(crate) fn udp_connect(socket: &UdpSocket, address: SocketAddr) -> io::Result<()> {
+    socket.connect(address)
+}
+
 pub(crate) fn only_v6(_: &UdpSocket) -> io::Result<bool> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -805,3 +805,21 @@ where
         .set_linger(Some(Duration::ZERO))
         .unwrap();
 }
+
+/// Whether this is Wine, which does not know everything that Windows does.
+#[cfg(windows)]
+pub fn is_wine() -> bool {
+    #[link(name = "kernel32")]
+    extern "system" {
+        fn GetModuleHandleA(name: *const u8) -> *mut std::ffi::c_void;
+        fn GetProcAddress(module: *mut std::ffi::c_void, name: *const u8) -> *mut std::ffi::c_void;
+    }
+    // SAFETY: both names end with a zero, and every process has that module.
+    let function = unsafe {
+        GetProcAddress(
+            GetModuleHandleA(b"ntdll.dll\0".as_ptr()),
+            b"wine_get_version\0".as_ptr(),
+        )
+    };
+    !function.is_null()
+}

@@ -115,9 +115,19 @@ pub(crate) fn udp_bind(address: SocketAddr) -> io::Result<UdpSocket> {
     // A datagram that found no receiver must not break the receiving of others. Where the
     // system does not know the option there is nothing to turn off.
     for option in [SIO_UDP_CONNRESET, SIO_UDP_NETRESET] {
-        let _ = turn_off(&socket, option);
+        let _ = set(&socket, option, false);
     }
     Ok(socket)
+}
+
+/// A connected socket has one receiver only, of which its user must hear that it is not there.
+/// That a datagram's time has run out (`SIO_UDP_NETRESET`) is no such news, as on Unix.
+pub(crate) fn udp_connect(socket: &UdpSocket, address: SocketAddr) -> io::Result<()> {
+    socket.connect(address)?;
+    // To an address of zeros a socket is disconnected.
+    let connected = !address.ip().is_unspecified();
+    let _ = set(socket, SIO_UDP_CONNRESET, connected);
+    Ok(())
 }
 
 pub(crate) fn only_v6(socket: &UdpSocket) -> io::Result<bool> {
@@ -200,15 +210,15 @@ fn start_connect<T>(socket: &OwnedSocket, address: &T) -> io::Result<()> {
     })
 }
 
-fn turn_off(socket: &UdpSocket, option: u32) -> io::Result<()> {
-    let off: u32 = 0;
+fn set(socket: &UdpSocket, option: u32, on: bool) -> io::Result<()> {
+    let value = u32::from(on);
     let mut len = 0;
-    // SAFETY: the pointer and the size are those of `off`; nothing is overlapped.
+    // SAFETY: the pointer and the size are those of `value`; nothing is overlapped.
     check(unsafe {
         WSAIoctl(
             raw(socket.as_raw_socket()),
             option,
-            ptr::addr_of!(off).cast(),
+            ptr::addr_of!(value).cast(),
             mem::size_of::<u32>() as u32,
             ptr::null_mut(),
             0,

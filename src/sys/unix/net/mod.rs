@@ -51,6 +51,10 @@ pub(crate) fn udp_bind(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
+pub(crate) fn udp_connect(socket: &UdpSocket, address: SocketAddr) -> io::Result<()> {
+    socket.connect(address)
+}
+
 pub(crate) fn only_v6(socket: &UdpSocket) -> io::Result<bool> {
     let only = socket::option(socket.as_raw_fd(), libc::IPPROTO_IPV6, libc::IPV6_V6ONLY)?;
     Ok(only != 0)

@@ -226,6 +226,20 @@ const FAULTS: &[Fault] = &[
         right: "outcome = Err(error);\n                true",
         wrong: "outcome = Err(error);\n                false",
     },
+    // One source for which there can be no request fails every poll.
+    Fault {
+        name: "refusal-for-all",
+        file: "sys/afd_socket.rs",
+        right: "_ => shared.port.post(Key::Socket, reference.cast()),",
+        wrong: "_ => Err(error),",
+    },
+    // Each operation makes a request of its own.
+    Fault {
+        name: "request-at-once",
+        file: "sys/afd_socket.rs",
+        right: "if changes.waiting {",
+        wrong: "if true {",
+    },
     // A packet that was in the port tells of a source that is gone.
     Fault {
         name: "gone-is-told",

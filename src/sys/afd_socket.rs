@@ -13,7 +13,7 @@ use crate::sync::{lock, Arc, Mutex};
 use crate::sys::edge::Edge;
 use crate::sys::family::afd::{Afd, Answer, Request, AFD_POLL_LOCAL_CLOSE};
 use crate::sys::family::base_socket;
-use crate::sys::family::port::Port;
+use crate::sys::family::port::{Key, Port};
 use crate::sys::misuse::not_registered;
 use crate::sys::seam::Outcome;
 use crate::sys::Handle;
@@ -162,11 +162,18 @@ impl Socket {
             this.afd
                 .poll(this.request.get(), this.base, wanted, reference.cast())
         };
+        const CLOSED: Option<i32> = Some(ERROR_INVALID_HANDLE as i32);
+        let asked = asked.or_else(|error| match error.raw_os_error() {
+            CLOSED => Err(error),
+            // The packet comes from here, so that the user of this source learns of the failure,
+            // and those of the others of nothing.
+            _ => shared.port.post(Key::Socket, reference.cast()),
+        });
         if let Err(error) = asked {
             shared.ended();
             // SAFETY: no packet will come, and the reference is ours again.
             drop(unsafe { Arc::from_raw(reference) });
-            if error.raw_os_error() != Some(ERROR_INVALID_HANDLE as i32) {
+            if error.raw_os_error() != CLOSED {
                 return Err(error);
             }
             // Somebody closed it without deregistering, as a bare handle.

@@ -58,6 +58,12 @@ struct State {
     closed: Vec<RawSocket>,
     /// How many requests are not going to be accepted.
     refusals: usize,
+    /// The threads of which the next packet is not going to be accepted either.
+    out_of_memory: Vec<ThreadId>,
+    /// The sockets of which no request is accepted.
+    refused: Vec<RawSocket>,
+    /// How many requests were accepted.
+    accepted: usize,
     /// What was asked and not answered yet.
     requests: Vec<Request>,
 }
@@ -146,9 +152,20 @@ pub fn close_socket(socket: RawSocket) {
     state.complete_where(|request| (request.socket == socket).then_some(AFD_POLL_LOCAL_CLOSE));
 }
 
-/// Has the next `count` requests fail.
+/// Has the next `count` requests fail, and the packet that the same thread posts then: there is no
+/// memory.
 pub fn refuse_requests(count: usize) {
     lock().refusals = count;
+}
+
+/// Has every request about `socket` fail.
+pub fn refuse_socket(socket: RawSocket) {
+    lock().refused.push(socket);
+}
+
+/// How many requests the device has accepted.
+pub fn requests() -> usize {
+    lock().accepted
 }
 
 fn lock() -> MutexGuard<'static, State> {
@@ -334,7 +351,15 @@ extern "system" fn PostQueuedCompletionStatus(
         context: context as usize,
         answer: None,
     };
-    lock().post(port, packet);
+    let mut state = lock();
+    let this = thread::current().id();
+    if let Some(place) = state.out_of_memory.iter().position(|&it| it == this) {
+        state.out_of_memory.remove(place);
+        drop(state);
+        set_last_error(ERROR_NO_SYSTEM_RESOURCES);
+        return 0;
+    }
+    state.post(port, packet);
     1
 }
 
@@ -441,10 +466,15 @@ unsafe extern "system" fn NtDeviceIoControlFile(
     if state.closed.contains(&request.socket) {
         return STATUS_INVALID_HANDLE;
     }
-    if state.refusals > 0 {
-        state.refusals -= 1;
+    if state.refused.contains(&request.socket) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
+    if state.refusals > 0 {
+        state.refusals -= 1;
+        state.out_of_memory.push(thread::current().id());
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    state.accepted += 1;
     status.Anonymous.Status = OURS;
     let events = state.ready(request.socket) & request.events;
     if events != 0 {

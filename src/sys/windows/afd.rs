@@ -85,7 +85,7 @@ impl Afd {
 
     /// Makes the request to tell `context` as soon as one of `events` is true of `socket`,
     /// or the socket was closed. After success a packet will come, even if the answer was
-    /// there at once; after an error none will.
+    /// there at once; after an error none will, and the answer is [`Answer::Failed`].
     ///
     /// # Safety
     ///
@@ -109,7 +109,7 @@ impl Afd {
         let size = mem::size_of::<PollInfo>() as u32;
         // SAFETY: the sizes are those of what the pointers lead to, which by the caller's
         // promise outlives the request. `context` is handed through.
-        success(unsafe {
+        let outcome = unsafe {
             NtDeviceIoControlFile(
                 self.handle.as_raw_handle(),
                 ptr::null_mut(),
@@ -122,7 +122,12 @@ impl Afd {
                 info.cast(),
                 size,
             )
-        })
+        };
+        if is_error(outcome) {
+            // SAFETY: the system has not taken the request, whose memory is ours again.
+            unsafe { (*status).Anonymous.Status = outcome };
+        }
+        success(outcome)
     }
 
     /// Has the request end now. Its packet comes as ever.

@@ -23,6 +23,7 @@ use windows_sys::Win32::Networking::WinSock::{
     LPWSAOVERLAPPED_COMPLETION_ROUTINE, SIO_BASE_HANDLE, SOCKET,
 };
 use windows_sys::Win32::System::Threading::INFINITE;
+use windows_sys::Win32::System::WindowsProgramming::FILE_SKIP_SET_EVENT_ON_HANDLE;
 use windows_sys::Win32::System::IO::{
     IO_STATUS_BLOCK, OVERLAPPED, OVERLAPPED_ENTRY, PIO_APC_ROUTINE,
 };
@@ -337,6 +338,14 @@ extern "system" fn CreateIoCompletionPort(
         _ => panic!("has a port already, or can have none"),
     }
     port
+}
+
+/// Handles are not waited for here, so that there is no event to be set. The packet that would be
+/// left out for the other mode is relied upon.
+#[no_mangle]
+extern "system" fn SetFileCompletionNotificationModes(_device: HANDLE, modes: u8) -> BOOL {
+    assert_eq!(u32::from(modes), FILE_SKIP_SET_EVENT_ON_HANDLE);
+    1
 }
 
 #[no_mangle]

@@ -659,6 +659,7 @@ fn registering_ten_thousand_times_leaves_nothing_behind() {
     in_own_process(
         "registering_ten_thousand_times_leaves_nothing_behind",
         || {
+            open_fds();
             let (mut poll, mut events) = poll_and_events();
             let (mut stream, mut peer) = tcp_pair();
             register(&poll, &mut stream, R);
@@ -766,6 +767,7 @@ fn wakes_that_find_no_room_do_not_pile_up() {
 #[test]
 fn handles_of_the_device_are_closed_after_a_peak() {
     in_own_process("handles_of_the_device_are_closed_after_a_peak", || {
+        open_fds();
         let (mut poll, mut events) = poll_and_events();
         let mut sockets: Vec<_> = (0..200).map(|_| udp_pair().0).collect();
         register(&poll, &mut sockets[0], R);

@@ -23,29 +23,61 @@ use crate::{Interest, Token};
 /// system does for a handle grows with the requests that run through it.
 #[derive(Default)]
 pub(super) struct Devices {
-    /// They stay open for sockets that are yet to come.
-    open: Mutex<Vec<Arc<Afd>>>,
+    open: Mutex<Vec<Device>>,
+}
+
+struct Device {
+    afd: Arc<Afd>,
+    sockets: usize,
+}
+
+/// A socket's use of a device.
+struct Share {
+    afd: Arc<Afd>,
+    devices: Arc<Devices>,
 }
 
 impl Devices {
     const SOCKETS_EACH: usize = 32;
 
     /// A handle that has room for one more.
-    fn share(&self, port: &Port) -> io::Result<Arc<Afd>> {
-        let mut open = lock(&self.open);
-        // One of the references is the list's own.
-        let has_room = |afd: &&Arc<Afd>| Arc::strong_count(afd) <= Self::SOCKETS_EACH;
-        if let Some(afd) = open.iter().rev().find(has_room) {
-            return Ok(Arc::clone(afd));
+    fn share(this: &Arc<Devices>, port: &Port) -> io::Result<Share> {
+        let mut open = lock(&this.open);
+        let has_room = |device: &Device| device.sockets < Self::SOCKETS_EACH;
+        let place = match open.iter().rposition(has_room) {
+            Some(place) => place,
+            None => {
+                let afd = Arc::new(Afd::open(port)?);
+                open.push(Device { afd, sockets: 0 });
+                open.len() - 1
+            }
+        };
+        open[place].sockets += 1;
+        Ok(Share {
+            afd: Arc::clone(&open[place].afd),
+            devices: Arc::clone(this),
+        })
+    }
+}
+
+impl Drop for Share {
+    /// A handle that is not used any more is closed, but for one: sockets that come and go one by
+    /// one shall not open it each time.
+    fn drop(&mut self) {
+        let mut open = lock(&self.devices.open);
+        let own = |device: &Device| Arc::ptr_eq(&device.afd, &self.afd);
+        if let Some(place) = open.iter().position(own) {
+            open[place].sockets -= 1;
+            let unused = open.iter().filter(|device| device.sockets == 0);
+            if unused.count() > 1 {
+                open.swap_remove(place);
+            }
         }
-        let afd = Arc::new(Afd::open(port)?);
-        open.push(Arc::clone(&afd));
-        Ok(afd)
     }
 }
 
 pub(super) struct Socket {
-    afd: Arc<Afd>,
+    share: Share,
     base: Handle,
     state: Mutex<State>,
     /// The system's, unless `State::request` is `Idle`.
@@ -137,7 +169,7 @@ impl Socket {
             (Running::Asked(_), None) if !state.gone => Ok(()),
             // It runs, and knows too little, or nobody will be there to hear it.
             (Running::Asked(_), _) => {
-                this.afd.cancel(this.request.get());
+                this.share.afd.cancel(this.request.get());
                 state.request = Running::Cancelled;
                 Ok(())
             }
@@ -159,7 +191,8 @@ impl Socket {
         // SAFETY: no request runs, so that the memory is ours. It lives as long as the record,
         // to which the packet has a reference.
         let asked = unsafe {
-            this.afd
+            this.share
+                .afd
                 .poll(this.request.get(), this.base, wanted, reference.cast())
         };
         const CLOSED: Option<i32> = Some(ERROR_INVALID_HANDLE as i32);
@@ -225,7 +258,7 @@ impl Link {
         let shared = Arc::clone(&selector.shared);
         let base = base_socket(socket)?;
         let socket = Arc::new(Socket {
-            afd: shared.devices.share(&shared.port)?,
+            share: Devices::share(&shared.devices, &shared.port)?,
             base,
             state: Mutex::new(State {
                 token,

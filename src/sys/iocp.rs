@@ -44,7 +44,7 @@ pub(crate) struct Selector {
 /// What the selector shares with its clones, sources and wakers.
 pub(crate) struct Shared {
     port: Port,
-    devices: Devices,
+    devices: Arc<Devices>,
     changes: Mutex<Changes>,
     /// How many operations will still end in a packet with a reference in it.
     outstanding: AtomicUsize,
@@ -68,7 +68,7 @@ impl seam::Selector for Selector {
         Ok(Selector {
             shared: Arc::new(Shared {
                 port: Port::new()?,
-                devices: Devices::default(),
+                devices: Arc::default(),
                 changes: Mutex::default(),
                 outstanding: AtomicUsize::new(0),
                 dying: pipe::Dying::default(),

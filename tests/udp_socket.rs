@@ -12,9 +12,9 @@ use mio::{Events, Interest, Poll, Token};
 use windows_sys::Win32::Networking::WinSock;
 
 use util::{
-    any_port, any_port_at, any_port_v6, expect_nonblocking_and_cloexec, expect_readable,
-    expect_silence, expect_would_block, expect_writable, poll_and_events, raw_recv,
-    IMPOSSIBLE_TTLS, LONGEST_DATAGRAM, WHOLE_LOOPBACK_NETWORK,
+    any_port, any_port_v6, expect_nonblocking_and_cloexec, expect_readable, expect_silence,
+    expect_would_block, expect_writable, poll_and_events, raw_recv, IMPOSSIBLE_TTLS,
+    LONGEST_DATAGRAM, WHOLE_LOOPBACK_NETWORK,
 };
 
 const RECEIVER: Token = Token(1);
@@ -230,7 +230,7 @@ fn an_idle_socket_is_writable_and_not_readable() {
 #[cfg(unix)]
 mod refusals {
     use mio::event::Event;
-    use util::{expect, settle, EMULATED_EDGES, KQUEUE};
+    use util::{any_port_at, expect, settle, EMULATED_EDGES, KQUEUE};
 
     use super::*;
 

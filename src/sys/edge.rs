@@ -30,7 +30,7 @@ use crate::Interest;
 pub(crate) const PACE: Duration = Duration::from_millis(10);
 
 /// What can be true of a source, as a set.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Conditions(u8);
 
 impl Conditions {
@@ -187,7 +187,7 @@ impl EdgeFlags {
 }
 
 /// What one source is watched for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Edge {
     interest: Interest,
     armed: Conditions,

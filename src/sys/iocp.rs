@@ -49,7 +49,7 @@ pub(crate) struct Shared {
     /// How many operations will still end in a packet with a reference in it.
     outstanding: AtomicUsize,
     /// Named pipes whose last write outlives them.
-    dying: pipe::Dying,
+    lingering: pipe::Lingering,
 }
 
 /// The sockets for which the system is to be asked something else than it was.
@@ -71,7 +71,7 @@ impl seam::Selector for Selector {
                 devices: Arc::default(),
                 changes: Mutex::default(),
                 outstanding: AtomicUsize::new(0),
-                dying: pipe::Dying::default(),
+                lingering: pipe::Lingering::default(),
             }),
         })
     }
@@ -116,8 +116,8 @@ impl Shared {
     }
 
     #[cfg(feature = "os-ext")]
-    pub(crate) fn dying(&self) -> &pipe::Dying {
-        &self.dying
+    pub(crate) fn lingering(&self) -> &pipe::Lingering {
+        &self.lingering
     }
 
     /// An operation has begun whose packet will carry a reference.
@@ -175,23 +175,19 @@ impl Shared {
     }
 
     /// Turns what came from the port into events, and drops what tells the user nothing.
+    ///
+    /// All packets are opened before the first pipe is reported: what has become of one pipe
+    /// since the last wait is one event.
     fn settle(&self, events: &mut Vec<Event>) {
-        events.retain_mut(|event| {
-            let raw = event.raw_mut();
-            match self.open(&raw.0) {
-                Some((token, flags)) => {
-                    raw.tell(token, flags);
-                    true
-                }
-                None => false,
-            }
-        });
+        events.retain_mut(|event| self.open(event.raw_mut()));
+        events.retain_mut(|event| self.report(event.raw_mut()));
     }
 
-    /// What a packet tells: of which source, and what.
-    fn open(&self, packet: &OVERLAPPED_ENTRY) -> Option<(Token, u32)> {
-        let context = packet.lpOverlapped.cast_const();
-        match packet.lpCompletionKey {
+    /// Opens a packet. Returns whether there is something to report; if that waits for the
+    /// other packets, the packet keeps a pointer.
+    fn open(&self, raw: &mut RawEvent) -> bool {
+        let context = raw.0.lpOverlapped.cast_const();
+        let told = match raw.0.lpCompletionKey {
             key if key == Key::Wake as usize => {
                 self.ended();
                 // SAFETY: it is the reference that `Waker::wake` gave to this packet.
@@ -203,53 +199,99 @@ impl Shared {
                 let socket = unsafe { Arc::from_raw(context.cast::<Socket>()) };
                 Socket::answered(socket, self)
             }
-            _ => pipe::open(self, packet),
+            _ => return pipe::open(self, &mut raw.0),
+        };
+        raw.tell(told)
+    }
+
+    fn report(&self, raw: &mut RawEvent) -> bool {
+        raw.0.lpOverlapped.is_null() || raw.tell(pipe::report(self, &raw.0))
+    }
+
+    /// Takes packets until none is outstanding.
+    fn drain(&self, patience: Option<Duration>) {
+        let mut room = [MaybeUninit::uninit(); 32];
+        while self.outstanding.load(Ordering::Relaxed) > 0 {
+            match self.port.take(&mut room, patience) {
+                Ok(taken) if taken > 0 => {
+                    for packet in &room[..taken] {
+                        // SAFETY: the system has initialised the first `taken` entries.
+                        let mut raw = RawEvent(unsafe { packet.assume_init() });
+                        if self.open(&mut raw) {
+                            self.report(&mut raw);
+                        }
+                    }
+                }
+                _ => break,
+            }
         }
+    }
+
+    /// Leaves what is outstanding to a thread, which closes the handles of dropped pipes when
+    /// their writes have ended. Without one the system still finishes the writes, but the
+    /// handles stay open.
+    #[cfg(feature = "os-ext")]
+    fn bequeath(&mut self) {
+        let Ok(port) = self.port.try_clone() else {
+            return;
+        };
+        let heir = mem::ManuallyDrop::new(Shared {
+            port,
+            devices: Arc::default(),
+            changes: Mutex::default(),
+            outstanding: AtomicUsize::new(self.outstanding.load(Ordering::Relaxed)),
+            lingering: mem::take(&mut self.lingering),
+        });
+        let thread = std::thread::Builder::new().name("mio-named-pipe".to_owned());
+        let _ = thread.spawn(move || {
+            heir.drain(None);
+            if heir.outstanding.load(Ordering::Relaxed) == 0 {
+                drop(mem::ManuallyDrop::into_inner(heir));
+            }
+        });
     }
 }
 
 /// Packets of named pipes.
 mod pipe {
     #[cfg(feature = "os-ext")]
-    pub(super) use crate::sys::family::named_pipe::{open, Dying};
+    pub(super) use crate::sys::family::named_pipe::{open, report, Lingering};
 
     #[cfg(not(feature = "os-ext"))]
-    #[derive(Default)]
-    pub(super) struct Dying {}
+    pub(super) use without::*;
 
     #[cfg(not(feature = "os-ext"))]
-    impl Dying {
-        pub(super) fn cancel_all(&self) {}
-    }
+    mod without {
+        use super::super::{Shared, Token, OVERLAPPED_ENTRY};
 
-    #[cfg(not(feature = "os-ext"))]
-    pub(super) fn open(
-        _: &super::Shared,
-        _: &windows_sys::Win32::System::IO::OVERLAPPED_ENTRY,
-    ) -> Option<(crate::Token, u32)> {
-        None
+        #[derive(Default)]
+        pub(in super::super) struct Lingering {}
+
+        pub(in super::super) fn open(_: &Shared, _: &mut OVERLAPPED_ENTRY) -> bool {
+            false
+        }
+
+        pub(in super::super) fn report(_: &Shared, _: &OVERLAPPED_ENTRY) -> Option<(Token, u32)> {
+            None
+        }
     }
 }
 
-/// With the last source gone everything was cancelled. The packets hold references; they are
-/// taken, so that nothing is left behind.
+/// With the last source gone everything was cancelled but the last writes of pipes. The packets
+/// hold references; they are taken, so that nothing is left behind.
 impl Drop for Shared {
     fn drop(&mut self) {
         /// Cancelled operations end at once. Should one not, its memory is left to the system.
         const PATIENCE: Duration = Duration::from_secs(1);
-        self.dying.cancel_all();
-        let mut room = [MaybeUninit::uninit(); 32];
-        while self.outstanding.load(Ordering::Relaxed) > 0 {
-            match self.port.take(&mut room, Some(PATIENCE)) {
-                Ok(taken) if taken > 0 => {
-                    for packet in &room[..taken] {
-                        // SAFETY: the system has initialised the first `taken` entries.
-                        self.open(unsafe { packet.assume_init_ref() });
-                    }
-                }
-                _ => break,
+        #[cfg(feature = "os-ext")]
+        if self.lingering.count() > 0 {
+            // Often the last write has ended already.
+            self.drain(Some(Duration::ZERO));
+            if self.lingering.count() > 0 {
+                return self.bequeath();
             }
         }
+        self.drain(Some(PATIENCE));
     }
 }
 
@@ -344,10 +386,15 @@ unsafe impl Send for RawEvent {}
 unsafe impl Sync for RawEvent {}
 
 impl RawEvent {
-    fn tell(&mut self, token: Token, flags: u32) {
+    /// Puts an event in the place of the packet. Returns whether there is one.
+    fn tell(&mut self, told: Option<(Token, u32)>) -> bool {
+        let Some((token, flags)) = told else {
+            return false;
+        };
         self.0.lpCompletionKey = token.0;
         self.0.lpOverlapped = ptr::null_mut();
         self.0.dwNumberOfBytesTransferred = flags;
+        true
     }
 
     fn flags(&self) -> u32 {

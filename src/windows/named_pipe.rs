@@ -32,17 +32,18 @@ use crate::sys::named_pipe::Pipe;
 /// * Nobody else may start an overlapped operation on the handle.
 /// * An error of a write in the background is answered by the next `write`, or by
 ///   [`take_error`](NamedPipe::take_error).
+/// * Registering asks the system whether a client is connected already. One that comes
+///   later is noticed only by [`connect`](NamedPipe::connect).
 ///
 /// # Reading and writing
 ///
 /// When the other end was closed, and everything was read, reading answers `Ok(0)`. So
-/// does reading a message of no bytes. A client's end
+/// does reading a message of no bytes, once. A client's end
 /// [is read-closed](crate::event::Event::is_read_closed) then; a server's, which can be
 /// connected with another client, is only readable.
 ///
 /// [`WouldBlock`] is the answer to reading if nothing has arrived, and to writing while the
-/// write before is going on, or no client has come yet.
-/// [`InvalidInput`](io::ErrorKind::InvalidInput) says that the pipe was never registered. The
+/// write before is going on, no client has come yet, or the pipe was never registered. The
 /// error of the write before is answered in its place, and nothing is accepted then.
 ///
 /// `flush` does nothing: to wait until the other end has read everything would block.
@@ -50,16 +51,25 @@ use crate::sys::named_pipe::Pipe;
 /// # Dropping
 ///
 /// Whatever `write` has accepted goes on being written after the pipe was dropped, and the
-/// handle is closed after that. It ends early if the poll is dropped, and every source and
-/// [`Waker`](crate::Waker) of it. Without such a write the handle is closed at once.
+/// handle is closed after that. What arrives meanwhile is dropped. When the poll is dropped too,
+/// and every source and [`Waker`](crate::Waker) of it, a thread of the library waits for the
+/// end of such writes. They end with the process. Without such a write the handle is closed
+/// at once.
 ///
 /// # Messages
 ///
-/// A pipe of messages works too. A message that fits into the buffers is written as one,
-/// also if it is longer than the limit of
-/// [`set_write_buffer_size`](NamedPipe::set_write_buffer_size). Reads never
-/// join two messages. One that is longer than the buffer of a `read`, or than that of the
-/// reading ahead, comes in several parts.
+/// In a pipe of the type `PIPE_TYPE_MESSAGE` every `write` is a message, however long it is,
+/// also one of no bytes. Reads never
+/// join two messages if the pipe is read in the mode `PIPE_READMODE_MESSAGE`. One that is longer
+/// than the buffer of a `read`, or than that of the reading ahead, comes in several parts. In
+/// either mode a message of no bytes is read as `Ok(0)`, which looks like the end; what follows
+/// it can be read as before.
+///
+/// # Security
+///
+/// A server can act in the name of its clients, unless they forbid it when they open the pipe:
+/// the example below permits identification only. What else there is to know is in
+/// `docs/security.md`.
 ///
 /// # Examples
 ///
@@ -79,6 +89,7 @@ use crate::sys::named_pipe::Pipe;
 /// const SERVER: Token = Token(0);
 /// const CLIENT: Token = Token(1);
 /// const FILE_FLAG_OVERLAPPED: u32 = 0x4000_0000;
+/// const SECURITY_IDENTIFICATION: u32 = 0x0001_0000;
 ///
 /// let mut poll = Poll::new()?;
 /// let mut events = Events::with_capacity(8);
@@ -94,6 +105,8 @@ use crate::sys::named_pipe::Pipe;
 ///     .read(true)
 ///     .write(true)
 ///     .custom_flags(FILE_FLAG_OVERLAPPED)
+///     // With SECURITY_SQOS_PRESENT, which this method adds.
+///     .security_qos_flags(SECURITY_IDENTIFICATION)
 ///     .open(&name)?;
 /// let mut client = NamedPipe::from(OwnedHandle::from(file));
 /// poll.registry().register(&mut client, CLIENT, both)?;
@@ -156,18 +169,17 @@ impl NamedPipe {
     /// The answer is `Ok` if there is one, and otherwise
     /// [`WouldBlock`](io::ErrorKind::WouldBlock). Then the pipe becomes writable when a client
     /// comes or the attempt fails, and calling once more tells which. Called before the
-    /// pipe was registered, it takes effect then.
+    /// pipe was registered, it takes effect then. A client that has left again was there: what
+    /// it wrote can be read, and then the end.
     ///
     /// # Errors
     ///
     /// * `WouldBlock`: nobody has come yet.
-    /// * [`BrokenPipe`](io::ErrorKind::BrokenPipe) (`ERROR_NO_DATA`): a client was there, and
-    ///   has left already: [`disconnect`](NamedPipe::disconnect) first.
     /// * Others of the system, such as for a client's end.
     ///
     /// # Portability
     ///
-    /// `ConnectNamedPipe`.
+    /// `ConnectNamedPipe`, whose `ERROR_PIPE_CONNECTED` and `ERROR_NO_DATA` are a success.
     #[doc(alias = "ConnectNamedPipe")]
     pub fn connect(&self) -> io::Result<()> {
         self.inner.connect()
@@ -193,7 +205,8 @@ impl NamedPipe {
     }
 
     /// Takes the error of an operation in the background, which otherwise the next call
-    /// would answer: why connecting, writing or reading has failed.
+    /// would answer: why connecting, writing or reading has failed. The end of what can be read
+    /// is no error.
     ///
     /// # Errors
     ///
@@ -222,7 +235,7 @@ impl NamedPipe {
     /// Sets how much one `write` accepts at most; 64 KiB unless set.
     ///
     /// A pipe of messages accepts longer ones as well, since it would cut them in two
-    /// otherwise.
+    /// otherwise. So does a server's end for writing only, which may not ask for its type.
     ///
     /// # Errors
     ///

@@ -1,17 +1,17 @@
-//! Named pipes: does what `pipe_state.rs` says, with handles, buffers and operations.
+//! Named pipes: handles, buffers and operations, of which `pipe_state.rs` decides.
 //!
 //! Who owns what:
 //!
 //! * The record of a pipe, [`Inner`], holds all that the system writes to: one [`Operation`]
 //!   of each kind, and the buffers. Everything that will end in a packet carries a
 //!   reference to the record, taken before the system hears of it (the packet may be taken by
-//!   another thread before the call returns), and given back by whoever takes the packet,
+//!   another thread before the call returns), and given back when the packet is taken,
 //!   or when the call fails, after which no packet comes.
 //! * A [`Pipe`] is what the user holds. It keeps the port's owner alive; the record does not,
 //!   since packets in the port refer to records.
 //! * The handle is closed when the user drops the pipe, though packets are still to come
-//!   of what is cancelled then: they need the memory only. If a write is going on, its end
-//!   closes the handle; the record is among the [`Dying`] meanwhile.
+//!   of what is cancelled then: they need the memory only. If a write is in flight, the pipe
+//!   [lingers](Lingering): the end of the write closes the handle.
 //!
 //! An operation belongs to the system from its start until its packet has been taken. Which
 //! ones do is known to the state, under whose lock all starts and all ends are.
@@ -24,29 +24,38 @@ use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
 use std::panic::RefUnwindSafe;
 use std::{mem, ptr};
 
+use windows_sys::Wdk::Storage::FileSystem::{
+    FilePipeLocalInformation, NtQueryInformationFile, FILE_PIPE_CLOSING_STATE,
+    FILE_PIPE_CONNECTED_STATE, FILE_PIPE_LOCAL_INFORMATION, FILE_PIPE_MESSAGE_TYPE,
+    FILE_PIPE_SERVER_END,
+};
 use windows_sys::Win32::Foundation::{
-    RtlNtStatusToDosError, ERROR_BROKEN_PIPE, ERROR_IO_PENDING, ERROR_MORE_DATA,
-    ERROR_NOT_ENOUGH_MEMORY, ERROR_PIPE_CONNECTED, ERROR_PIPE_LISTENING, ERROR_PIPE_NOT_CONNECTED,
-    ERROR_WRITE_FAULT, INVALID_HANDLE_VALUE, NTSTATUS, STATUS_BUFFER_OVERFLOW,
+    RtlNtStatusToDosError, ERROR_INVALID_HANDLE, ERROR_IO_PENDING, ERROR_MORE_DATA,
+    ERROR_NOT_ENOUGH_MEMORY, ERROR_PIPE_LISTENING, ERROR_WRITE_FAULT, INVALID_HANDLE_VALUE,
+    NTSTATUS, STATUS_BUFFER_OVERFLOW,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     ReadFile, WriteFile, FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, PIPE_ACCESS_DUPLEX,
 };
 use windows_sys::Win32::System::Pipes::{
-    ConnectNamedPipe, CreateNamedPipeW, DisconnectNamedPipe, GetNamedPipeHandleStateW,
-    GetNamedPipeInfo, PIPE_READMODE_MESSAGE, PIPE_SERVER_END, PIPE_TYPE_BYTE, PIPE_TYPE_MESSAGE,
+    ConnectNamedPipe, CreateNamedPipeW, DisconnectNamedPipe, PIPE_TYPE_BYTE,
     PIPE_UNLIMITED_INSTANCES,
 };
-use windows_sys::Win32::System::IO::{CancelIoEx, OVERLAPPED, OVERLAPPED_ENTRY};
+use windows_sys::Win32::System::IO::{CancelIoEx, IO_STATUS_BLOCK, OVERLAPPED, OVERLAPPED_ENTRY};
 
 use super::afd::{AFD_POLL_DISCONNECT, AFD_POLL_RECEIVE, AFD_POLL_SEND};
 use super::check;
 use super::port::Key;
-use crate::sync::{lock, Arc, Mutex, MutexGuard};
+use crate::sync::{lock, Arc, AtomicUsize, Mutex, MutexGuard, Ordering};
 use crate::sys::misuse::{already_registered, not_registered, registered_elsewhere};
-use crate::sys::pipe_state::{self as state, Answer, Code, Failure, Link, PipeState, Told};
+use crate::sys::pipe_state::{Code, PipeState, System, READABLE, READ_CLOSED, WRITABLE};
 use crate::sys::selector::Shared;
 use crate::{Interest, Registry, Token};
+
+// An event says the same of a pipe as of a socket.
+const _: () = assert!(
+    READABLE == AFD_POLL_RECEIVE && WRITABLE == AFD_POLL_SEND && READ_CLOSED == AFD_POLL_DISCONNECT
+);
 
 /// Reads ask for at least so much, unless the limit is lower.
 const LEAST_READ: usize = 4 << 10;
@@ -85,6 +94,8 @@ impl RefUnwindSafe for Inner {}
 struct Locked {
     state: PipeState,
     token: Token,
+    /// Whether the packets that were just taken include one that will report the pipe.
+    queued: bool,
     io: Io,
 }
 
@@ -92,6 +103,8 @@ struct Locked {
 struct Io {
     /// `None` once it was closed.
     handle: Option<OwnedHandle>,
+    /// Whether what is written is a message, even if it is empty.
+    has_messages: bool,
     /// The system's while a read runs; then what it has brought, of which the user has taken
     /// the first `taken` bytes.
     incoming: Vec<u8>,
@@ -134,8 +147,9 @@ impl Operation {
     }
 }
 
-/// Takes a packet of a pipe: what does it tell the user?
-pub(crate) fn open(shared: &Shared, packet: &OVERLAPPED_ENTRY) -> Option<(Token, u32)> {
+/// Takes a packet of a pipe. Returns whether it is to be [reported](report), as the first
+/// one of its pipe among those that were taken at once, and then makes it lead to the record.
+pub(crate) fn open(shared: &Shared, packet: &mut OVERLAPPED_ENTRY) -> bool {
     let operation = packet.lpOverlapped.cast::<Operation>();
     // SAFETY: every packet with a pipe's key was announced by `Inner::submit`, which has put a
     // reference to the record there, so that the operation is still in place. It has ended,
@@ -150,7 +164,25 @@ pub(crate) fn open(shared: &Shared, packet: &OVERLAPPED_ENTRY) -> Option<(Token,
     };
     shared.ended();
     let moved = packet.dwNumberOfBytesTransferred as usize;
-    inner.ended(shared, kind, success(status as NTSTATUS), moved)
+    inner.ended(shared, kind, success(status as NTSTATUS), moved);
+    if mem::replace(&mut lock(&inner.locked).queued, true) {
+        return false;
+    }
+    packet.lpOverlapped = Arc::into_raw(inner).cast_mut().cast();
+    true
+}
+
+/// What there is to report of the pipe of a packet that [`open`] has returned `true` for.
+pub(crate) fn report(shared: &Shared, packet: &OVERLAPPED_ENTRY) -> Option<(Token, u32)> {
+    // SAFETY: it is the reference that `open` has put there.
+    let inner = unsafe { Arc::from_raw(packet.lpOverlapped.cast::<Inner>().cast_const()) };
+    let mut locked = lock(&inner.locked);
+    locked.queued = false;
+    let flags = locked.state.report();
+    let token = locked.token;
+    // Should the packet find no room in the port, the next one of the pipe reports it.
+    let _ = inner.notify(shared, locked);
+    flags.map(|flags| (token, flags))
 }
 
 /// What an operation ended with. A message that is longer than the buffer is a success, and
@@ -164,16 +196,23 @@ fn success(status: NTSTATUS) -> Result<(), Code> {
 }
 
 impl Inner {
-    fn new(handle: OwnedHandle, link: Link) -> Inner {
+    fn new(handle: OwnedHandle) -> Inner {
         let idle = |kind| UnsafeCell::new(Operation::new(kind, ptr::null()));
+        let info = local_information(handle.as_raw_handle());
+        // An end for writing may keep both secret. Only a server's does, and messages are
+        // never cut.
+        let is_server = info.map_or(true, |it| it.NamedPipeEnd == FILE_PIPE_SERVER_END);
+        let has_messages = info.map_or(true, |it| it.NamedPipeType == FILE_PIPE_MESSAGE_TYPE);
         Inner {
             handle: handle.as_raw_handle(),
             operations: [Kind::Connect, Kind::Read, Kind::Write, Kind::Notice].map(idle),
             locked: Mutex::new(Locked {
-                state: PipeState::new(link),
+                state: PipeState::new(is_server),
                 token: Token(0),
+                queued: false,
                 io: Io {
                     handle: Some(handle),
+                    has_messages,
                     incoming: Vec::new(),
                     taken: 0,
                     asked: 0,
@@ -215,65 +254,8 @@ impl Inner {
         }
     }
 
-    /// Makes a change of the state, with all that follows from it.
-    fn run(
-        self: &Arc<Inner>,
-        shared: &Shared,
-        locked: &mut Locked,
-        change: impl FnOnce(&mut PipeState),
-    ) {
-        let Locked { state, io, .. } = locked;
-        let start = |operation| match operation {
-            state::Operation::Connect => self.start_connect(shared, io),
-            state::Operation::Read => self.start_read(shared, io),
-            state::Operation::Write => self.start_write(shared, io),
-        };
-        state.run(start, change);
-    }
-
-    fn start_connect(self: &Arc<Inner>, shared: &Shared, io: &Io) -> Result<(), Failure> {
-        let handle = io.raw_handle();
-        self.submit(shared, Kind::Connect, |overlapped| {
-            // SAFETY: the memory stays in place until the packet has been taken.
-            check(unsafe { ConnectNamedPipe(handle, overlapped) })
-        })
-        .map_err(|code| io.failure(code))
-    }
-
-    fn start_read(self: &Arc<Inner>, shared: &Shared, io: &mut Io) -> Result<(), Failure> {
-        let wanted = io
-            .make_room()
-            .map_err(|()| Failure::Other(ERROR_NOT_ENOUGH_MEMORY as Code))?;
-        let (handle, room) = (io.raw_handle(), io.incoming.as_mut_ptr());
-        self.submit(shared, Kind::Read, |overlapped| {
-            // SAFETY: `wanted` bytes are allocated. They stay so, and neither they nor the
-            // operation are touched, until the packet has been taken.
-            check(unsafe { ReadFile(handle, room, wanted, ptr::null_mut(), overlapped) })
-        })
-        .map_err(|code| io.failure(code))
-    }
-
-    fn start_write(self: &Arc<Inner>, shared: &Shared, io: &Io) -> Result<(), Failure> {
-        let rest = &io.outgoing[io.written..];
-        let len = u32::try_from(rest.len()).unwrap_or(u32::MAX);
-        self.submit(shared, Kind::Write, |overlapped| {
-            // SAFETY: `len` bytes are there. They stay as they are, and so does the operation,
-            // until the packet has been taken.
-            check(unsafe {
-                WriteFile(
-                    io.raw_handle(),
-                    rest.as_ptr(),
-                    len,
-                    ptr::null_mut(),
-                    overlapped,
-                )
-            })
-        })
-        .map_err(|code| io.failure(code))
-    }
-
-    /// Posts a packet to ourselves if something is to be told for which no other will come. The
-    /// record is let go of first: the thread that takes the packet needs it.
+    /// Posts a packet to ourselves if something is to be reported for which no other will come.
+    /// The record is let go of first: the thread that takes the packet needs it.
     fn notify(
         self: &Arc<Inner>,
         shared: &Shared,
@@ -300,44 +282,36 @@ impl Inner {
         kind: Kind,
         result: Result<(), Code>,
         moved: usize,
-    ) -> Option<(Token, u32)> {
+    ) {
         let mut guard = lock(&self.locked);
-        let locked = &mut *guard;
-        let result = result.map_err(|code| locked.io.failure(code));
+        let Locked { state, io, .. } = &mut *guard;
         match kind {
-            Kind::Connect => self.run(shared, locked, |state| state.connect_ended(result)),
+            Kind::Connect => state.connect_ended(&mut self.system(Some(shared), io), result),
             Kind::Read => {
-                // What is late the state does not let anybody see.
-                let brought = result.is_ok() && locked.io.received(moved);
-                self.run(shared, locked, |state| {
-                    state.read_ended(result.map(|()| brought));
-                });
+                // What is stale the state does not let anybody see.
+                let result = result.map(|()| io.received(moved));
+                state.read_ended(&mut self.system(Some(shared), io), result);
             }
             Kind::Write => {
-                // One that moves nothing would be repeated for ever.
-                let result = match result {
-                    Ok(()) if moved == 0 => Err(Failure::Other(ERROR_WRITE_FAULT as Code)),
-                    result => result,
-                };
-                let all = result.is_ok() && locked.io.sent(moved);
-                self.run(shared, locked, |state| {
-                    state.write_ended(result.map(|()| all));
-                });
+                let result = result.and_then(|()| io.sent(moved));
+                state.write_ended(&mut self.system(Some(shared), io), result);
+                if state.is_over() && io.handle.is_some() {
+                    // What arrives was still being read.
+                    self.cancel(Kind::Read);
+                    io.handle = None;
+                    shared.lingering().0.fetch_sub(1, Ordering::Relaxed);
+                }
             }
-            Kind::Notice => locked.state.notice_taken(),
+            Kind::Notice => state.notice_taken(),
         }
-        let told = locked.state.deliver();
-        let token = locked.token;
-        let is_over = kind == Kind::Write && locked.state.is_over();
-        if is_over {
-            locked.io.handle = None;
+    }
+
+    fn system<'a>(self: &'a Arc<Inner>, shared: Option<&'a Shared>, io: &'a mut Io) -> Driver<'a> {
+        Driver {
+            inner: self,
+            shared,
+            io,
         }
-        // Should the packet find no room in the port, the next one of the pipe tells it.
-        let _ = self.notify(shared, guard);
-        if is_over {
-            shared.dying().remove(self);
-        }
-        told.map(|told| (token, flags(told)))
     }
 
     /// Has an operation end now. The handle must not be closed yet.
@@ -349,12 +323,79 @@ impl Inner {
     }
 }
 
-/// What an event says, in the words that the backend has for sockets.
-fn flags(told: Told) -> u32 {
-    let when = |flag, condition| if condition { flag } else { 0 };
-    when(AFD_POLL_RECEIVE, told.sides.read)
-        | when(AFD_POLL_SEND, told.sides.write)
-        | when(AFD_POLL_DISCONNECT, told.read_closed)
+/// Starts the operations of a pipe.
+struct Driver<'a> {
+    inner: &'a Arc<Inner>,
+    /// `None` before the first registration.
+    shared: Option<&'a Shared>,
+    io: &'a mut Io,
+}
+
+impl Driver<'_> {
+    fn submit(
+        &self,
+        kind: Kind,
+        call: impl FnOnce(*mut OVERLAPPED) -> io::Result<()>,
+    ) -> Result<(), Code> {
+        let shared = self.shared.ok_or(ERROR_INVALID_HANDLE as Code)?;
+        self.inner.submit(shared, kind, call)
+    }
+}
+
+impl System for Driver<'_> {
+    fn has_peer(&mut self) -> Option<bool> {
+        let state = local_information(self.inner.handle)?.NamedPipeState;
+        Some(matches!(
+            state,
+            FILE_PIPE_CONNECTED_STATE | FILE_PIPE_CLOSING_STATE
+        ))
+    }
+
+    fn connect(&mut self) -> Result<(), Code> {
+        let handle = self.io.raw_handle();
+        self.submit(Kind::Connect, |overlapped| {
+            // SAFETY: the memory stays in place until the packet has been taken.
+            check(unsafe { ConnectNamedPipe(handle, overlapped) })
+        })
+    }
+
+    fn read(&mut self) -> Result<(), Code> {
+        let wanted = self.io.make_room()?;
+        let (handle, room) = (self.io.raw_handle(), self.io.incoming.as_mut_ptr());
+        self.submit(Kind::Read, |overlapped| {
+            // SAFETY: `wanted` bytes are allocated. They stay so, and neither they nor the
+            // operation are touched, until the packet has been taken.
+            check(unsafe { ReadFile(handle, room, wanted, ptr::null_mut(), overlapped) })
+        })
+    }
+
+    fn write(&mut self) -> Result<(), Code> {
+        let (handle, rest) = (self.io.raw_handle(), &self.io.outgoing[self.io.written..]);
+        let len = u32::try_from(rest.len()).unwrap_or(u32::MAX);
+        self.submit(Kind::Write, |overlapped| {
+            // SAFETY: `len` bytes are there. They stay as they are, and so does the operation,
+            // until the packet has been taken.
+            check(unsafe { WriteFile(handle, rest.as_ptr(), len, ptr::null_mut(), overlapped) })
+        })
+    }
+}
+
+/// What the system says of an end; `None` for one that may not be asked.
+fn local_information(handle: RawHandle) -> Option<FILE_PIPE_LOCAL_INFORMATION> {
+    let mut info = FILE_PIPE_LOCAL_INFORMATION::default();
+    let mut block = IO_STATUS_BLOCK::default();
+    // SAFETY: both pointers are those of local variables, one of which has the size that is
+    // given. The system answers this at once, also for handles of overlapped operations.
+    let status = unsafe {
+        NtQueryInformationFile(
+            handle,
+            &mut block,
+            ptr::addr_of_mut!(info).cast(),
+            mem::size_of_val(&info) as u32,
+            FilePipeLocalInformation,
+        )
+    };
+    (status >= 0).then_some(info)
 }
 
 impl Io {
@@ -365,84 +406,38 @@ impl Io {
             .map_or(ptr::null_mut(), AsRawHandle::as_raw_handle)
     }
 
-    /// What the system's number means to the state.
-    fn failure(&self, code: Code) -> Failure {
-        match code as u32 {
-            ERROR_PIPE_CONNECTED => Failure::Connected,
-            ERROR_PIPE_LISTENING => Failure::Listening,
-            ERROR_PIPE_NOT_CONNECTED => Failure::Down(code),
-            // Another client can be connected to a server's end.
-            ERROR_BROKEN_PIPE => Failure::Ended {
-                code,
-                for_good: self.info().is_some_and(|info| info & PIPE_SERVER_END == 0),
-            },
-            _ => Failure::Other(code),
-        }
-    }
-
-    /// The flags that the pipe was made with.
-    fn info(&self) -> Option<u32> {
-        let mut info = 0;
-        // SAFETY: the first pointer is that of a local variable, the others may be null.
-        check(unsafe {
-            GetNamedPipeInfo(
-                self.raw_handle(),
-                &mut info,
-                ptr::null_mut(),
-                ptr::null_mut(),
-                ptr::null_mut(),
-            )
-        })
-        .ok()?;
-        Some(info)
-    }
-
-    /// Whether reads end with the end of a message.
-    fn reads_messages(&self) -> bool {
-        let mut mode = 0;
-        // SAFETY: the first pointer is that of a local variable, the others may be null.
-        let asked = check(unsafe {
-            GetNamedPipeHandleStateW(
-                self.raw_handle(),
-                &mut mode,
-                ptr::null_mut(),
-                ptr::null_mut(),
-                ptr::null_mut(),
-                ptr::null_mut(),
-                0,
-            )
-        });
-        asked.is_ok() && mode & PIPE_READMODE_MESSAGE != 0
-    }
-
     /// Empties the buffer for a read like the last that the user made, and returns its size.
-    fn make_room(&mut self) -> Result<u32, ()> {
+    fn make_room(&mut self) -> Result<u32, Code> {
         let least = LEAST_READ.min(self.read_limit);
         let size = self.asked.clamp(least, self.read_limit);
         self.incoming.clear();
         self.taken = 0;
-        self.incoming.try_reserve_exact(size).map_err(drop)?;
+        let reserved = self.incoming.try_reserve_exact(size);
+        reserved.map_err(|_| ERROR_NOT_ENOUGH_MEMORY as Code)?;
         Ok(u32::try_from(size).unwrap_or(u32::MAX))
     }
 
     /// A read has brought `len` bytes. Returns whether that is something.
     ///
-    /// No bytes are what the other end wrote when it wrote none. In a stream that means
-    /// nothing, and must not look like its end. Among messages it is one.
+    /// No bytes are an empty message, however the pipe is read. In a stream they mean
+    /// nothing, and must not look like its end.
     fn received(&mut self, len: usize) -> bool {
         debug_assert!(len <= self.incoming.capacity());
         // SAFETY: the system has written `len` bytes, of which it was given as many at least.
         unsafe { self.incoming.set_len(len) };
-        len > 0 || self.reads_messages()
+        len > 0 || self.has_messages
     }
 
-    /// Takes from what was read. Returns how much, and whether it was the last.
-    fn take(&mut self, buf: &mut [u8]) -> (usize, bool) {
-        let unread = &self.incoming[self.taken..];
-        let len = unread.len().min(buf.len());
-        buf[..len].copy_from_slice(&unread[..len]);
-        self.taken += len;
-        (len, self.taken == self.incoming.len())
+    /// Takes from what was read. Returns how much.
+    fn take(&mut self, bufs: &mut [IoSliceMut<'_>]) -> usize {
+        let before = self.taken;
+        for buf in bufs {
+            let unread = &self.incoming[self.taken..];
+            let len = unread.len().min(buf.len());
+            buf[..len].copy_from_slice(&unread[..len]);
+            self.taken += len;
+        }
+        self.taken - before
     }
 
     /// Takes in what is to be written, as much as the limit allows. Returns how much.
@@ -450,15 +445,12 @@ impl Io {
         let all = bufs
             .iter()
             .fold(0_usize, |sum, buf| sum.saturating_add(buf.len()));
-        let mut room = all.min(self.write_limit);
         // A message that is cut is two messages.
-        if room < all
-            && self
-                .info()
-                .is_some_and(|info| info & PIPE_TYPE_MESSAGE != 0)
-        {
-            room = all;
-        }
+        let room = if self.has_messages {
+            all
+        } else {
+            all.min(self.write_limit)
+        };
         self.outgoing.clear();
         self.written = 0;
         if self.outgoing.try_reserve_exact(room).is_err() {
@@ -472,26 +464,27 @@ impl Io {
     }
 
     /// A write has moved `len` bytes. Returns whether they were the last.
-    fn sent(&mut self, len: usize) -> bool {
-        self.written = self.outgoing.len().min(self.written + len);
-        let all = self.written == self.outgoing.len();
+    fn sent(&mut self, len: usize) -> Result<bool, Code> {
+        let rest = self.outgoing.len() - self.written;
+        if len == 0 && rest > 0 {
+            // It would be repeated for ever.
+            return Err(ERROR_WRITE_FAULT as Code);
+        }
+        self.written += len.min(rest);
+        let all = len >= rest;
         if all && self.outgoing.capacity() > self.write_limit {
             // That was a long message.
             self.outgoing = Vec::new();
             self.written = 0;
         }
-        all
+        Ok(all)
     }
 }
 
 impl Pipe {
     pub(crate) fn new(handle: OwnedHandle) -> Pipe {
-        Pipe::with_link(handle, Link::Unknown)
-    }
-
-    fn with_link(handle: OwnedHandle, link: Link) -> Pipe {
         Pipe {
-            inner: Arc::new(Inner::new(handle, link)),
+            inner: Arc::new(Inner::new(handle)),
             home: None,
         }
     }
@@ -523,8 +516,7 @@ impl Pipe {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: the system just made `handle` for us; nobody else knows of it.
-        let handle = unsafe { OwnedHandle::from_raw_handle(handle) };
-        Ok(Pipe::with_link(handle, Link::Down))
+        Ok(Pipe::new(unsafe { OwnedHandle::from_raw_handle(handle) }))
     }
 
     /// It stays open for as long as the pipe lives.
@@ -532,52 +524,42 @@ impl Pipe {
         self.inner.handle
     }
 
-    /// Makes a change, and posts what is to be told. Before the first registration nothing
-    /// can be started, and nothing told.
-    fn run(&self, locked: &mut Locked, change: impl FnOnce(&mut PipeState)) {
-        match &self.home {
-            Some(shared) => self.inner.run(shared, locked, change),
-            None => locked.state.run(|_| Err(Failure::Listening), change),
+    /// Makes a change, and posts what is to be reported.
+    fn run<R>(&self, change: impl FnOnce(&mut PipeState, &mut Driver<'_>) -> R) -> R {
+        let mut guard = lock(&self.inner.locked);
+        let Locked { state, io, .. } = &mut *guard;
+        let shared = self.home.as_deref();
+        let result = change(state, &mut self.inner.system(shared, io));
+        if let Some(shared) = shared {
+            // Should the packet find no room in the port, the next one of the pipe reports it.
+            let _ = self.inner.notify(shared, guard);
         }
-    }
-
-    fn notify(&self, locked: MutexGuard<'_, Locked>) {
-        if let Some(shared) = &self.home {
-            // Should the packet find no room in the port, the next one of the pipe tells it.
-            let _ = self.inner.notify(shared, locked);
-        }
+        result
     }
 
     pub(crate) fn connect(&self) -> io::Result<()> {
-        let mut guard = lock(&self.inner.locked);
-        let locked = &mut *guard;
-        self.run(locked, PipeState::want_connect);
-        let answer = locked.state.take_connect();
-        self.notify(guard);
-        match answer {
-            Answer::Go | Answer::End => Ok(()),
-            Answer::WouldBlock => Err(io::ErrorKind::WouldBlock.into()),
-            Answer::Failed(code) => Err(io::Error::from_raw_os_error(code)),
-        }
+        self.run(|state, system| state.connect(system))
     }
 
     pub(crate) fn disconnect(&self) -> io::Result<()> {
-        let mut locked = lock(&self.inner.locked);
-        // SAFETY: takes no pointer.
-        let disconnected = check(unsafe { DisconnectNamedPipe(self.inner.handle) });
-        match disconnected.map_err(|error| error.raw_os_error().unwrap_or(0)) {
-            // It ends what runs.
-            Ok(()) => {}
-            // Wine leaves an attempt to connect as it is.
-            Err(code) if code == ERROR_PIPE_LISTENING as Code => self.inner.cancel(Kind::Connect),
-            Err(code) => return Err(io::Error::from_raw_os_error(code)),
-        }
-        locked.state.disconnected();
-        Ok(())
+        self.run(|state, system| {
+            // SAFETY: takes no pointer.
+            match check(unsafe { DisconnectNamedPipe(system.inner.handle) }) {
+                // It ends what runs.
+                Ok(()) => {}
+                // Wine leaves an attempt to connect as it is.
+                Err(error) if error.raw_os_error() == Some(ERROR_PIPE_LISTENING as Code) => {
+                    system.inner.cancel(Kind::Connect);
+                }
+                Err(error) => return Err(error),
+            }
+            state.disconnected();
+            Ok(())
+        })
     }
 
     pub(crate) fn take_error(&self) -> Option<io::Error> {
-        let code = lock(&self.inner.locked).state.take_error();
+        let code = self.run(|state, _| state.take_error());
         code.map(io::Error::from_raw_os_error)
     }
 
@@ -588,67 +570,29 @@ impl Pipe {
         if wanted == 0 {
             return Ok(0);
         }
-        self.check_registered_once()?;
-        let mut guard = lock(&self.inner.locked);
-        let locked = &mut *guard;
-        locked.io.asked = wanted;
-        self.run(locked, PipeState::want_read);
-        let result = match locked.state.take_read() {
-            Answer::Go => {
-                let (mut len, mut last) = (0, false);
-                for buf in bufs.iter_mut().filter(|buf| !buf.is_empty()) {
-                    let (taken, was_last) = locked.io.take(buf);
-                    len += taken;
-                    last = was_last;
-                    if last {
-                        break;
-                    }
-                }
-                if last {
-                    locked.state.drained();
-                    self.run(locked, |_| {});
-                }
-                Ok(len)
+        self.run(|state, system| {
+            system.io.asked = wanted;
+            if !state.read(system)? {
+                return Ok(0);
             }
-            Answer::End => Ok(0),
-            Answer::WouldBlock => Err(io::ErrorKind::WouldBlock.into()),
-            Answer::Failed(code) => Err(io::Error::from_raw_os_error(code)),
-        };
-        self.notify(guard);
-        result
+            let len = system.io.take(bufs);
+            if system.io.taken == system.io.incoming.len() {
+                state.drained(system);
+            }
+            Ok(len)
+        })
     }
 
     fn send(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        if bufs.iter().all(|buf| buf.is_empty()) {
-            return Ok(0);
-        }
-        self.check_registered_once()?;
-        let mut guard = lock(&self.inner.locked);
-        let locked = &mut *guard;
-        let result = match locked.state.take_write() {
-            Answer::Go | Answer::End => {
-                let len = locked.io.fill(bufs)?;
-                self.run(locked, PipeState::filled);
-                match locked.state.take_write_failure() {
-                    None => Ok(len),
-                    Some(code) => Err(io::Error::from_raw_os_error(code)),
-                }
+        self.run(|state, system| {
+            if !system.io.has_messages && bufs.iter().all(|buf| buf.is_empty()) {
+                return Ok(0);
             }
-            Answer::WouldBlock => Err(io::ErrorKind::WouldBlock.into()),
-            Answer::Failed(code) => Err(io::Error::from_raw_os_error(code)),
-        };
-        self.notify(guard);
-        result
-    }
-
-    fn check_registered_once(&self) -> io::Result<()> {
-        if self.home.is_some() {
-            return Ok(());
-        }
-        Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "a named pipe has to be registered with a poll before it is read or written",
-        ))
+            state.check_write()?;
+            let len = system.io.fill(bufs)?;
+            state.write(system)?;
+            Ok(len)
+        })
     }
 
     pub(crate) fn set_read_limit(&self, limit: usize) -> io::Result<()> {
@@ -705,17 +649,17 @@ impl Pipe {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        let guard = lock(&self.inner.locked);
-        if guard.state.is_watched() {
+        if lock(&self.inner.locked).state.is_watched() {
             return Err(already_registered());
         }
+        let shared = registry.selector().shared();
         match &self.home {
             None => {
-                let shared = registry.selector().shared();
                 shared.port().attach(self.inner.handle, Key::Pipe)?;
                 self.home = Some(Arc::clone(shared));
+                self.run(|state, system| state.attach(system));
             }
-            Some(home) if !Arc::ptr_eq(home, registry.selector().shared()) => {
+            Some(home) if !Arc::ptr_eq(home, shared) => {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidInput,
                     "a named pipe belongs to the poll that it was registered with first",
@@ -723,7 +667,7 @@ impl Pipe {
             }
             Some(_) => {}
         }
-        self.watch(guard, token, interest)
+        self.watch(token, interest)
     }
 
     pub(crate) fn reregister(
@@ -732,45 +676,34 @@ impl Pipe {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        let locked = lock(&self.inner.locked);
-        self.check_registered_with(&locked, registry)?;
-        self.watch(locked, token, interest)
+        self.check_registered_with(registry)?;
+        self.watch(token, interest)
     }
 
     pub(crate) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        let mut locked = lock(&self.inner.locked);
-        if self.check_registered_with(&locked, registry).is_err() {
-            return Err(not_registered());
-        }
-        locked.state.unwatch();
+        self.check_registered_with(registry)?;
+        lock(&self.inner.locked).state.unwatch();
         Ok(())
     }
 
-    fn watch(
-        &self,
-        mut guard: MutexGuard<'_, Locked>,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()> {
+    fn watch(&self, token: Token, interest: Interest) -> io::Result<()> {
+        let Some(shared) = self.home.as_deref() else {
+            return Err(not_registered());
+        };
+        let mut guard = lock(&self.inner.locked);
         let locked = &mut *guard;
         locked.token = token;
-        self.run(locked, |state| {
-            state.attach();
-            state.watch(interest);
-        });
-        locked.state.announce();
-        let Some(shared) = &self.home else {
-            return Ok(());
-        };
+        let mut system = self.inner.system(Some(shared), &mut locked.io);
+        locked.state.watch(&mut system, interest);
         self.inner.notify(shared, guard).map_err(|error| {
             lock(&self.inner.locked).state.unwatch();
             error
         })
     }
 
-    fn check_registered_with(&self, locked: &Locked, registry: &Registry) -> io::Result<()> {
+    fn check_registered_with(&self, registry: &Registry) -> io::Result<()> {
         match &self.home {
-            Some(home) if locked.state.is_watched() => {
+            Some(home) if lock(&self.inner.locked).state.is_watched() => {
                 if Arc::ptr_eq(home, registry.selector().shared()) {
                     Ok(())
                 } else {
@@ -785,49 +718,33 @@ impl Pipe {
 impl Drop for Pipe {
     fn drop(&mut self) {
         let mut locked = lock(&self.inner.locked);
-        let farewell = locked.state.farewell();
-        if farewell.cancel_connect {
-            self.inner.cancel(Kind::Connect);
-        }
-        if farewell.cancel_read {
-            self.inner.cancel(Kind::Read);
-        }
-        if farewell.cancel_write {
-            self.inner.cancel(Kind::Write);
-        }
-        match &self.home {
-            Some(shared) if farewell.linger => shared.dying().add(&self.inner),
-            _ => locked.io.handle = None,
-        }
-    }
-}
-
-/// Pipes that nobody holds any more, and whose last write is going on.
-#[derive(Default)]
-pub(crate) struct Dying {
-    pipes: Mutex<Vec<Arc<Inner>>>,
-}
-
-impl Dying {
-    fn add(&self, pipe: &Arc<Inner>) {
-        lock(&self.pipes).push(Arc::clone(pipe));
-    }
-
-    fn remove(&self, pipe: &Arc<Inner>) {
-        let mut pipes = lock(&self.pipes);
-        if let Some(place) = pipes.iter().position(|it| Arc::ptr_eq(it, pipe)) {
-            pipes.swap_remove(place);
-        }
-    }
-
-    /// Has the writes end now, for nobody will be there to take their packets later.
-    pub(crate) fn cancel_all(&self) {
-        for pipe in mem::take(&mut *lock(&self.pipes)) {
-            let mut locked = lock(&pipe.locked);
-            if locked.io.handle.is_some() {
-                pipe.cancel(Kind::Write);
-                locked.io.handle = None;
+        let Locked { state, io, .. } = &mut *locked;
+        let shared = self.home.as_deref();
+        let plan = state.drop_plan(&mut self.inner.system(shared, io));
+        for (is_due, kind) in [
+            (plan.cancel_connect, Kind::Connect),
+            (plan.cancel_read, Kind::Read),
+            (plan.cancel_write, Kind::Write),
+        ] {
+            if is_due {
+                self.inner.cancel(kind);
             }
         }
+        match shared {
+            Some(shared) if plan.lingers => {
+                shared.lingering().0.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => io.handle = None,
+        }
+    }
+}
+
+/// How many pipes were dropped whose last write is in flight.
+#[derive(Default)]
+pub(crate) struct Lingering(AtomicUsize);
+
+impl Lingering {
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
     }
 }

@@ -1,1145 +1,494 @@
-//! What becomes of a named pipe, as a plain value that knows no system.
+//! The state of a named pipe, as a plain value over whatever can start its operations.
 //!
-//! A pipe of Windows has no readiness. What is told as readiness is that an operation which
-//! runs in advance has ended: one that reads into a buffer, one that writes from a buffer,
-//! one that connects. [`PipeState`] says which of them to start, what a call of the user's
-//! is answered, and what an event tells; `named_pipe.rs` does what it says.
+//! A pipe of Windows has no readiness. Instead, operations are started in advance, and their
+//! completion is reported as readiness: a read into a buffer, a write from a buffer, a connect.
+//! Each has a [`Lane`], since there is one of each kind at a time. [`PipeState`] decides when
+//! to start them, what the user's calls return, and what to report; `named_pipe.rs` owns the
+//! handle and the buffers.
 //!
-//! * There is one operation of each kind at a time. Its place is taken from its start until
-//!   its packet has been taken from the port, since so long its memory is the system's.
-//! * [`PipeState::run`] changes the state, starts what is to be started then, and notes
-//!   which directions have become ready by all of that: they are *untold*.
-//! * What is untold goes into the event of the packet that is at hand
-//!   ([`PipeState::deliver`]). Without one, the pipe posts a packet to itself, the notice
-//!   ([`PipeState::notice_due`]). What an event tells is what is true when it is delivered.
-//! * A disconnected pipe can be connected again at once, while packets of the former
-//!   connection are still to come. Their operations are *late*: what they brought is dropped.
+//! * A lane is in flight from the start of its operation until the packet has been taken from
+//!   the port, because so long the memory is the system's.
+//! * A disconnected pipe can be connected again while packets of the former connection are
+//!   still to come. Those operations are *stale*: their results are dropped.
+//! * Whether there is a peer is asked of the system, or follows from what it returned.
+//! * Which directions are ready is a level. [`Edge`] makes edges of it, as for sockets: a
+//!   direction is armed again by a call that would block, or that has used up the buffer.
+//! * A level that no packet will report is reported by a packet that the pipe posts to
+//!   itself, the *notice*.
 
+use std::io;
+
+use super::edge::{Conditions, Edge, EdgeFlags};
+use super::seam::Outcome;
 use crate::Interest;
 
-/// The system's number of an error.
+/// An error number of the system.
 pub(crate) type Code = i32;
 
-/// What is ready, to be told, or asked for.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Sides {
-    pub(crate) read: bool,
-    pub(crate) write: bool,
+const ACCESS_DENIED: Code = 5;
+const BROKEN_PIPE: Code = 109;
+const NO_DATA: Code = 232;
+const PIPE_NOT_CONNECTED: Code = 233;
+const PIPE_CONNECTED: Code = 535;
+const PIPE_LISTENING: Code = 536;
+
+// What is reported, by the numbers that AFD has for it.
+pub(crate) const READABLE: u32 = 1;
+pub(crate) const WRITABLE: u32 = 1 << 2;
+pub(crate) const READ_CLOSED: u32 = 1 << 3;
+
+const FLAGS: EdgeFlags = EdgeFlags {
+    flags: [READABLE, WRITABLE, 0, READ_CLOSED, 0, 0],
+    worth_trying: READABLE | WRITABLE,
+    muting: Conditions::NONE,
+    doubtable: Conditions::NONE,
+    failure_takes_error: false,
+};
+
+/// The pipe's end in the system. An operation that starts, even one that is complete at once,
+/// ends in a packet; one that fails to start does not.
+pub(crate) trait System {
+    /// Whether a peer has opened its end, and may have closed it. `None` if the system does
+    /// not say.
+    fn has_peer(&mut self) -> Option<bool>;
+    fn connect(&mut self) -> Result<(), Code>;
+    fn read(&mut self) -> Result<(), Code>;
+    fn write(&mut self) -> Result<(), Code>;
 }
 
-impl Sides {
-    fn is_none(self) -> bool {
-        !(self.read || self.write)
-    }
-
-    fn and(self, other: Sides) -> Sides {
-        Sides {
-            read: self.read && other.read,
-            write: self.write && other.write,
-        }
-    }
-
-    fn or(self, other: Sides) -> Sides {
-        Sides {
-            read: self.read || other.read,
-            write: self.write || other.write,
-        }
-    }
-
-    fn without(self, other: Sides) -> Sides {
-        Sides {
-            read: self.read && !other.read,
-            write: self.write && !other.write,
-        }
-    }
-}
-
-/// What the pipe is registered for.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-struct Watch {
-    interest: Sides,
-    mode: Mode,
-}
-
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-enum Mode {
-    Edge,
-    Level,
-    OneShot,
-    /// One-shot, and the event has been.
-    Spent,
-}
-
-impl Watch {
-    fn new(interest: Interest) -> Watch {
-        Watch {
-            interest: Sides {
-                read: interest.is_readable(),
-                write: interest.is_writable(),
-            },
-            mode: if interest.is_oneshot() {
-                Mode::OneShot
-            } else if interest.is_level() {
-                Mode::Level
-            } else {
-                Mode::Edge
-            },
-        }
-    }
-}
-
-/// Whether somebody is at the other end.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Link {
-    /// The handle came from elsewhere, and nothing has been tried with it.
-    Unknown,
-    Down,
-    /// Somebody is, or was until a moment ago.
-    Up,
-}
-
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-enum Connect {
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
     Idle,
-    /// To be started.
-    Wanted,
-    Running,
-    /// It runs for a connection that was given up.
-    Late {
-        again: bool,
+    /// Stale if the connection that it belongs to was ended.
+    InFlight {
+        stale: bool,
     },
-    /// `connect` has not been called since.
-    Ended(Result<(), Code>),
+    Done(Result<(), Code>),
 }
 
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-enum Read {
-    Idle,
-    /// To be started as soon as somebody is at the other end.
-    Wanted,
-    /// To be tried at once: somebody may have come without a `connect`. The system knows.
-    Asked,
-    Running,
-    Late,
-    /// There is something in the buffer.
-    Full,
-    Ended {
-        for_good: bool,
-    },
-    /// The error was not fetched yet.
-    Failed(Code),
+/// One kind of operation.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Lane {
+    phase: Phase,
+    /// Whether to start the next operation as soon as possible.
+    wanted: bool,
 }
 
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-enum Write {
-    Idle,
-    /// To be started, with what is in the buffer.
-    Wanted,
-    Running,
-    Late,
-    /// The error was not fetched yet.
-    Failed(Code),
+impl Lane {
+    const IDLE: Lane = Lane {
+        phase: Phase::Idle,
+        wanted: false,
+    };
+
+    /// Whether the outcome of an operation of this connection is to come.
+    fn is_under_way(self) -> bool {
+        self.wanted || self.phase == Phase::InFlight { stale: false }
+    }
+
+    fn want(&mut self) {
+        let has_one = matches!(
+            self.phase,
+            Phase::InFlight { stale: false } | Phase::Done(_)
+        );
+        self.wanted |= !has_one;
+    }
+
+    /// Whether an operation is to be started now.
+    fn take_wanted(&mut self) -> bool {
+        let now = self.wanted && self.phase == Phase::Idle;
+        self.wanted &= !now;
+        now
+    }
+
+    /// Drops what belongs to a connection that was ended.
+    fn disconnect(&mut self) {
+        self.wanted = false;
+        self.phase = match self.phase {
+            Phase::InFlight { .. } => Phase::InFlight { stale: true },
+            Phase::Idle | Phase::Done(_) => Phase::Idle,
+        };
+    }
+
+    /// The packet has been taken. Returns whether its result counts.
+    fn land(&mut self) -> bool {
+        let counts = self.phase == Phase::InFlight { stale: false };
+        self.phase = Phase::Idle;
+        counts
+    }
+
+    fn take_failure(&mut self) -> Option<Code> {
+        let Phase::Done(Err(code)) = self.phase else {
+            return None;
+        };
+        self.phase = Phase::Idle;
+        Some(code)
+    }
 }
 
-/// An operation.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Operation {
-    Connect,
-    Read,
-    Write,
-}
-
-/// Why the system did not start an operation, or ended it without success.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Failure {
-    /// There was nothing to connect: somebody is there already.
-    Connected,
-    /// Nobody has connected yet.
-    Listening,
-    /// The connection is gone, or never was.
-    Down(Code),
-    /// The other end was closed, and all that came from it has been read. If it is `for_good`,
-    /// nobody can ever connect again.
-    Ended {
-        code: Code,
-        for_good: bool,
-    },
-    Other(Code),
-}
-
-/// What a call of the user's is answered.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Answer {
-    /// It can be done: with what is in the buffer, or into it.
-    Go,
-    WouldBlock,
-    /// There is nothing more to read.
-    End,
-    Failed(Code),
-}
-
-/// What an event tells.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Told {
-    pub(crate) sides: Sides,
-    /// No read will ever bring anything again.
-    pub(crate) read_closed: bool,
-}
-
-/// What is left to be done for a pipe that nobody holds any more.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Farewell {
+/// What remains to be done for a pipe that was dropped.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DropPlan {
     pub(crate) cancel_connect: bool,
     pub(crate) cancel_read: bool,
     pub(crate) cancel_write: bool,
     /// The handle has to stay open until the write has ended.
-    pub(crate) linger: bool,
+    pub(crate) lingers: bool,
 }
 
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PipeState {
-    /// Whether operations end in packets, without which none can be started.
+    /// A server's end can be connected to another client.
+    is_server: bool,
+    /// Whether operations end in packets, without which none may be started.
     attached: bool,
     dropped: bool,
-    watch: Option<Watch>,
-    link: Link,
-    connect: Connect,
-    read: Read,
-    write: Write,
-    /// What has become ready since the last event.
-    untold: Sides,
-    /// Whether a notice is on its way.
-    noticed: bool,
+    /// Whether somebody is at the other end, or was when the system was last asked.
+    has_peer: bool,
+    /// Whether to read without having been called.
+    reads_ahead: bool,
+    edge: Option<Edge>,
+    notice_posted: bool,
+    connect: Lane,
+    read: Lane,
+    write: Lane,
 }
 
 impl PipeState {
-    pub(crate) fn new(link: Link) -> PipeState {
+    pub(crate) fn new(is_server: bool) -> PipeState {
         PipeState {
+            is_server,
             attached: false,
             dropped: false,
-            watch: None,
-            link,
-            connect: Connect::Idle,
-            read: Read::Idle,
-            write: Write::Idle,
-            untold: Sides::default(),
-            noticed: false,
+            has_peer: false,
+            reads_ahead: false,
+            edge: None,
+            notice_posted: false,
+            connect: Lane::IDLE,
+            read: Lane::IDLE,
+            write: Lane::IDLE,
         }
     }
 
-    /// Makes a change, has `start` start what is to be started because of it, and notes
-    /// which directions have become ready. One that was ready before and is so again is no
-    /// news.
-    pub(crate) fn run(
-        &mut self,
-        mut start: impl FnMut(Operation) -> Result<(), Failure>,
-        change: impl FnOnce(&mut PipeState),
-    ) {
-        let before = self.ready();
-        change(self);
-        while let Some(operation) = self.startable() {
-            match start(operation) {
-                Ok(()) => self.started(operation),
-                Err(failure) => self.refused(operation, failure),
-            }
-        }
-        let Some(watch) = self.watch else { return };
-        let ready = self.ready().and(watch.interest);
-        self.untold = match watch.mode {
-            Mode::Edge | Mode::OneShot => self.untold.or(ready.without(before)),
-            Mode::Level => ready,
-            Mode::Spent => Sides::default(),
-        };
-    }
-
-    /// Which operation is to be started now.
-    fn startable(&self) -> Option<Operation> {
+    /// Starts what is wanted and possible.
+    fn advance(&mut self, system: &mut impl System) {
         if !self.attached {
-            return None;
+            return;
         }
-        // Also for a pipe that was dropped: the rest of what it has accepted.
-        if self.write == Write::Wanted {
-            return Some(Operation::Write);
+        if self.write.take_wanted() {
+            if let Err(code) = self.start_write(system) {
+                self.write.phase = Phase::Done(Err(code));
+            }
         }
-        if self.dropped {
-            return None;
+        if !self.dropped && self.connect.take_wanted() {
+            if self.read.phase == Phase::Done(Err(PIPE_NOT_CONNECTED)) {
+                // That was before this connection.
+                self.read.phase = Phase::Idle;
+            }
+            match system.connect() {
+                Ok(()) => self.connect.phase = Phase::InFlight { stale: false },
+                Err(code) => self.connect_done(Err(code)),
+            }
         }
-        if self.connect == Connect::Wanted {
-            return Some(Operation::Connect);
+        if !self.connect.is_under_way() && self.read.take_wanted() {
+            match system.read() {
+                Ok(()) => {
+                    self.has_peer = true;
+                    self.read.phase = Phase::InFlight { stale: false };
+                }
+                Err(code) => self.read_done(Err(code)),
+            }
         }
-        let wanted = match self.read {
-            Read::Wanted => self.link != Link::Down,
-            Read::Asked => true,
-            _ => false,
+    }
+
+    fn start_write(&mut self, system: &mut impl System) -> Result<(), Code> {
+        let started = system.write();
+        match started {
+            Ok(()) => {
+                self.write.phase = Phase::InFlight { stale: false };
+                self.peer_found();
+            }
+            Err(code) => self.note_peer(code),
+        }
+        started
+    }
+
+    /// What an operation in these directions ends with is news.
+    fn arm(&mut self, directions: Interest) {
+        if let Some(edge) = &mut self.edge {
+            edge.rearm(&FLAGS, directions, Outcome::Short);
+        }
+    }
+
+    fn would_block<T>(&mut self, directions: Interest) -> io::Result<T> {
+        self.arm(directions);
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    fn connect_done(&mut self, result: Result<(), Code>) {
+        // The client came before it was waited for, and may have left since. What it wrote
+        // can be read either way.
+        let result = match result {
+            Err(PIPE_CONNECTED | NO_DATA) => Ok(()),
+            result => result,
         };
-        (wanted && !self.is_connecting()).then_some(Operation::Read)
-    }
-
-    fn started(&mut self, operation: Operation) {
-        match operation {
-            Operation::Connect => self.connect = Connect::Running,
-            Operation::Read => {
-                self.read = Read::Running;
-                // Else the system would have said so.
-                self.link = Link::Up;
-            }
-            Operation::Write => {
-                self.write = Write::Running;
-                self.link = Link::Up;
-            }
-        }
-    }
-
-    fn refused(&mut self, operation: Operation, failure: Failure) {
-        match operation {
-            Operation::Connect => self.connected(failure.as_connected()),
-            Operation::Read => self.read_stopped(failure),
-            Operation::Write => self.write_stopped(failure),
-        }
-    }
-
-    fn connected(&mut self, result: Result<(), Code>) {
-        self.connect = Connect::Ended(result);
+        self.connect.phase = Phase::Done(result);
         if result.is_ok() {
-            self.link = Link::Up;
-            self.read_ahead();
+            self.peer_found();
         }
     }
 
-    fn read_stopped(&mut self, failure: Failure) {
-        self.read = match failure {
+    fn peer_found(&mut self) {
+        self.has_peer = true;
+        if self.reads_ahead {
+            self.read.want();
+        }
+    }
+
+    /// A read has ended; if it succeeded, whether there is something in the buffer.
+    fn read_done(&mut self, result: Result<bool, Code>) {
+        match result {
+            Ok(true) if !self.dropped => self.read.phase = Phase::Done(Ok(())),
+            // The peer wrote no bytes to a stream; or nobody is interested in what it wrote.
+            Ok(_) => self.read.want(),
             // As soon as somebody is there.
-            Failure::Listening => Read::Wanted,
-            Failure::Ended { for_good, .. } => Read::Ended { for_good },
-            other => Read::Failed(other.code()),
+            Err(PIPE_LISTENING) => {
+                self.note_peer(PIPE_LISTENING);
+                self.read.want();
+            }
+            Err(code) => {
+                self.read.phase = Phase::Done(Err(code));
+                self.note_peer(code);
+            }
+        }
+    }
+
+    /// What an error says of the peer.
+    fn note_peer(&mut self, code: Code) {
+        match code {
+            // A client's end has no second peer to wait for: it fails at once, for good.
+            PIPE_LISTENING | PIPE_NOT_CONNECTED if self.is_server => self.has_peer = false,
+            // It was there, and what it wrote may be unread.
+            BROKEN_PIPE | NO_DATA => self.peer_found(),
+            _ => {}
+        }
+    }
+
+    /// What would not block now.
+    fn levels(&self) -> u32 {
+        let refused = matches!(self.connect.phase, Phase::Done(Err(_)));
+        let read = match self.read.phase {
+            // An end that cannot be read was read ahead. It concerns who calls `read` only.
+            Phase::Done(Err(ACCESS_DENIED)) => false,
+            Phase::Done(_) => true,
+            Phase::Idle | Phase::InFlight { .. } => false,
         };
-        self.note_link(failure);
-    }
-
-    fn write_stopped(&mut self, failure: Failure) {
-        self.write = Write::Failed(failure.code());
-        self.note_link(failure);
-    }
-
-    fn note_link(&mut self, failure: Failure) {
-        if let Failure::Listening | Failure::Down(_) = failure {
-            self.link = Link::Down;
-        }
-    }
-
-    /// Reads in advance if somebody waits for it.
-    fn read_ahead(&mut self) {
-        if self.read == Read::Idle && self.watch.is_some_and(|watch| watch.interest.read) {
-            self.read = Read::Wanted;
-        }
-    }
-
-    fn is_connecting(&self) -> bool {
-        matches!(
-            self.connect,
-            Connect::Wanted | Connect::Running | Connect::Late { again: true }
-        )
-    }
-
-    /// In which directions an operation would not block.
-    fn ready(&self) -> Sides {
-        // Reading and writing answer why there is no connection.
-        let refused = matches!(self.connect, Connect::Ended(Err(_)));
-        let read = matches!(self.read, Read::Full | Read::Ended { .. } | Read::Failed(_));
-        let write = match self.write {
-            Write::Idle => self.link != Link::Down && !self.is_connecting(),
-            Write::Failed(_) => true,
-            Write::Wanted | Write::Running | Write::Late => false,
+        let write = match self.write.phase {
+            Phase::Idle => self.has_peer && !self.write.wanted && !self.connect.is_under_way(),
+            Phase::Done(_) => true,
+            Phase::InFlight { .. } => false,
         };
-        Sides {
-            read: refused || read,
-            write: refused || write,
-        }
+        let closed = !self.is_server && self.read.phase == Phase::Done(Err(BROKEN_PIPE));
+        let when = |flag, condition| if condition { flag } else { 0 };
+        when(READABLE, read) | when(WRITABLE, write || refused) | when(READ_CLOSED, closed)
     }
 }
 
-/// What the user calls. Those that say so are changes to be [run](PipeState::run).
+/// What the user calls.
 impl PipeState {
-    /// From here on operations end in packets. A change.
-    pub(crate) fn attach(&mut self) {
+    /// From now on operations end in packets.
+    pub(crate) fn attach(&mut self, system: &mut impl System) {
         self.attached = true;
-    }
-
-    /// Registers the pipe, also anew. A change, after which [`announce`](Self::announce) is
-    /// to be called.
-    pub(crate) fn watch(&mut self, interest: Interest) {
-        self.watch = Some(Watch::new(interest));
-        self.untold = Sides::default();
-        self.read_ahead();
-    }
-
-    /// What is ready at registration is told, even if it had been told before.
-    pub(crate) fn announce(&mut self) {
-        if let Some(watch) = self.watch {
-            self.untold = self.ready().and(watch.interest);
+        if system.has_peer().is_none() {
+            // Only an end for writing keeps its state secret. `ConnectNamedPipe` tells.
+            self.connect.want();
+            self.advance(system);
+            // A client's refuses.
+            self.is_server = self.connect.take_failure().is_none();
         }
+    }
+
+    /// Registers the pipe, also anew. What is ready is reported, even if it was before.
+    pub(crate) fn watch(&mut self, system: &mut impl System, interest: Interest) {
+        self.edge = Some(Edge::new(interest));
+        self.reads_ahead = interest.is_readable();
+        // A client's end is writable also when its server is gone: writing fails at once.
+        self.has_peer = !self.is_server || system.has_peer().unwrap_or(self.has_peer);
+        if self.reads_ahead && self.has_peer {
+            self.read.want();
+        }
+        self.advance(system);
     }
 
     pub(crate) fn unwatch(&mut self) {
-        self.watch = None;
-        self.untold = Sides::default();
+        self.edge = None;
+        self.reads_ahead = false;
     }
 
+    #[cfg_attr(not(windows), allow(dead_code))]
     pub(crate) fn is_watched(&self) -> bool {
-        self.watch.is_some()
+        self.edge.is_some()
     }
 
-    /// Connects, unless that is going on already. A change.
-    pub(crate) fn want_connect(&mut self) {
-        match self.connect {
-            Connect::Idle => self.connect = Connect::Wanted,
-            // Its place is taken until its packet comes.
-            Connect::Late { .. } => self.connect = Connect::Late { again: true },
-            Connect::Wanted | Connect::Running | Connect::Ended(_) => {}
-        }
+    pub(crate) fn connect(&mut self, system: &mut impl System) -> io::Result<()> {
+        self.connect.want();
+        self.advance(system);
+        let Phase::Done(result) = self.connect.phase else {
+            return self.would_block(Interest::WRITABLE);
+        };
+        self.connect.phase = Phase::Idle;
+        result.map_err(io::Error::from_raw_os_error)
     }
 
-    /// The answer to `connect`, after `want_connect`.
-    pub(crate) fn take_connect(&mut self) -> Answer {
-        match self.connect {
-            Connect::Ended(result) => {
-                self.connect = Connect::Idle;
-                result.map_or_else(Answer::Failed, |()| Answer::Go)
-            }
-            _ => Answer::WouldBlock,
-        }
-    }
-
-    /// The system has ended the connection, and with it everything that ran.
+    /// The system has ended the connection, and with it everything that was in flight.
     pub(crate) fn disconnected(&mut self) {
-        self.link = Link::Down;
-        self.connect = match self.connect {
-            Connect::Running | Connect::Late { .. } => Connect::Late { again: false },
-            Connect::Idle | Connect::Wanted | Connect::Ended(_) => Connect::Idle,
-        };
-        self.read = match self.read {
-            Read::Running | Read::Late => Read::Late,
-            _ => Read::Idle,
-        };
-        self.write = match self.write {
-            Write::Running | Write::Late => Write::Late,
-            _ => Write::Idle,
-        };
+        self.has_peer = false;
+        self.connect.disconnect();
+        self.read.disconnect();
+        self.write.disconnect();
+        self.arm(Interest::READABLE | Interest::WRITABLE);
     }
 
-    /// Reads, if there is nothing yet. A change.
-    pub(crate) fn want_read(&mut self) {
-        if let Read::Idle | Read::Wanted = self.read {
-            self.read = Read::Asked;
+    /// Returns whether there is something in the buffer to take; otherwise it is the end.
+    pub(crate) fn read(&mut self, system: &mut impl System) -> io::Result<bool> {
+        if self.attached {
+            self.read.want();
+            self.advance(system);
         }
-    }
-
-    /// The answer to `read`, after `want_read`.
-    pub(crate) fn take_read(&mut self) -> Answer {
-        if let Some(code) = self.take_refusal() {
-            return Answer::Failed(code);
-        }
-        match self.read {
-            Read::Full => Answer::Go,
-            Read::Ended { .. } => Answer::End,
-            Read::Failed(code) => {
-                self.read = Read::Idle;
-                Answer::Failed(code)
+        match self.read.phase {
+            Phase::Done(Ok(())) => Ok(true),
+            Phase::Done(Err(BROKEN_PIPE)) => Ok(false),
+            Phase::Done(Err(code)) => {
+                self.read.phase = Phase::Idle;
+                Err(io::Error::from_raw_os_error(code))
             }
-            Read::Idle | Read::Wanted | Read::Asked | Read::Running | Read::Late => {
-                Answer::WouldBlock
-            }
+            Phase::Idle | Phase::InFlight { .. } => self.would_block(Interest::READABLE),
         }
     }
 
-    /// The buffer has been read to its end. It is followed by a run without a change: what
-    /// the next read finds at once is news, though there was something to read before.
-    pub(crate) fn drained(&mut self) {
-        if self.read == Read::Full {
-            self.read = Read::Wanted;
-        }
-    }
-
-    /// The answer to `write`: whether the buffer can be filled.
-    pub(crate) fn take_write(&mut self) -> Answer {
-        if let Some(code) = self.take_refusal().or_else(|| self.take_write_failure()) {
-            return Answer::Failed(code);
-        }
-        if self.write == Write::Idle && !self.is_connecting() {
-            Answer::Go
-        } else {
-            Answer::WouldBlock
-        }
-    }
-
-    /// The buffer has been filled after [`take_write`](Self::take_write) said so. A change.
-    pub(crate) fn filled(&mut self) {
-        if self.write == Write::Idle {
-            self.write = Write::Wanted;
-        }
-    }
-
-    /// Why the write before failed, or the one that was filled in just now.
-    pub(crate) fn take_write_failure(&mut self) -> Option<Code> {
-        let Write::Failed(code) = self.write else {
-            return None;
+    /// The buffer has been read to its end. What the next read ends with, be it at once, is
+    /// news.
+    pub(crate) fn drained(&mut self, system: &mut impl System) {
+        self.arm(Interest::READABLE);
+        self.read = Lane {
+            phase: Phase::Idle,
+            wanted: true,
         };
-        self.write = Write::Idle;
-        Some(code)
+        self.advance(system);
     }
 
-    /// Why there is no connection, for whoever asks first.
-    fn take_refusal(&mut self) -> Option<Code> {
-        let Connect::Ended(Err(code)) = self.connect else {
-            return None;
-        };
-        self.connect = Connect::Idle;
-        Some(code)
+    /// Whether the buffer can be filled, to be [written](Self::write).
+    pub(crate) fn check_write(&mut self) -> io::Result<()> {
+        if let Some(code) = self.write.take_failure() {
+            return Err(io::Error::from_raw_os_error(code));
+        }
+        if !self.attached || self.write != Lane::IDLE || self.connect.is_under_way() {
+            return self.would_block(Interest::WRITABLE);
+        }
+        Ok(())
     }
 
-    /// The error of an operation that ran in advance, which the next call would answer.
+    /// The buffer has been filled after [`check_write`](Self::check_write) allowed it.
+    pub(crate) fn write(&mut self, system: &mut impl System) -> io::Result<()> {
+        let started = self.start_write(system);
+        if started.is_ok() {
+            self.arm(Interest::WRITABLE);
+        }
+        // That it started may show that somebody is there, whom to read from.
+        self.advance(system);
+        started.map_err(io::Error::from_raw_os_error)
+    }
+
+    /// The error of an operation that ran in advance.
     pub(crate) fn take_error(&mut self) -> Option<Code> {
-        if let Some(code) = self.take_refusal().or_else(|| self.take_write_failure()) {
-            return Some(code);
-        }
-        let Read::Failed(code) = self.read else {
-            return None;
-        };
-        self.read = Read::Idle;
-        Some(code)
+        let failure = self.connect.take_failure();
+        let failure = failure.or_else(|| self.write.take_failure());
+        failure.or_else(|| match self.read.phase {
+            // Neither is an error of an operation that the user has asked for.
+            Phase::Done(Err(BROKEN_PIPE | ACCESS_DENIED)) => None,
+            _ => self.read.take_failure(),
+        })
     }
 
-    /// Nobody holds the pipe any more. What it has accepted is still written.
-    pub(crate) fn farewell(&mut self) -> Farewell {
+    /// The user has dropped the pipe. What was accepted is still written. Meanwhile what
+    /// arrives is read and dropped: two ends that wait for each other would never be closed.
+    pub(crate) fn drop_plan(&mut self, system: &mut impl System) -> DropPlan {
         self.unwatch();
         self.dropped = true;
-        Farewell {
-            cancel_connect: matches!(self.connect, Connect::Running | Connect::Late { .. }),
-            cancel_read: matches!(self.read, Read::Running | Read::Late),
-            cancel_write: self.write == Write::Late,
-            linger: self.write == Write::Running,
+        let in_flight = |lane: Lane| matches!(lane.phase, Phase::InFlight { .. });
+        let lingers = self.write.phase == Phase::InFlight { stale: false };
+        let plan = DropPlan {
+            cancel_connect: in_flight(self.connect),
+            cancel_read: in_flight(self.read) && !lingers,
+            cancel_write: in_flight(self.write) && !lingers,
+            lingers,
+        };
+        if lingers {
+            if self.read.phase == Phase::Done(Ok(())) {
+                self.read.phase = Phase::Idle;
+            }
+            self.connect.wanted = false;
+            self.read.want();
+            self.advance(system);
         }
+        plan
     }
 
     /// Whether the pipe was dropped and its last write has ended: time to close the handle.
     pub(crate) fn is_over(&self) -> bool {
-        self.dropped && self.write != Write::Running
+        self.dropped && self.write.phase != Phase::InFlight { stale: false }
     }
 }
 
-/// What packets bring. All but [`deliver`](PipeState::deliver) are changes to be
-/// [run](PipeState::run).
+/// What packets bring.
 impl PipeState {
-    pub(crate) fn connect_ended(&mut self, result: Result<(), Failure>) {
-        match self.connect {
-            Connect::Running => self.connected(result.or_else(Failure::as_connected)),
-            Connect::Late { again: true } => self.connect = Connect::Wanted,
-            Connect::Late { again: false } => self.connect = Connect::Idle,
-            // Nothing ran.
-            Connect::Idle | Connect::Wanted | Connect::Ended(_) => {}
+    pub(crate) fn connect_ended(&mut self, system: &mut impl System, result: Result<(), Code>) {
+        if self.connect.land() {
+            self.connect_done(result);
         }
+        self.advance(system);
     }
 
-    /// A read has ended; if it succeeded, whether there is something in the buffer now.
-    pub(crate) fn read_ended(&mut self, result: Result<bool, Failure>) {
-        match self.read {
-            Read::Running => match result {
-                Ok(true) => self.read = Read::Full,
-                // The other end wrote nothing, which means nothing.
-                Ok(false) => self.read = Read::Wanted,
-                Err(failure) => self.read_stopped(failure),
-            },
-            // Of a connection that is no more. For the one that may be there now:
-            Read::Late => self.read = Read::Wanted,
-            // Nothing ran.
-            Read::Idle
-            | Read::Wanted
-            | Read::Asked
-            | Read::Full
-            | Read::Ended { .. }
-            | Read::Failed(_) => {}
+    /// If it succeeded, whether there is something in the buffer now.
+    pub(crate) fn read_ended(&mut self, system: &mut impl System, result: Result<bool, Code>) {
+        if self.read.land() {
+            self.read_done(result);
         }
+        self.advance(system);
     }
 
-    /// A write has ended; if it succeeded, whether that was everything.
-    pub(crate) fn write_ended(&mut self, result: Result<bool, Failure>) {
-        match self.write {
-            Write::Running => match result {
-                Ok(true) => self.write = Write::Idle,
-                Ok(false) => self.write = Write::Wanted,
-                Err(failure) => self.write_stopped(failure),
-            },
-            Write::Late => self.write = Write::Idle,
-            // Nothing ran.
-            Write::Idle | Write::Wanted | Write::Failed(_) => {}
-        }
-    }
-
-    pub(crate) fn notice_taken(&mut self) {
-        self.noticed = false;
-    }
-
-    /// What the packet at hand tells the user, if it does.
-    pub(crate) fn deliver(&mut self) -> Option<Told> {
-        let watch = self.watch.as_mut()?;
-        let untold = self.untold;
-        self.untold = Sides::default();
-        let mode = watch.mode;
-        let sides = untold.and(self.ready());
-        if sides.is_none() {
-            return None;
-        }
-        match mode {
-            Mode::Edge | Mode::Spent => {}
-            // The next poll is to tell it again, if it is still true then.
-            Mode::Level => self.untold = sides,
-            Mode::OneShot => {
-                if let Some(watch) = &mut self.watch {
-                    watch.mode = Mode::Spent;
+    /// If it succeeded, whether that was everything.
+    pub(crate) fn write_ended(&mut self, system: &mut impl System, result: Result<bool, Code>) {
+        if self.write.land() {
+            match result {
+                Ok(true) => {}
+                Ok(false) => self.write.want(),
+                Err(code) => {
+                    self.write.phase = Phase::Done(Err(code));
+                    self.note_peer(code);
                 }
             }
         }
-        Some(Told {
-            sides,
-            read_closed: sides.read && self.read == Read::Ended { for_good: true },
-        })
+        self.advance(system);
+    }
+
+    pub(crate) fn notice_taken(&mut self) {
+        self.notice_posted = false;
+    }
+
+    /// Uses up what is to be reported, and returns it.
+    pub(crate) fn report(&mut self) -> Option<u32> {
+        let levels = self.levels();
+        FLAGS.deliver(self.edge.as_mut()?, levels)
     }
 
     /// Whether a notice has to be posted, which is then taken to be on its way.
     pub(crate) fn notice_due(&mut self) -> bool {
-        self.untold = self.untold.and(self.ready());
-        let due = !self.noticed && !self.untold.is_none();
-        self.noticed |= due;
+        let due = !self.notice_posted && self.clone().report().is_some();
+        self.notice_posted |= due;
         due
     }
 }
 
-impl Failure {
-    /// What a connection attempt that ended so has come to.
-    fn as_connected(self) -> Result<(), Code> {
-        match self {
-            Failure::Connected => Ok(()),
-            other => Err(other.code()),
-        }
-    }
-
-    fn code(self) -> Code {
-        match self {
-            // As the system's headers have them: for failures that are not told apart by it.
-            Failure::Connected => 535,
-            Failure::Listening => 536,
-            Failure::Ended { code, .. } | Failure::Down(code) | Failure::Other(code) => code,
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::collections::{HashSet, VecDeque};
-
-    use super::*;
-
-    const CLOSED: Failure = Failure::Ended {
-        code: 109,
-        for_good: true,
-    };
-    const LEFT: Failure = Failure::Ended {
-        code: 109,
-        for_good: false,
-    };
-    const BEGINNINGS: [Result<(), Failure>; 7] = [
-        Ok(()),
-        Err(Failure::Connected),
-        Err(Failure::Listening),
-        Err(Failure::Down(233)),
-        Err(CLOSED),
-        Err(LEFT),
-        Err(Failure::Other(5)),
-    ];
-
-    /// What can happen to a pipe, from both sides.
-    #[derive(Copy, Clone, Debug)]
-    enum Input {
-        Watch(Interest),
-        Unwatch,
-        Connect,
-        Disconnect,
-        /// Whether the buffer is read to its end.
-        Read(bool),
-        Write,
-        TakeError,
-        Drop,
-        ConnectEnded(Result<(), Failure>),
-        ReadEnded(Result<bool, Failure>),
-        WriteEnded(Result<bool, Failure>),
-        Notice,
-    }
-
-    fn inputs() -> Vec<Input> {
-        let mut all = vec![
-            Input::Unwatch,
-            Input::Connect,
-            Input::Disconnect,
-            Input::Read(false),
-            Input::Read(true),
-            Input::Write,
-            Input::TakeError,
-            Input::Drop,
-            Input::Notice,
-        ];
-        for interest in [
-            Interest::READABLE,
-            Interest::WRITABLE,
-            Interest::READABLE | Interest::WRITABLE,
-        ] {
-            all.extend([interest, interest.level(), interest.oneshot()].map(Input::Watch));
-        }
-        for failure in BEGINNINGS.into_iter().filter_map(Result::err) {
-            all.push(Input::ConnectEnded(Err(failure)));
-            all.push(Input::ReadEnded(Err(failure)));
-            all.push(Input::WriteEnded(Err(failure)));
-        }
-        all.push(Input::ConnectEnded(Ok(())));
-        for rest in [true, false] {
-            all.push(Input::ReadEnded(Ok(rest)));
-            all.push(Input::WriteEnded(Ok(rest)));
-        }
-        all
-    }
-
-    /// A packet that is to come.
-    #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-    enum Packet {
-        None,
-        Due,
-        /// Of a connection that was given up.
-        Late,
-    }
-
-    /// A pipe, and what is known of it without looking into it.
-    #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-    struct Model {
-        state: PipeState,
-        connect: Packet,
-        read: Packet,
-        write: Packet,
-        notice: bool,
-        watch: Option<(Sides, Mode)>,
-        /// What the user has not been told, and has to be.
-        owed: Sides,
-        /// A server's end on which nothing has succeeded since it was made or disconnected.
-        alone: bool,
-        ended: bool,
-        dropped: bool,
-    }
-
-    /// Which calls will answer an error.
-    fn errors(state: &PipeState) -> Sides {
-        let refused = matches!(state.connect, Connect::Ended(Err(_)));
-        Sides {
-            read: refused || matches!(state.read, Read::Failed(_)),
-            write: refused || matches!(state.write, Write::Failed(_)),
-        }
-    }
-
-    /// Answers to starts, one after the other: a way through all of them.
-    struct Choices {
-        taken: Vec<usize>,
-        next: usize,
-    }
-
-    impl Choices {
-        fn first() -> Choices {
-            Choices {
-                taken: Vec::new(),
-                next: 0,
-            }
-        }
-
-        fn choose(&mut self) -> Result<(), Failure> {
-            if self.next == self.taken.len() {
-                self.taken.push(0);
-            }
-            self.next += 1;
-            assert!(self.next <= 4, "it starts operations without end");
-            BEGINNINGS[self.taken[self.next - 1]]
-        }
-
-        /// The next way; false after the last.
-        fn advance(&mut self) -> bool {
-            self.next = 0;
-            while let Some(last) = self.taken.pop() {
-                if last + 1 < BEGINNINGS.len() {
-                    self.taken.push(last + 1);
-                    return true;
-                }
-            }
-            false
-        }
-    }
-
-    impl Model {
-        fn new(link: Link) -> Model {
-            Model {
-                state: PipeState::new(link),
-                connect: Packet::None,
-                read: Packet::None,
-                write: Packet::None,
-                notice: false,
-                watch: None,
-                owed: Sides::default(),
-                alone: link == Link::Down,
-                ended: false,
-                dropped: false,
-            }
-        }
-
-        /// Whether the input can come now.
-        fn admits(&self, input: Input) -> bool {
-            match input {
-                Input::ConnectEnded(_) => self.connect != Packet::None,
-                Input::ReadEnded(_) => self.read != Packet::None,
-                Input::WriteEnded(_) => self.write != Packet::None,
-                Input::Notice => self.notice,
-                _ if self.dropped => false,
-                // Without a port nothing can be read or written.
-                Input::Read(_) | Input::Write => self.state.attached,
-                Input::Unwatch => self.watch.is_some(),
-                _ => true,
-            }
-        }
-
-        fn run(&mut self, choices: &mut Choices, change: impl FnOnce(&mut PipeState)) {
-            let mut state = self.state;
-            state.run(
-                |operation| {
-                    let outcome = choices.choose();
-                    self.start(operation, outcome);
-                    outcome
-                },
-                change,
-            );
-            self.state = state;
-        }
-
-        /// An operation begins, or is refused.
-        fn start(&mut self, operation: Operation, outcome: Result<(), Failure>) {
-            assert!(!self.dropped || operation == Operation::Write);
-            let place = match operation {
-                Operation::Connect => &mut self.connect,
-                Operation::Read => {
-                    assert!(!self.ended, "a read after the end");
-                    &mut self.read
-                }
-                Operation::Write => &mut self.write,
-            };
-            // Edge case 38: its reference is taken, once.
-            assert_eq!(*place, Packet::None, "{operation:?} runs already");
-            if outcome.is_ok() {
-                *place = Packet::Due;
-            }
-            match (operation, outcome) {
-                (Operation::Connect, Err(Failure::Connected)) => self.alone = false,
-                (Operation::Read | Operation::Write, Ok(())) => self.alone = false,
-                (Operation::Read, Err(Failure::Ended { .. })) => self.ended = true,
-                _ => {}
-            }
-        }
-
-        /// Takes a packet, and with it its reference. Returns whether it counts.
-        fn take(place: &mut Packet) -> bool {
-            std::mem::replace(place, Packet::None) == Packet::Due
-        }
-
-        fn apply(&mut self, input: Input, choices: &mut Choices) {
-            let before = self.state.ready();
-            let mut fresh = Sides::default();
-            match input {
-                Input::Watch(interest) => {
-                    self.run(choices, |state| {
-                        state.attach();
-                        state.watch(interest);
-                    });
-                    self.state.announce();
-                    let Watch { interest, mode } = Watch::new(interest);
-                    self.watch = Some((interest, mode));
-                    self.owed = Sides::default();
-                    fresh = interest;
-                }
-                Input::Unwatch => {
-                    self.state.unwatch();
-                    self.watch = None;
-                }
-                Input::Connect => {
-                    self.run(choices, PipeState::want_connect);
-                    let answer = self.state.take_connect();
-                    assert_ne!(answer, Answer::End);
-                }
-                Input::Disconnect => {
-                    self.state.disconnected();
-                    for place in [&mut self.connect, &mut self.read, &mut self.write] {
-                        if *place == Packet::Due {
-                            *place = Packet::Late;
-                        }
-                    }
-                    self.alone = true;
-                    self.ended = false;
-                }
-                Input::Read(all) => fresh.read = self.user_reads(all, choices),
-                Input::Write => self.user_writes(choices),
-                Input::TakeError => {
-                    self.state.take_error();
-                }
-                Input::Drop => self.user_drops(),
-                Input::ConnectEnded(result) => {
-                    let counts = Self::take(&mut self.connect);
-                    if counts && matches!(result, Ok(()) | Err(Failure::Connected)) {
-                        self.alone = false;
-                    }
-                    self.run(choices, |state| state.connect_ended(result));
-                }
-                Input::ReadEnded(result) => {
-                    let counts = Self::take(&mut self.read);
-                    self.ended |= counts && matches!(result, Err(Failure::Ended { .. }));
-                    self.run(choices, |state| state.read_ended(result));
-                    // Edge case 42: what is late is dropped.
-                    assert!(counts || self.state.read != Read::Full);
-                }
-                Input::WriteEnded(result) => {
-                    let counts = Self::take(&mut self.write);
-                    self.run(choices, |state| state.write_ended(result));
-                    // What is left is written, or why it is not is kept.
-                    let errors = errors(&self.state).write;
-                    let goes_on = errors || self.write != Packet::None;
-                    assert!(!counts || result == Ok(true) || goes_on);
-                }
-                Input::Notice => {
-                    self.notice = false;
-                    self.state.notice_taken();
-                    self.run(choices, |_| {});
-                }
-            }
-            self.tell(input, before, fresh);
-            self.check();
-        }
-
-        /// Returns whether the end of the data was reached.
-        fn user_reads(&mut self, all: bool, choices: &mut Choices) -> bool {
-            self.run(choices, PipeState::want_read);
-            let (errors, ready) = (errors(&self.state), self.state.ready());
-            let answer = self.state.take_read();
-            // Errors surface, and what was said to be ready does not block.
-            assert_eq!(matches!(answer, Answer::Failed(_)), errors.read);
-            assert_eq!(answer != Answer::WouldBlock, ready.read);
-            if answer == Answer::Go && all {
-                self.state.drained();
-                self.run(choices, |_| {});
-                return true;
-            }
-            false
-        }
-
-        fn user_writes(&mut self, choices: &mut Choices) {
-            let (errors, ready) = (errors(&self.state), self.state.ready());
-            let answer = self.state.take_write();
-            // Edge case 45: it surfaces, and does not go on as if the pipe were full.
-            assert_eq!(matches!(answer, Answer::Failed(_)), errors.write);
-            assert!(answer != Answer::WouldBlock || !ready.write);
-            if answer == Answer::Go {
-                assert_eq!(self.write, Packet::None, "the buffer is the system's");
-                self.run(choices, PipeState::filled);
-                let failure = self.state.take_write_failure();
-                assert_eq!(failure.is_some(), self.write == Packet::None);
-            }
-        }
-
-        fn user_drops(&mut self) {
-            let farewell = self.state.farewell();
-            self.watch = None;
-            self.dropped = true;
-            assert_eq!(farewell.cancel_connect, self.connect != Packet::None);
-            assert_eq!(farewell.cancel_read, self.read != Packet::None);
-            assert_eq!(farewell.cancel_write, self.write == Packet::Late);
-            assert_eq!(farewell.linger, self.write == Packet::Due);
-        }
-
-        /// What follows every input: the event of a packet, and a notice.
-        fn tell(&mut self, input: Input, before: Sides, fresh: Sides) {
-            let ready = self.state.ready();
-            match self.watch {
-                None | Some((_, Mode::Spent)) => self.owed = Sides::default(),
-                Some((interest, _)) => {
-                    let news = ready.without(before.without(fresh));
-                    self.owed = self.owed.or(news).and(interest).and(ready);
-                }
-            }
-            let is_packet = matches!(
-                input,
-                Input::ConnectEnded(_) | Input::ReadEnded(_) | Input::WriteEnded(_) | Input::Notice
-            );
-            if is_packet {
-                self.told(ready);
-            }
-            let posted = self.state.notice_due();
-            assert!(!(posted && self.notice), "a second notice");
-            self.notice |= posted;
-        }
-
-        fn told(&mut self, ready: Sides) {
-            let Some(told) = self.state.deliver() else {
-                assert!(self.owed.is_none(), "an event is missing");
-                return;
-            };
-            let Some((interest, mode)) = self.watch else {
-                // Edge case 43.
-                panic!("an event of what is not registered");
-            };
-            assert_ne!(mode, Mode::Spent, "a second shot");
-            assert_eq!(told.sides, told.sides.and(interest).and(ready));
-            assert!(!told.sides.is_none());
-            if mode == Mode::Level {
-                assert!(self.owed.without(told.sides).is_none());
-            } else {
-                // Edge case 49: exactly what has become ready.
-                assert_eq!(told.sides, self.owed);
-            }
-            let for_good = self.state.read == Read::Ended { for_good: true };
-            assert_eq!(told.read_closed, told.sides.read && for_good);
-            self.owed = Sides::default();
-            if mode == Mode::OneShot {
-                self.watch = Some((interest, Mode::Spent));
-            }
-        }
-
-        /// What is always true between two inputs.
-        fn check(&self) {
-            let state = &self.state;
-            // The places are taken exactly while a packet is to come.
-            let busy = matches!(state.connect, Connect::Running | Connect::Late { .. });
-            assert_eq!(busy, self.connect != Packet::None);
-            let busy = matches!(state.read, Read::Running | Read::Late);
-            assert_eq!(busy, self.read != Packet::None);
-            let busy = matches!(state.write, Write::Running | Write::Late);
-            assert_eq!(busy, self.write != Packet::None);
-            assert_eq!(state.noticed, self.notice);
-            assert_eq!(state.is_watched(), self.watch.is_some());
-
-            // What the user has to be told, a notice will tell.
-            assert!(self.owed.is_none() || self.notice, "nothing will tell");
-            let ready = state.ready();
-            if let Some((interest, Mode::Level)) = self.watch {
-                let holds = !ready.and(interest).is_none();
-                assert!(!holds || self.notice, "a level that is not told again");
-            }
-            // A room to write that nobody can use is none. (A failed attempt is told.)
-            let refused = matches!(state.connect, Connect::Ended(Err(_)));
-            let connecting = self.connect == Packet::Due;
-            if (self.alone || connecting || self.write != Packet::None)
-                && !refused
-                && !matches!(state.write, Write::Failed(_))
-            {
-                assert!(!ready.write, "room to write was invented");
-            }
-            if self.dropped {
-                assert_eq!(state.is_over(), self.write != Packet::Due);
-                assert!(self.owed.is_none());
-            }
-        }
-    }
-
-    /// Every input, in every state that can be reached, with every answer of the system.
-    #[test]
-    fn whatever_happens_every_invariant_holds() {
-        let mut seen = HashSet::new();
-        let mut queue = VecDeque::new();
-        let mut steps = 0_usize;
-        for link in [Link::Unknown, Link::Down] {
-            let model = Model::new(link);
-            seen.insert(model);
-            queue.push_back(model);
-        }
-        let inputs = inputs();
-        while let Some(model) = queue.pop_front() {
-            for &input in inputs.iter().filter(|&&input| model.admits(input)) {
-                let mut choices = Choices::first();
-                loop {
-                    let mut next = model;
-                    next.apply(input, &mut choices);
-                    steps += 1;
-                    if seen.insert(next) {
-                        queue.push_back(next);
-                    }
-                    if !choices.advance() {
-                        break;
-                    }
-                }
-            }
-        }
-        println!("{} states, {steps} steps", seen.len());
-        // Should a change of the state machine cut most of it off, this test tests nothing.
-        assert!(seen.len() > 10_000, "only {} states", seen.len());
-    }
-
-    #[test]
-    fn a_level_is_told_until_it_is_no_more() {
-        let mut model = Model::new(Link::Unknown);
-        let mut choices = Choices::first();
-        let interest = Interest::READABLE.level();
-        model.apply(Input::Watch(interest), &mut choices);
-        let mut choices = Choices::first();
-        model.apply(Input::ReadEnded(Ok(true)), &mut choices);
-        for _ in 0..3 {
-            assert!(model.notice);
-            model.apply(Input::Notice, &mut Choices::first());
-        }
-        model.apply(Input::Read(true), &mut Choices::first());
-        assert!(model.notice);
-        model.apply(Input::Notice, &mut Choices::first());
-        assert!(!model.notice, "the read that runs has brought nothing yet");
-    }
-
-    #[test]
-    fn a_read_that_found_nobody_begins_when_somebody_shows() {
-        let mut state = PipeState::new(Link::Down);
-        let mut read = false;
-        let refuse = |_| Err(Failure::Listening);
-        state.run(refuse, |state| {
-            state.attach();
-            state.watch(Interest::READABLE);
-        });
-        state.run(refuse, PipeState::want_read);
-        assert_eq!(state.take_read(), Answer::WouldBlock);
-        // A client has come, which is seen from a write that succeeds.
-        let begin = |operation| {
-            read |= operation == Operation::Read;
-            Ok(())
-        };
-        assert_eq!(state.take_write(), Answer::Go);
-        state.run(begin, PipeState::filled);
-        assert!(read);
-    }
-
-    /// Edge case 42: the place of a late operation is free again once its packet has come,
-    /// and what was wanted meanwhile begins.
-    #[test]
-    fn a_connect_after_a_disconnect_begins_when_the_late_packet_has_come() {
-        let mut state = PipeState::new(Link::Down);
-        state.attach();
-        let mut started = Vec::new();
-        let mut begin = |operation| {
-            started.push(operation);
-            Ok(())
-        };
-        state.run(&mut begin, PipeState::want_connect);
-        assert_eq!(state.take_connect(), Answer::WouldBlock);
-        state.disconnected();
-        state.run(&mut begin, PipeState::want_connect);
-        assert_eq!(state.take_connect(), Answer::WouldBlock);
-        // The late one had even succeeded.
-        state.run(&mut begin, |state| state.connect_ended(Ok(())));
-        assert_eq!(state.take_connect(), Answer::WouldBlock);
-        state.run(&mut begin, |state| state.connect_ended(Ok(())));
-        assert_eq!(state.take_connect(), Answer::Go);
-        assert_eq!(started, [Operation::Connect; 2]);
-    }
-}
+#[path = "pipe_state/search.rs"]
+mod search;

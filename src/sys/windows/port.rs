@@ -51,6 +51,13 @@ impl Port {
         Ok(Port { handle })
     }
 
+    /// Makes another handle to the same port.
+    #[cfg(feature = "os-ext")]
+    pub(crate) fn try_clone(&self) -> io::Result<Port> {
+        let handle = self.handle.try_clone()?;
+        Ok(Port { handle })
+    }
+
     /// Has the operations on `handle` end in a packet with `key`. That is for good: no
     /// handle can leave its port, or have two.
     pub(crate) fn attach(&self, handle: RawHandle, key: Key) -> io::Result<()> {

@@ -56,6 +56,7 @@ fn on(name: &str, runtime: &Runtime) -> Result {
                 windows::clients(name),
             )
             .await?;
+            step(name, "named pipe, quick clients", windows::quick(name)).await?;
             step(name, "named pipe, messages", windows::messages(name)).await?;
         }
         Ok(())
@@ -361,6 +362,39 @@ mod windows {
             server.disconnect()?;
         }
         Ok(())
+    }
+
+    /// The documented accept loop, with clients that come, write and leave as fast as they can:
+    /// most have left before they are waited for.
+    pub async fn quick(runtime: &str) -> Result {
+        const CLIENTS: u32 = 1000;
+
+        let address = address(runtime, "quick");
+        let mut next = ServerOptions::new()
+            .first_pipe_instance(true)
+            .create(&address)?;
+        let name = address.clone();
+        let clients = std::thread::spawn(move || {
+            for number in 0..CLIENTS {
+                let mut client = loop {
+                    match std::fs::File::options().read(true).write(true).open(&name) {
+                        Ok(client) => break client,
+                        Err(_) => std::thread::yield_now(),
+                    }
+                };
+                std::io::Write::write_all(&mut client, &number.to_ne_bytes())?;
+            }
+            Ok::<_, std::io::Error>(())
+        });
+        for number in 0..CLIENTS {
+            next.connect().await?;
+            let mut server = next;
+            next = ServerOptions::new().create(&address)?;
+            let mut received = Vec::new();
+            server.read_to_end(&mut received).await?;
+            check(received == number.to_ne_bytes(), "what a client wrote")?;
+        }
+        check(matches!(clients.join(), Ok(Ok(()))), "a client")
     }
 
     /// Between two clients nobody listens for a moment.

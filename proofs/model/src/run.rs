@@ -25,6 +25,8 @@ pub const BACKEND: Backend = if cfg!(windows) {
     Backend::POLL
 } else if cfg!(mio_test_kqueue_shim) {
     Backend::KQUEUE
+} else if cfg!(mio_test_event_port_shim) {
+    Backend::PORT
 } else {
     Backend::EPOLL
 };

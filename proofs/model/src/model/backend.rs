@@ -24,6 +24,8 @@ pub struct Backend {
     pub knows_other_polls: bool,
     /// A TCP socket that is neither connected nor listens counts as hung up.
     pub tells_of_unused: bool,
+    /// The end of what the peer sends is told as such, and not only as something to read.
+    pub tells_half_close: bool,
     /// The source's own shutdown is told.
     pub tells_own_shutdowns: bool,
     /// An operation that fails has taken the pending error off the source.
@@ -56,6 +58,7 @@ impl Backend {
         knows_registrations: true,
         knows_other_polls: cfg!(debug_assertions),
         tells_of_unused: true,
+        tells_half_close: true,
         tells_own_shutdowns: true,
         failure_takes_error: true,
         would_block_denies_failure: false,
@@ -71,6 +74,13 @@ impl Backend {
         failure_is_readiness: true,
         knows_other_polls: true,
         ..Backend::EPOLL
+    };
+
+    /// Its edges are those of poll(2).
+    pub const PORT: Backend = Backend {
+        tells_half_close: false,
+        by_packets: true,
+        ..Backend::POLL
     };
 
     pub const KQUEUE: Backend = Backend {
@@ -103,7 +113,8 @@ impl Backend {
         source: &Source,
     ) -> bool {
         match condition {
-            Condition::Ready | Condition::End => true,
+            Condition::Ready => true,
+            Condition::End => self.tells_half_close,
             // An event of one direction has one flag for its ends, whichever they are.
             Condition::HangUp if self.one_event_per_direction => {
                 direction == Direction::Write && !source.has_shut[Direction::Write as usize]

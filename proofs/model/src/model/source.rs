@@ -186,6 +186,16 @@ impl Source {
         if outcome == Outcome::Failed && backend.failure_takes_error {
             self.failed(directions, lost_error);
         }
+        let is_queue = matches!(self.kind, Kind::Udp | Kind::Listener);
+        let has_failed = matches!(outcome, Outcome::Cut | Outcome::Failed);
+        if is_queue && has_failed && backend.tells_only_news {
+            // It may have taken the first of them, and the next one is news.
+            for (direction, watch) in self.edges() {
+                if directions == [Direction::Read] && direction == Direction::Read {
+                    watch.arm(Condition::Ready, Sure::Maybe);
+                }
+            }
+        }
     }
 
     /// The directions have nothing more; but the end that was told before is still there, and

@@ -180,8 +180,10 @@ const FAULTS: &[Fault] = &[
     Fault {
         name: "waiting-said-late",
         file: "sys/iocp.rs",
-        right: "changes.waiting = true;\n            mem::take(&mut changes.sockets)\n        };",
-        wrong: "mem::take(&mut changes.sockets)\n        };\n\
+        right: "changes.waiting = true;\n            let spare = mem::take(&mut changes.spare);\n            \
+                mem::replace(&mut changes.sockets, spare)\n        };",
+        wrong: "let spare = mem::take(&mut changes.spare);\n            \
+                mem::replace(&mut changes.sockets, spare)\n        };\n\
                 lock(&self.changes).waiting = true;",
     },
     // The directions that an answer has not used up are not watched any more.

@@ -269,7 +269,14 @@ impl Link {
             }),
             request: UnsafeCell::new(Request::new(base, 0)),
         });
-        Socket::changed(&socket, &mut lock(&socket.state), &shared)?;
+        let mut changes = lock(&shared.changes);
+        changes.registered += 1;
+        changes.make_room();
+        drop(changes);
+        if let Err(error) = Socket::changed(&socket, &mut lock(&socket.state), &shared) {
+            lock(&shared.changes).registered -= 1;
+            return Err(error);
+        }
         Ok(Link { shared, socket })
     }
 
@@ -288,15 +295,17 @@ impl Link {
         let mut state = lock(&self.socket.state);
         let was_there = !state.gone;
         state.gone = true;
+        let mut changes = lock(&self.shared.changes);
+        changes.registered -= 1;
         if state.listed {
             // The newest changes stand at the end.
-            let changes = &mut lock(&self.shared.changes).sockets;
             let own = |socket: &Arc<Socket>| Arc::ptr_eq(socket, &self.socket);
-            if let Some(place) = changes.iter().rposition(own) {
-                changes.swap_remove(place);
+            if let Some(place) = changes.sockets.iter().rposition(own) {
+                changes.sockets.swap_remove(place);
                 state.listed = false;
             }
         }
+        drop(changes);
         Socket::update(&self.socket, &mut state, &self.shared)?;
         was_there.then_some(()).ok_or_else(not_registered)
     }

@@ -56,8 +56,22 @@ pub(crate) struct Shared {
 #[derive(Default)]
 struct Changes {
     sockets: Vec<Arc<Socket>>,
+    /// Takes the place of the list while the requests are made. Both have room for every
+    /// registered socket, so that no poll allocates.
+    spare: Vec<Arc<Socket>>,
+    registered: usize,
     /// Whether a thread is waiting for packets, which will not look here before it has one.
     waiting: bool,
+}
+
+impl Changes {
+    fn make_room(&mut self) {
+        for list in [&mut self.sockets, &mut self.spare] {
+            if list.capacity() < self.registered {
+                list.reserve(self.registered.next_power_of_two() - list.len());
+            }
+        }
+    }
 }
 
 impl seam::Selector for Selector {
@@ -135,7 +149,8 @@ impl Shared {
         let mut sockets = {
             let mut changes = lock(&self.changes);
             changes.waiting = true;
-            mem::take(&mut changes.sockets)
+            let spare = mem::take(&mut changes.spare);
+            mem::replace(&mut changes.sockets, spare)
         };
         let mut outcome = Ok(());
         sockets.retain(|socket| match Socket::catch_up(socket, self) {
@@ -147,8 +162,11 @@ impl Shared {
             }
         });
         let mut changes = lock(&self.changes);
-        sockets.append(&mut changes.sockets);
-        changes.sockets = sockets;
+        changes.sockets.append(&mut sockets);
+        // A socket that was registered meanwhile may have left a larger one.
+        if changes.spare.capacity() < sockets.capacity() {
+            changes.spare = sockets;
+        }
         outcome
     }
 

@@ -280,7 +280,9 @@ impl Model {
             ),
             (
                 event.write_closed
-                    && !(source.write_can_end() || source.errs(level) && !event.writable),
+                    && !(source.write_can_end()
+                        || source.is_refused
+                        || source.errs(level) && !event.writable),
                 "writing has not ended",
             ),
             (

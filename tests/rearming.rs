@@ -992,14 +992,16 @@ mod boundaries {
     fn send_with_descriptor(socket: &UnixStream, bytes: &[u8]) {
         let fd = socket.as_raw_fd();
         let mut slice = IoSlice::new(bytes);
-        // As long as a record with one descriptor, and aligned as one.
+        // At least as long as a record with one descriptor, and aligned as one.
         let mut control = [0_u64; 3];
         // SAFETY: integers and pointers, for which zero is a value.
         let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
         message.msg_iov = (&mut slice as *mut IoSlice<'_>).cast();
         message.msg_iovlen = 1;
         message.msg_control = control.as_mut_ptr().cast();
-        message.msg_controllen = std::mem::size_of_val(&control) as _;
+        // SAFETY: does no more than to calculate.
+        let len = unsafe { libc::CMSG_SPACE(std::mem::size_of_val(&fd) as _) };
+        message.msg_controllen = len as _;
         // SAFETY: `control` has room for the record that is written, and all that `message` points
         // at outlives the call.
         let sent = unsafe {

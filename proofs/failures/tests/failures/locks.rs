@@ -20,9 +20,7 @@ const POLL2: bool = cfg!(mio_unsupported_force_poll_poll);
 
 /// Repeats the change that `prepare` returns until it has interrupted a poll.
 fn interrupt_by<C: FnMut(&Registry, &Waker)>(prepare: impl FnOnce(&Registry) -> C) {
-    // A test that hangs must fail.
-    // SAFETY: takes no pointer.
-    unsafe { libc::alarm(120) };
+    let _alone = super::alone();
     let mut poll = Poll::new().unwrap();
     let registry = poll.registry().try_clone().unwrap();
     let waker = Waker::new(&registry, Token(0)).unwrap();

@@ -9,7 +9,7 @@ mod locks;
 mod scenarios;
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use interpose::Call;
@@ -34,15 +34,20 @@ impl Run {
 /// Operations on a poll.
 pub(crate) type Scenario = fn(&mut Run, &mut Poll) -> Option<()>;
 
+/// Lets one test run at a time, since all share the descriptors of the process, and fails one
+/// that hangs.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: takes no pointer.
+    unsafe { libc::alarm(120) };
+    alone
+}
+
 /// Runs `scenario` without failures, then once for every call that it made and every error that
 /// the call may return.
 fn every_failure_of(scenario: Scenario) {
-    // All tests share the descriptors of the process.
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    // A test that hangs must fail.
-    // SAFETY: takes no pointer.
-    unsafe { libc::alarm(120) };
+    let _alone = alone();
 
     let (calls, errors) = run(scenario, None);
     assert!(errors.is_empty(), "without a failure: {errors:?}");

@@ -355,7 +355,11 @@ mod signals {
     /// `epoll_wait` ends also when its process is stopped and continued, for which there is no
     /// handler. `poll` goes on.
     #[test]
-    #[cfg(not(any(mio_unsupported_force_poll_poll, mio_test_kqueue_shim)))]
+    #[cfg(not(any(
+        mio_unsupported_force_poll_poll,
+        mio_test_kqueue_shim,
+        mio_test_event_port_shim
+    )))]
     fn a_stop_interrupts_a_poll_without_a_handler() {
         use std::env;
         use std::process::Command;

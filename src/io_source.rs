@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 
-use crate::sys::seam::{Outcome, Registration as _};
+use crate::sys::backend::{Outcome, Registration as _};
 use crate::sys::{self, AsHandle};
 use crate::{Interest, Registry, Token};
 
@@ -292,7 +292,7 @@ mod owner {
     use std::io;
 
     use crate::registry::PollId;
-    use crate::sys::misuse::{already_registered, not_registered, registered_elsewhere};
+    use crate::sys::error::{already_registered, not_registered, registered_elsewhere};
 
     /// The poll that a source is registered with.
     #[derive(Default)]

@@ -1,7 +1,7 @@
 use std::time::Duration;
 use std::{fmt, io};
 
-use crate::sys::seam::Selector as _;
+use crate::sys::backend::Selector as _;
 use crate::{Events, Registry};
 
 /// Waits for readiness events from any number of registered sources.

@@ -2,7 +2,7 @@ use std::{fmt, io};
 
 use crate::event::Source;
 use crate::sync::Arc;
-use crate::sys::{self, seam::Selector as _};
+use crate::sys::{self, backend::Selector as _};
 use crate::wake_flag::WakeFlag;
 use crate::{Interest, Token};
 

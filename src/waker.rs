@@ -1,7 +1,7 @@
 use std::{fmt, io};
 
 use crate::sync::Arc;
-use crate::sys::{self, seam::Wake as _};
+use crate::sys::{self, backend::Wake as _};
 use crate::wake_flag::WakeFlag;
 use crate::{Registry, Token};
 

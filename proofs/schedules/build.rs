@@ -337,8 +337,8 @@ fn main() {
     let sys_level = [
         ("event", "sys/event.rs"),
         ("fmt_flags", "sys/fmt_flags.rs"),
-        ("misuse", "sys/misuse.rs"),
-        ("seam", "sys/seam.rs"),
+        ("error", "sys/error.rs"),
+        ("backend", "sys/backend.rs"),
         ("timeout", "sys/timeout.rs"),
     ];
     write_modules("modules.rs", &crate_level, module);
@@ -377,7 +377,7 @@ fn write_edge(sys: &Path) {
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap()).join("edge.rs");
     let sys = sys.to_str().unwrap();
     let text = format!(
-        "#[path = {sys:?}]\nmod with_tests {{\n    use super::seam;\n    pub(crate) mod edge;\n}}\n\
+        "#[path = {sys:?}]\nmod with_tests {{\n    use super::backend;\n    pub(crate) mod edge;\n}}\n\
          pub(crate) use with_tests::edge;\n"
     );
     fs::write(out, text).unwrap();

@@ -10,12 +10,12 @@ use windows_sys::Win32::Foundation::ERROR_INVALID_HANDLE;
 use super::afd_flags::{EDGES, FAILED};
 use super::{Changes, Selector, Shared};
 use crate::sync::{lock, Arc, Mutex};
+use crate::sys::backend::Outcome;
 use crate::sys::edge::Edge;
+use crate::sys::error::not_registered;
 use crate::sys::family::afd::{Afd, Answer, Request, AFD_POLL_LOCAL_CLOSE};
 use crate::sys::family::base_socket;
 use crate::sys::family::port::{Key, Port};
-use crate::sys::misuse::not_registered;
-use crate::sys::seam::Outcome;
 use crate::sys::Handle;
 use crate::{Interest, Token};
 

@@ -22,7 +22,7 @@ use std::io;
 use std::ops::{BitAnd, BitAndAssign, BitOr, BitOrAssign, Not};
 use std::time::Duration;
 
-use super::seam::Outcome;
+use super::backend::Outcome;
 use crate::Interest;
 
 /// How long a [standing](Edge::is_standing) source is left alone.

@@ -8,7 +8,7 @@ use std::io;
 
 use super::Selector;
 use crate::sys::bell::Bell;
-use crate::sys::{seam, FdSelector as _};
+use crate::sys::{backend, FdSelector as _};
 use crate::{Interest, Token};
 
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(crate) struct Waker {
     bell: Bell,
 }
 
-impl seam::Wake<Selector> for Waker {
+impl backend::Wake<Selector> for Waker {
     fn new(selector: &Selector, token: Token) -> io::Result<Waker> {
         let bell = Bell::new()?;
         selector.add(bell.fd(), token, Interest::READABLE)?;

@@ -16,10 +16,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 use std::{fmt, io, mem};
 
+use super::backend;
 use super::family::{check, FdSelector};
 use super::fmt_flags::fmt_flags;
-use super::seam;
-use super::{misuse, timeout, Event};
+use super::{error, timeout, Event};
 use crate::readiness::Readiness;
 use crate::{Interest, Token};
 
@@ -56,7 +56,7 @@ pub(crate) struct Selector {
     epoll: OwnedFd,
 }
 
-impl seam::Selector for Selector {
+impl backend::Selector for Selector {
     type RawEvent = libc::epoll_event;
     type Registration = stateless::Registration;
 
@@ -140,7 +140,7 @@ impl Selector {
         // SAFETY: `event` lives through the call, which only reads it. A bad `fd` is
         // an error, not undefined.
         check(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd, &mut event) })
-            .map_err(misuse::of)?;
+            .map_err(error::of)?;
         Ok(())
     }
 }
@@ -221,7 +221,7 @@ const FLAGS: ReadinessFlags = ReadinessFlags {
     socket: SOCKET as u32,
 };
 
-impl seam::RawEvent for libc::epoll_event {
+impl backend::RawEvent for libc::epoll_event {
     #[inline]
     fn token(&self) -> Token {
         Token(self.u64 as usize)

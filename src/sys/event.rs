@@ -1,7 +1,7 @@
 use std::alloc::{self, Layout};
 use std::{fmt, mem};
 
-use super::seam::RawEvent as _;
+use super::backend::RawEvent as _;
 use super::RawEvent;
 use crate::readiness::Readiness;
 use crate::Token;

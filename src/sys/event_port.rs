@@ -26,10 +26,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 use std::{fmt, io, mem, ptr};
 
+use super::backend::{self, Outcome};
 use super::edge::{self, Edge};
+use super::error::{already_registered, not_registered};
 use super::family::{check, check_pollable, set_cloexec};
-use super::misuse::{already_registered, not_registered};
-use super::seam::{self, Outcome};
 use super::timeout::{self, Deadline};
 use super::Event;
 use crate::readiness::Readiness;
@@ -88,7 +88,7 @@ struct WakerRecord {
     ringing: bool,
 }
 
-impl seam::Selector for Selector {
+impl backend::Selector for Selector {
     type RawEvent = RawEvent;
     type Registration = rearming::Registration;
 
@@ -383,7 +383,7 @@ pub(crate) struct Waker {
     number: usize,
 }
 
-impl seam::Wake<Selector> for Waker {
+impl backend::Wake<Selector> for Waker {
     fn new(selector: &Selector, token: Token) -> io::Result<Waker> {
         let shared = Arc::clone(&selector.shared);
         let mut books = lock(&shared.books);
@@ -477,7 +477,7 @@ impl RawEvent {
     }
 }
 
-impl seam::RawEvent for RawEvent {
+impl backend::RawEvent for RawEvent {
     #[inline]
     fn token(&self) -> Token {
         Token(self.user())

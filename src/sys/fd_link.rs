@@ -7,9 +7,9 @@ use std::os::fd::RawFd;
 use super::poll_flags::EDGES;
 use super::{Selector, Shared, SHOWS_ABSENCE};
 use crate::sync::Arc;
+use crate::sys::backend::Outcome;
 use crate::sys::edge::Edge;
 use crate::sys::family::check;
-use crate::sys::seam::Outcome;
 use crate::sys::FdSelector;
 use crate::{Interest, Token};
 

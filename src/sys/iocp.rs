@@ -26,7 +26,7 @@ use windows_sys::Win32::System::IO::OVERLAPPED_ENTRY;
 use super::family::port::{Key, Port};
 use super::fmt_flags::fmt_flags;
 use super::timeout::Deadline;
-use super::{seam, Event};
+use super::{backend, Event};
 use crate::readiness::Readiness;
 use crate::sync::{lock, Arc, AtomicBool, AtomicUsize, Mutex, Ordering};
 use crate::Token;
@@ -74,7 +74,7 @@ impl Changes {
     }
 }
 
-impl seam::Selector for Selector {
+impl backend::Selector for Selector {
     type RawEvent = RawEvent;
     type Registration = rearming::Registration;
 
@@ -336,7 +336,7 @@ struct Bell {
     muffled: AtomicBool,
 }
 
-impl seam::Wake<Selector> for Waker {
+impl backend::Wake<Selector> for Waker {
     fn new(selector: &Selector, token: Token) -> io::Result<Waker> {
         Ok(Waker {
             shared: Arc::clone(&selector.shared),
@@ -420,7 +420,7 @@ impl RawEvent {
     }
 }
 
-impl seam::RawEvent for RawEvent {
+impl backend::RawEvent for RawEvent {
     #[inline]
     fn token(&self) -> Token {
         Token(self.0.lpCompletionKey)

@@ -25,9 +25,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 use std::{fmt, io, mem, ptr};
 
+use super::backend::{self, Outcome};
 use super::family::{check, set_cloexec, FdSelector};
 use super::fmt_flags::fmt_flags;
-use super::seam::{self, Outcome};
 use super::{timeout, Event};
 use crate::readiness::Readiness;
 use crate::{Interest, Token};
@@ -59,7 +59,7 @@ pub(crate) struct Selector {
     kqueue: OwnedFd,
 }
 
-impl seam::Selector for Selector {
+impl backend::Selector for Selector {
     type RawEvent = RawEvent;
     type Registration = Registration;
 
@@ -167,7 +167,7 @@ pub(crate) struct Registration {
     current: Option<(Token, Interest)>,
 }
 
-impl seam::Registration<Selector> for Registration {
+impl backend::Registration<Selector> for Registration {
     fn register(
         &mut self,
         selector: &Selector,
@@ -411,7 +411,7 @@ unsafe impl Send for RawEvent {}
 // SAFETY: as above.
 unsafe impl Sync for RawEvent {}
 
-impl seam::RawEvent for RawEvent {
+impl backend::RawEvent for RawEvent {
     #[inline]
     fn token(&self) -> Token {
         Token(self.0.udata as usize)

@@ -14,7 +14,7 @@
     allow(dead_code, unused_imports)
 )]
 
-pub(crate) mod seam;
+pub(crate) mod backend;
 
 #[allow(dead_code)] // Of use to backends that emulate edges. It is tested everywhere.
 mod edge;
@@ -23,7 +23,7 @@ mod event;
 mod fmt_flags;
 // Said by the debug checks of sources, and by backends that keep books.
 #[allow(dead_code)]
-pub(crate) mod misuse;
+pub(crate) mod error;
 
 pub use event::Event;
 
@@ -191,6 +191,6 @@ pub(crate) use pipe::pipe;
 pub(crate) use selector::{Selector, Waker};
 
 /// What the backend's event looks like.
-pub(crate) type RawEvent = <Selector as seam::Selector>::RawEvent;
+pub(crate) type RawEvent = <Selector as backend::Selector>::RawEvent;
 /// What a source remembers.
-pub(crate) type Registration = <Selector as seam::Selector>::Registration;
+pub(crate) type Registration = <Selector as backend::Selector>::Registration;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use crate::readiness::Readiness;
-use crate::sys::seam::{self, Outcome};
+use crate::sys::backend::{self, Outcome};
 use crate::sys::{Event, Handle};
 use crate::{Interest, Token};
 
@@ -23,7 +23,7 @@ pub(crate) enum RawEvent {}
 #[derive(Default)]
 pub(crate) struct Unregistered;
 
-impl seam::Selector for Selector {
+impl backend::Selector for Selector {
     type RawEvent = RawEvent;
     type Registration = Unregistered;
 
@@ -52,7 +52,7 @@ impl std::os::fd::AsFd for Selector {
     }
 }
 
-impl seam::RawEvent for RawEvent {
+impl backend::RawEvent for RawEvent {
     fn token(&self) -> Token {
         match *self {}
     }
@@ -66,7 +66,7 @@ impl seam::RawEvent for RawEvent {
     }
 }
 
-impl seam::Registration<Selector> for Unregistered {
+impl backend::Registration<Selector> for Unregistered {
     fn register(
         &mut self,
         selector: &Selector,
@@ -95,7 +95,7 @@ impl seam::Registration<Selector> for Unregistered {
     fn rearm(&self, _: Interest, _: Outcome<'_>) {}
 }
 
-impl seam::Wake<Selector> for Waker {
+impl backend::Wake<Selector> for Waker {
     fn new(selector: &Selector, _: Token) -> io::Result<Waker> {
         match *selector {}
     }

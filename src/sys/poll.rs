@@ -28,12 +28,12 @@ use std::os::fd::RawFd;
 use std::time::Duration;
 use std::{fmt, io, mem};
 
+use super::backend::{self, Outcome};
 use super::bell::Bell;
 use super::edge::{self, Edge};
+use super::error::{already_registered, not_registered};
 use super::family::check;
-use super::misuse::{already_registered, not_registered};
 use super::pollable::Pollable;
-use super::seam::{self, Outcome};
 use super::timeout::{self, Deadline};
 use super::Event;
 use crate::readiness::Readiness;
@@ -96,7 +96,7 @@ struct WakerRecord {
     pending: bool,
 }
 
-impl seam::Selector for Selector {
+impl backend::Selector for Selector {
     type RawEvent = RawEvent;
     type Registration = rearming::Registration;
 
@@ -434,7 +434,7 @@ pub(crate) struct Waker {
     number: u64,
 }
 
-impl seam::Wake<Selector> for Waker {
+impl backend::Wake<Selector> for Waker {
     fn new(selector: &Selector, token: Token) -> io::Result<Waker> {
         let shared = Arc::clone(&selector.shared);
         let mut books = lock(&shared.books);
@@ -486,7 +486,7 @@ fn event(token: Token, flags: u32) -> Event {
     Event::new(RawEvent { token, flags })
 }
 
-impl seam::RawEvent for RawEvent {
+impl backend::RawEvent for RawEvent {
     #[inline]
     fn token(&self) -> Token {
         self.token

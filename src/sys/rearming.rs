@@ -4,8 +4,8 @@
 use std::io;
 
 use super::{Link, Selector};
-use crate::sys::misuse::{already_registered, not_registered};
-use crate::sys::seam::{self, Outcome};
+use crate::sys::backend::{self, Outcome};
+use crate::sys::error::{already_registered, not_registered};
 use crate::sys::Handle;
 use crate::{Interest, Token};
 
@@ -17,7 +17,7 @@ pub(crate) struct Registration {
     link: Option<Link>,
 }
 
-impl seam::Registration<Selector> for Registration {
+impl backend::Registration<Selector> for Registration {
     fn register(
         &mut self,
         selector: &Selector,

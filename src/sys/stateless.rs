@@ -5,14 +5,14 @@ use std::io;
 use std::os::fd::RawFd;
 
 use super::Selector;
-use crate::sys::seam::{self, Outcome};
+use crate::sys::backend::{self, Outcome};
 use crate::sys::FdSelector as _;
 use crate::{Interest, Token};
 
 #[derive(Default)]
 pub(crate) struct Registration;
 
-impl seam::Registration<Selector> for Registration {
+impl backend::Registration<Selector> for Registration {
     #[inline]
     fn register(
         &mut self,

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::{os, Changes, Selector};
-use crate::sys::seam::{self, Selector as _};
+use crate::sys::backend::{self, Selector as _};
 use crate::Token;
 
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct Waker {
     token: Token,
 }
 
-impl seam::Wake<Selector> for Waker {
+impl backend::Wake<Selector> for Waker {
     fn new(selector: &Selector, token: Token) -> io::Result<Waker> {
         static NEXT: AtomicI32 = AtomicI32::new(0);
 

@@ -7,7 +7,7 @@ use std::{fmt, io};
 
 use loom::sync::{Condvar, Mutex};
 
-use super::{seam, stateless, Event, FdSelector};
+use super::{backend, stateless, Event, FdSelector};
 use crate::readiness::Readiness;
 use crate::{Interest, Token};
 
@@ -51,7 +51,7 @@ pub(crate) fn silence() {
 #[derive(Debug)]
 pub(crate) struct Selector;
 
-impl seam::Selector for Selector {
+impl backend::Selector for Selector {
     type RawEvent = RawEvent;
     type Registration = stateless::Registration;
 
@@ -97,7 +97,7 @@ pub(crate) struct RawEvent {
     token: Token,
 }
 
-impl seam::RawEvent for RawEvent {
+impl backend::RawEvent for RawEvent {
     fn token(&self) -> Token {
         self.token
     }

@@ -18,7 +18,7 @@ pub use registry::Registry;
 pub use token::Token;
 pub use waker::Waker;
 
-use sys::seam::{Outcome, Registration as _, Wake as _};
+use sys::backend::{Outcome, Registration as _, Wake as _};
 
 /// A bare descriptor, as `SourceFd` is.
 #[cfg(not(feature = "iocp"))]

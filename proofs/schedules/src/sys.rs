@@ -36,5 +36,5 @@ mod family;
 
 pub(crate) use family::*;
 pub(crate) use selector::{Selector, Waker};
-pub(crate) type RawEvent = <Selector as seam::Selector>::RawEvent;
-pub(crate) type Registration = <Selector as seam::Selector>::Registration;
+pub(crate) type RawEvent = <Selector as backend::Selector>::RawEvent;
+pub(crate) type Registration = <Selector as backend::Selector>::Registration;

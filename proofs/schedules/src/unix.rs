@@ -3,12 +3,12 @@
 use std::io;
 use std::os::fd::RawFd;
 
-use super::seam;
+use super::backend;
 use crate::{Interest, Token};
 
 pub(crate) type Handle = RawFd;
 
-pub(crate) trait FdSelector: seam::Selector {
+pub(crate) trait FdSelector: backend::Selector {
     fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()>;
     fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()>;
     fn remove(&self, fd: RawFd) -> io::Result<()>;

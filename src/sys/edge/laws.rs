@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::io::{self, ErrorKind};
 
 use super::{Conditions, Edge, EdgeFlags, CONNECTING};
-use crate::sys::seam::Outcome;
+use crate::sys::backend::Outcome;
 use crate::Interest;
 
 const R: Interest = Interest::READABLE;

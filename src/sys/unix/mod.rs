@@ -4,7 +4,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use super::seam::Selector;
+use super::backend::Selector;
 use crate::{Interest, Token};
 
 #[cfg(any(feature = "net", feature = "os-ext"))]

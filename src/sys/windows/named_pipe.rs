@@ -47,7 +47,7 @@ use super::afd::{AFD_POLL_DISCONNECT, AFD_POLL_RECEIVE, AFD_POLL_SEND};
 use super::check;
 use super::port::Key;
 use crate::sync::{lock, Arc, AtomicUsize, Mutex, MutexGuard, Ordering};
-use crate::sys::misuse::{already_registered, not_registered, registered_elsewhere};
+use crate::sys::error::{already_registered, not_registered, registered_elsewhere};
 use crate::sys::pipe_state::{Code, PipeState, System, READABLE, READ_CLOSED, WRITABLE};
 use crate::sys::selector::Shared;
 use crate::{Interest, Registry, Token};

@@ -18,8 +18,8 @@
 
 use std::io;
 
+use super::backend::Outcome;
 use super::edge::{Conditions, Edge, EdgeFlags};
-use super::seam::Outcome;
 use crate::Interest;
 
 /// An error number of the system.

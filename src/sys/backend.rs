@@ -1,4 +1,4 @@
-//! The seam: what a backend is, and nothing of how one works.
+//! The interface between the public types and a backend.
 //!
 //! Everything above `sys/` is written against these traits and used with static
 //! dispatch through the aliases of [`super`]; a backend that leaves something
@@ -20,7 +20,7 @@
 //!
 //! # Waking
 //!
-//! That wakes unite is settled above the seam (`WakeFlag`). A backend owes the
+//! That wakes unite is settled above `sys` (`WakeFlag`). A backend owes the
 //! following order: `select` drains the wake object, where it needs draining, only
 //! if the object's own record is among what the system reported, and before
 //! `select` returns.

@@ -1,8 +1,8 @@
-//! Every state that one source can get into, searched for breaches of a few laws.
+//! An exhaustive search through the states of a source, for violations of a few laws.
 //!
-//! The laws are about what is true of the source and what its user has seen; they know
-//! nothing of what [`Edge`] keeps. The search goes from the registration through all
-//! sequences of changes, looks and operations until no new state turns up.
+//! The laws relate what holds for the source to what its user has seen; they do not depend on what
+//! [`Edge`] stores. The search starts at the registration and follows all sequences of changes,
+//! checks and operations until it finds no new state.
 
 use std::collections::HashSet;
 use std::io::{self, ErrorKind};
@@ -23,8 +23,8 @@ const END: Conditions = Conditions::END;
 const HANG_UP: Conditions = Conditions::HANG_UP;
 const ERROR: Conditions = Conditions::ERROR;
 
-/// As poll(2): a hang-up and an error cannot be masked, and every look shows what is absent.
-/// Event ports use it, too: what they report is a sign to look.
+/// Like poll(2): a hang-up and an error cannot be masked, and every check shows what is absent.
+/// Event ports use the same, since they poll the source when they report it.
 const POLL: EdgeFlags = EdgeFlags {
     flags: [1, 2, 4, 8, 16, 32],
     worth_trying: 1 | 2,
@@ -33,8 +33,8 @@ const POLL: EdgeFlags = EdgeFlags {
     failure_takes_error: true,
 };
 
-/// As AFD: it answers when something that it was asked for is true. A reset ends everything, a
-/// failed connection stays failed.
+/// Like AFD: it reports only conditions that hold. Nothing follows a reset, and a failed connection
+/// stays failed.
 const AFD: EdgeFlags = EdgeFlags {
     muting: HANG_UP,
     doubtable: NONE,
@@ -42,7 +42,7 @@ const AFD: EdgeFlags = EdgeFlags {
     ..POLL
 };
 
-/// What happens to a source.
+/// A change of a source, a check or an operation.
 #[derive(Copy, Clone, Debug)]
 enum Step {
     Begins(Conditions),
@@ -52,25 +52,25 @@ enum Step {
     Short(Interest),
     /// An operation returned the pending error.
     Failed(Interest),
-    /// `take_error` did.
+    /// `take_error` returned the pending error.
     ErrorTaken,
-    /// An operation failed for a reason of its own.
+    /// An operation failed, but not because of the source.
     Refused(Interest),
     BrokenPipe,
     Connecting,
     Reregister,
 }
 
-/// A source, and what its user knows of it.
+/// A source, and what its user has seen of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct State {
     edge: Edge,
     holds: Conditions,
-    /// What the user must be told.
+    /// The conditions that must be reported.
     due: Conditions,
-    /// What the user was told, and has seen no reason to be told again.
-    told: Conditions,
-    /// What was told, and may have passed, since an operation would have blocked.
+    /// The conditions that were reported and need not be reported again.
+    reported: Conditions,
+    /// The reported conditions that may have ended, since an operation returned `WouldBlock`.
     doubted: Conditions,
 }
 
@@ -80,7 +80,7 @@ impl State {
             edge: Edge::new(interest),
             holds,
             due: holds & Conditions::of(interest),
-            told: NONE,
+            reported: NONE,
             doubted: NONE,
         }
     }
@@ -93,85 +93,30 @@ impl State {
             u8::from(edge.standing),
             self.holds.0,
             self.due.0,
-            self.told.0,
+            self.reported.0,
             self.doubted.0,
         ]
     }
 }
 
-/// Takes `step` where it can happen.
+/// Returns the state after `step`; `None` if it cannot happen.
 fn take(system: &EdgeFlags, mut state: State, step: Step) -> Option<State> {
-    let covered = Conditions::of(state.edge.interest);
     match step {
-        Step::Begins(condition) => {
-            if state.holds.contains(condition) {
-                return None;
-            }
-            state.holds |= condition;
-            // After an end that nothing has put in doubt, data is for the user to look for.
-            let over = state.told & !state.doubted;
-            state.due |= condition & covered & !state.told & !met_with(over);
-        }
-        Step::Passes(condition) => {
-            if !state.holds.contains(condition) {
-                return None;
-            }
-            state.holds &= !condition;
-            state.due &= !condition;
-        }
+        Step::Begins(condition) => begin(&mut state, condition)?,
+        Step::Passes(condition) => pass(&mut state, condition)?,
         Step::Look => look(system, &mut state),
-        Step::WouldBlock(directions) => {
-            if !can_block(system, directions, state.holds) {
-                return None;
-            }
-            state.told &= !Conditions::data_of(directions);
-            doubt(
-                system,
-                &mut state,
-                HANG_UP | ERROR | END.when(directions == R),
-            );
-            operate(system, &mut state, directions, ErrorKind::WouldBlock.into());
-        }
-        Step::Short(direction) => {
-            let data = Conditions::data_of(direction);
-            if !state.holds.contains(data) {
-                return None;
-            }
-            if direction == W || !state.holds.intersects(END | HANG_UP) {
-                state.holds &= !data;
-                state.due &= !data;
-            }
-            state.told &= !data;
-            rearm(system, &mut state, direction, Outcome::Short);
-        }
+        Step::WouldBlock(directions) => would_block(system, &mut state, directions)?,
+        Step::Short(direction) => short(system, &mut state, direction)?,
         Step::Failed(directions) => {
             error_taken(system, &mut state, directions)?;
-            operate(
-                system,
-                &mut state,
-                directions,
-                ErrorKind::ConnectionRefused.into(),
-            );
+            let error = ErrorKind::ConnectionRefused.into();
+            operate(system, &mut state, directions, error);
         }
         Step::ErrorTaken => {
             error_taken(system, &mut state, RW)?;
             rearm(system, &mut state, RW, Outcome::ErrorTaken);
         }
-        Step::Refused(directions) => {
-            if state.holds.contains(ERROR) {
-                return None;
-            }
-            if state.told.contains(ERROR) && system.failure_takes_error {
-                // For all that its user can know, it was the pending error.
-                user_saw_the_error(system, &mut state, directions);
-            }
-            operate(
-                system,
-                &mut state,
-                directions,
-                ErrorKind::InvalidInput.into(),
-            );
-        }
+        Step::Refused(directions) => refused(system, &mut state, directions)?,
         Step::BrokenPipe => operate(system, &mut state, W, ErrorKind::BrokenPipe.into()),
         Step::Connecting => {
             let error = io::Error::from_raw_os_error(CONNECTING?);
@@ -187,15 +132,72 @@ fn take(system: &EdgeFlags, mut state: State, step: Step) -> Option<State> {
     Some(state)
 }
 
+fn begin(state: &mut State, condition: Conditions) -> Option<()> {
+    if state.holds.contains(condition) {
+        return None;
+    }
+    state.holds |= condition;
+    let covered = Conditions::of(state.edge.interest);
+    // After an end that is not in doubt, the user has to check for data without an event.
+    let over = state.reported & !state.doubted;
+    state.due |= condition & covered & !state.reported & !met_with(over);
+    Some(())
+}
+
+fn pass(state: &mut State, condition: Conditions) -> Option<()> {
+    if !state.holds.contains(condition) {
+        return None;
+    }
+    state.holds &= !condition;
+    state.due &= !condition;
+    Some(())
+}
+
+fn would_block(system: &EdgeFlags, state: &mut State, directions: Interest) -> Option<()> {
+    if !can_block(system, directions, state.holds) {
+        return None;
+    }
+    state.reported &= !Conditions::data_of(directions);
+    doubt(system, state, HANG_UP | ERROR | END.when(directions == R));
+    operate(system, state, directions, ErrorKind::WouldBlock.into());
+    Some(())
+}
+
+fn short(system: &EdgeFlags, state: &mut State, direction: Interest) -> Option<()> {
+    let data = Conditions::data_of(direction);
+    if !state.holds.contains(data) {
+        return None;
+    }
+    if direction == W || !state.holds.intersects(END | HANG_UP) {
+        state.holds &= !data;
+        state.due &= !data;
+    }
+    state.reported &= !data;
+    rearm(system, state, direction, Outcome::Short);
+    Some(())
+}
+
+fn refused(system: &EdgeFlags, state: &mut State, directions: Interest) -> Option<()> {
+    if state.holds.contains(ERROR) {
+        return None;
+    }
+    if state.reported.contains(ERROR) && system.failure_takes_error {
+        // The user cannot distinguish it from the pending error.
+        user_saw_the_error(system, state, directions);
+    }
+    operate(system, state, directions, ErrorKind::InvalidInput.into());
+    Some(())
+}
+
 fn operate(system: &EdgeFlags, state: &mut State, directions: Interest, error: io::Error) {
     if directions == RW {
-        // It may have asked for out-of-band data, and have found none.
-        state.told &= !PRIORITY;
+        // It may have tried to receive out-of-band data.
+        state.reported &= !PRIORITY;
     }
     rearm(system, state, directions, Outcome::Failed(&error));
 }
 
-/// Doubts are settled by a look as soon as they arise.
+/// Arms the source. Conditions in doubt are checked at once.
 fn rearm(system: &EdgeFlags, state: &mut State, directions: Interest, outcome: Outcome<'_>) {
     let edge = &mut state.edge;
     let asks = edge.rearm(system, directions, outcome);
@@ -206,9 +208,9 @@ fn rearm(system: &EdgeFlags, state: &mut State, directions: Interest, outcome: O
     }
 }
 
-/// What a look did not find has passed; an end that it found has not.
+/// A check has found which of the conditions in doubt have ended.
 fn looked_at(system: &EdgeFlags, state: &mut State) {
-    state.told &= !(state.doubted & !state.holds);
+    state.reported &= !(state.doubted & !state.holds);
     state.doubted &= state.holds & ERROR & system.muting;
 }
 
@@ -218,33 +220,33 @@ fn error_taken(system: &EdgeFlags, state: &mut State, directions: Interest) -> O
     }
     state.holds &= !ERROR;
     state.due &= !ERROR;
-    if state.told.contains(ERROR) {
+    if state.reported.contains(ERROR) {
         user_saw_the_error(system, state, directions);
     }
     if directions == RW {
-        state.told &= !PRIORITY;
+        state.reported &= !PRIORITY;
     }
     Some(())
 }
 
 fn user_saw_the_error(system: &EdgeFlags, state: &mut State, directions: Interest) {
-    state.told &= !(ERROR | Conditions::data_of(directions));
+    state.reported &= !(ERROR | Conditions::data_of(directions));
     state.doubted &= !ERROR;
     doubt(system, state, HANG_UP);
 }
 
-/// The user has reason to believe that what was told has passed.
+/// The user has seen that reported conditions may have ended.
 fn doubt(system: &EdgeFlags, state: &mut State, lasting: Conditions) {
-    let told = lasting & state.told;
-    state.doubted |= told & system.doubtable;
-    state.told &= !told | state.doubted;
-    if told.contains(HANG_UP) {
-        // The source seems to live on.
-        state.told &= !(DATA | ROOM);
+    let reported = lasting & state.reported;
+    state.doubted |= reported & system.doubtable;
+    state.reported &= !reported | state.doubted;
+    if reported.contains(HANG_UP) {
+        // Both directions seem to be usable again.
+        state.reported &= !(DATA | ROOM);
     }
 }
 
-/// Whether an operation in `directions` can answer that it would block.
+/// Returns whether an operation in `directions` can return `WouldBlock`.
 fn can_block(system: &EdgeFlags, directions: Interest, holds: Conditions) -> bool {
     // A Unix datagram socket whose reading was shut down is readable, and blocks.
     let odd = holds.contains(END);
@@ -253,30 +255,33 @@ fn can_block(system: &EdgeFlags, directions: Interest, holds: Conditions) -> boo
     if system.doubtable != NONE {
         return blocks;
     }
-    // Elsewhere what blocks is in order, but for the reading of what is only written to.
+    // Elsewhere, only a source without errors blocks, and reading does not block at the end.
     blocks && !holds.intersects(HANG_UP | ERROR) && (directions != R || !odd)
 }
 
-/// Asks the system, and holds what is reported against the laws.
+/// Checks the source, and compares the report with the laws.
 fn look(system: &EdgeFlags, state: &mut State) {
     let before = state.clone();
     let news = ask(system, state);
     let covered = Conditions::of(state.edge.interest);
-    let repeated = news & before.told;
-    assert_eq!(repeated, NONE, "told again without a reason: {before:?}");
-    state.told |= news;
+    let repeated = news & before.reported;
+    assert_eq!(
+        repeated, NONE,
+        "reported again without a reason: {before:?}"
+    );
+    state.reported |= news;
     state.due &= !news;
-    let untold = state.due & !excused(system, state);
-    assert_eq!(untold, NONE, "true, and not told: {before:?}");
+    let missing = state.due & !excused(system, state);
+    assert_eq!(missing, NONE, "not reported: {before:?}");
     state.due = NONE;
-    assert!(covered.contains(news), "of no interest: {before:?}");
+    assert!(covered.contains(news), "not of interest: {before:?}");
 
     if system.wanted(&before.edge).is_some() {
         looked_at(system, state);
     }
 }
 
-/// What is reported, if the system is asked.
+/// Returns what is reported, if the system is asked.
 fn ask(system: &EdgeFlags, state: &mut State) -> Conditions {
     let Some(asked) = system.wanted(&state.edge) else {
         return NONE;
@@ -293,16 +298,16 @@ fn ask(system: &EdgeFlags, state: &mut State) -> Conditions {
     state.edge.report(system, seen)
 }
 
-/// What need not be told: what comes behind a hang-up or an error whose user has done nothing
-/// since, and data and room beside an end that was told.
+/// Returns what need not be reported: anything after a hang-up or an error that the user has not
+/// reacted to, and data and room at an end that was reported.
 fn excused(system: &EdgeFlags, state: &State) -> Conditions {
-    if (state.told & !state.doubted).intersects(system.muting) {
+    if (state.reported & !state.doubted).intersects(system.muting) {
         return Conditions(u8::MAX);
     }
-    met_with(state.told & state.holds)
+    met_with(state.reported & state.holds)
 }
 
-/// The data and room that are only there because of an end.
+/// Returns the data and room that an end implies.
 fn met_with(ends: Conditions) -> Conditions {
     DATA.when(ends.intersects(END | HANG_UP)) | ROOM.when(ends.contains(HANG_UP))
 }
@@ -330,7 +335,7 @@ fn all_steps() -> Vec<Step> {
     steps
 }
 
-/// Visits every state that can be reached, and returns how many there are.
+/// Visits every reachable state, and returns their number.
 fn search(system: &EdgeFlags, interest: Interest, mut visit: impl FnMut(&State)) -> usize {
     let steps = all_steps();
     let first = State::new(interest, NONE);
@@ -349,8 +354,8 @@ fn search(system: &EdgeFlags, interest: Interest, mut visit: impl FnMut(&State))
     known.len()
 }
 
-/// Whether `step` is an operation of unknown kind that leaves alone what can be done.
-fn unlike_what_was_told(step: Step, holds: Conditions) -> bool {
+/// Returns whether `step` is an operation of unknown kind that does not use what is ready.
+fn ignores_what_is_ready(step: Step, holds: Conditions) -> bool {
     match step {
         Step::WouldBlock(RW) => holds.intersects(ROOM | PRIORITY) || holds & (DATA | END) == DATA,
         Step::Refused(RW) => holds.contains(PRIORITY),
@@ -358,7 +363,7 @@ fn unlike_what_was_told(step: Step, holds: Conditions) -> bool {
     }
 }
 
-/// Whatever the user does about an event, while the source does not change, ends.
+/// A user that reacts to events in the same way, while the source does not change, gets no more.
 fn settles(system: &EdgeFlags, state: &State) {
     for step in all_steps() {
         if matches!(step, Step::Begins(_) | Step::Passes(_) | Step::Look)
@@ -366,20 +371,20 @@ fn settles(system: &EdgeFlags, state: &State) {
         {
             continue;
         }
-        if unlike_what_was_told(step, state.holds) {
+        if ignores_what_is_ready(step, state.holds) {
             continue;
         }
         let mut state = state.clone();
         for _ in 0..3 {
-            let told = ask(system, &mut state);
-            state.told |= told;
+            let reported = ask(system, &mut state);
+            state.reported |= reported;
             match take(system, state.clone(), step) {
                 Some(next) if next.holds == state.holds => state = next,
                 _ => return,
             }
         }
-        let told = ask(system, &mut state.clone());
-        assert_eq!(told, NONE, "{step:?} goes on for ever: {state:?}");
+        let reported = ask(system, &mut state.clone());
+        assert_eq!(reported, NONE, "{step:?} never ends: {state:?}");
     }
 }
 
@@ -395,7 +400,7 @@ fn every_state_of_an_edge_keeps_the_laws() {
 }
 
 #[test]
-fn level_tells_what_is_true_and_of_interest_each_time() {
+fn level_reports_what_holds_and_is_of_interest_each_time() {
     for interest in [R, W, RW, RW | Interest::PRIORITY_BIT] {
         let mut state = State::new(interest.level(), NONE);
         for holds in (0..64).map(Conditions) {
@@ -408,13 +413,13 @@ fn level_tells_what_is_true_and_of_interest_each_time() {
 }
 
 #[test]
-fn oneshot_tells_once_whatever_is_done() {
+fn oneshot_reports_once_whatever_is_done() {
     for interest in [R, W, RW, RW | Interest::PRIORITY_BIT] {
         for holds in (0..64).map(Conditions) {
             let mut state = State::new(interest.oneshot(), holds);
-            let told = ask(&POLL, &mut state);
-            assert_eq!(told, holds & Conditions::of(interest));
-            if told == NONE {
+            let reported = ask(&POLL, &mut state);
+            assert_eq!(reported, holds & Conditions::of(interest));
+            if reported == NONE {
                 continue;
             }
             for outcome in [ErrorKind::WouldBlock, ErrorKind::ConnectionRefused] {

@@ -97,12 +97,6 @@ impl Interest {
         }
     }
 
-    /// Returns the bits, which a backend can use as an index into a table of flags.
-    #[allow(dead_code)] // Other backends test the directions one by one.
-    pub(crate) const fn bits(self) -> u8 {
-        self.0.get()
-    }
-
     /// Returns the union of both interests: the directions and mode bits of each.
     ///
     /// This is the operator `|` as a `const fn`.
@@ -192,35 +186,33 @@ impl Interest {
         self.has(ONESHOT)
     }
 
+    const fn has(self, bits: u8) -> bool {
+        self.0.get() & bits != 0
+    }
+}
+
+/// What some backends and sources use.
+#[allow(dead_code)]
+impl Interest {
+    // Public only on systems that support them.
+    pub(crate) const PRIORITY_BIT: Interest = Interest::from_bits(PRIORITY);
+    pub(crate) const AIO_BIT: Interest = Interest::from_bits(AIO);
+    pub(crate) const LIO_BIT: Interest = Interest::from_bits(LIO);
+
+    /// Returns the bits, as an index into a table of flags.
+    pub(crate) const fn bits(self) -> u8 {
+        self.0.get()
+    }
+
     /// Marks the interest as that of a source that is not a socket of this crate. Such a source may
     /// be the writing end of a pipe, for which an error means that the reading end is closed.
-    #[allow(dead_code)] // Not every configuration has such sources.
     pub(crate) const fn maybe_pipe(self) -> Interest {
         Interest::from_bits(self.0.get() | MAYBE_PIPE)
     }
 
-    #[allow(dead_code)] // Used by backends on which errors are ambiguous.
     pub(crate) const fn is_maybe_pipe(self) -> bool {
         self.has(MAYBE_PIPE)
     }
-
-    /// Returns whether the two interests have a bit in common.
-    #[allow(dead_code)] // Used by backends that translate with a table.
-    pub(crate) const fn intersects(self, other: Interest) -> bool {
-        self.has(other.0.get())
-    }
-
-    const fn has(self, bits: u8) -> bool {
-        self.0.get() & bits != 0
-    }
-
-    // Public only on systems that support them.
-    #[allow(dead_code)]
-    pub(crate) const PRIORITY_BIT: Interest = Interest::from_bits(PRIORITY);
-    #[allow(dead_code)]
-    pub(crate) const AIO_BIT: Interest = Interest::from_bits(AIO);
-    #[allow(dead_code)]
-    pub(crate) const LIO_BIT: Interest = Interest::from_bits(LIO);
 }
 
 impl ops::BitOr for Interest {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 
-use crate::sys::backend::{Outcome, Registration as _};
+use crate::sys::backend::{Outcome, Registration as _, Selector};
 use crate::sys::{self, AsHandle};
 use crate::{Interest, Registry, Token};
 
@@ -14,7 +14,7 @@ use crate::{Interest, Registry, Token};
 /// other backends both compile to the bare operation.
 pub(crate) struct IoSource<T> {
     // Declared before `io`, so that the registration ends while the handle is still open.
-    registration: sys::Registration,
+    registration: <sys::Selector as Selector>::Registration,
     #[cfg(debug_assertions)]
     owner: owner::Owner,
     io: T,

@@ -177,13 +177,24 @@ pub mod unix;
 #[cfg(all(windows, feature = "os-ext"))]
 pub mod windows;
 
-#[cfg(all(target_os = "hermit", feature = "os-ext"))]
-#[path = "fd_only.rs"]
-pub mod hermit;
+#[cfg(all(not(windows), feature = "os-ext"))]
+mod source_fd;
 
+/// Extensions that are specific to hermit.
+///
+/// Requires the feature `os-ext`.
+#[cfg(all(target_os = "hermit", feature = "os-ext"))]
+pub mod hermit {
+    pub use crate::source_fd::SourceFd;
+}
+
+/// Extensions that are specific to WASI.
+///
+/// Requires the feature `os-ext`.
 #[cfg(all(target_os = "wasi", feature = "os-ext"))]
-#[path = "fd_only.rs"]
-pub mod wasi;
+pub mod wasi {
+    pub use crate::source_fd::SourceFd;
+}
 
 pub use event::Events;
 pub use interest::Interest;

@@ -2,7 +2,7 @@
 
 use crate::readiness::Readiness;
 use crate::sys::edge::{Conditions, EdgeFlags};
-use crate::sys::family::afd::{
+use crate::sys::windows::afd::{
     AFD_POLL_ABORT as ABORT, AFD_POLL_ACCEPT as ACCEPT, AFD_POLL_CONNECT_FAIL as CONNECT_FAIL,
     AFD_POLL_DISCONNECT as DISCONNECT, AFD_POLL_LOCAL_CLOSE as LOCAL_CLOSE,
     AFD_POLL_RECEIVE as RECEIVE, AFD_POLL_SEND as SEND,
@@ -44,7 +44,7 @@ pub(super) const NAMES: [(u32, &str); 8] = [
 
 /// What a combination of flags says.
 #[inline]
-pub(super) fn fold(flags: u32) -> Readiness {
+pub(super) fn to_readiness(flags: u32) -> Readiness {
     let has = |flag: u32| flags & flag != 0;
     let over = has(ABORT | CONNECT_FAIL);
 

@@ -11,11 +11,11 @@ use super::afd_flags::{EDGES, FAILED};
 use super::{Changes, Selector, Shared};
 use crate::sync::{lock, Arc, Mutex};
 use crate::sys::backend::Outcome;
-use crate::sys::edge::Edge;
+use crate::sys::edge::{linked, Edge};
 use crate::sys::error::not_registered;
-use crate::sys::family::afd::{Afd, Answer, Request, AFD_POLL_LOCAL_CLOSE};
-use crate::sys::family::base_socket;
-use crate::sys::family::port::{Key, Port};
+use crate::sys::windows::afd::{Afd, Answer, Request, AFD_POLL_LOCAL_CLOSE};
+use crate::sys::windows::base_socket;
+use crate::sys::windows::port::{Key, Port};
 use crate::sys::Handle;
 use crate::{Interest, Token};
 
@@ -243,13 +243,15 @@ impl Socket {
 }
 
 /// What a registered source holds.
-pub(super) struct Link {
+pub(crate) struct Link {
     shared: Arc<Shared>,
     socket: Arc<Socket>,
 }
 
-impl Link {
-    pub(super) fn attach(
+impl linked::Link for Link {
+    type Selector = Selector;
+
+    fn register(
         selector: &Selector,
         socket: Handle,
         token: Token,
@@ -280,18 +282,18 @@ impl Link {
         Ok(Link { shared, socket })
     }
 
-    pub(super) fn leads_to(&self, selector: &Selector) -> bool {
+    fn belongs_to(&self, selector: &Selector) -> bool {
         Arc::ptr_eq(&self.shared, &selector.shared)
     }
 
-    pub(super) fn change(&self, token: Token, interest: Interest) -> io::Result<()> {
+    fn reregister(&self, token: Token, interest: Interest) -> io::Result<()> {
         let mut state = lock(&self.socket.state);
         state.token = token;
         state.edge = Edge::new(interest);
         Socket::changed(&self.socket, &mut state, &self.shared)
     }
 
-    pub(super) fn detach(&self) -> io::Result<()> {
+    fn deregister(&self) -> io::Result<()> {
         let mut state = lock(&self.socket.state);
         let was_there = !state.gone;
         state.gone = true;
@@ -310,7 +312,7 @@ impl Link {
         was_there.then_some(()).ok_or_else(not_registered)
     }
 
-    pub(super) fn rearm(&self, directions: Interest, outcome: Outcome<'_>) {
+    fn rearm(&self, directions: Interest, outcome: Outcome<'_>) {
         let mut state = lock(&self.socket.state);
         if state.edge.rearm(&EDGES, directions, outcome)
             && Socket::changed(&self.socket, &mut state, &self.shared).is_err()

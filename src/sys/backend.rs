@@ -1,29 +1,26 @@
 //! The interface between the public types and a backend.
 //!
-//! Everything above `sys/` is written against these traits and used with static
-//! dispatch through the aliases of [`super`]; a backend that leaves something
-//! out does not compile, and the error names what is missing.
+//! The public types use these traits, through the aliases of [`super`] and thus without dynamic
+//! dispatch. A backend that lacks something does not compile, and the error names what is missing.
 //!
-//! # Who remembers a registration
+//! # Who keeps the registrations
 //!
-//! Backends come in two kinds, and [`Registration`] is where they differ:
+//! There are two kinds of backends, which differ in [`Registration`]:
 //!
-//! * The kernel remembers (epoll, kqueue). An operation that would block needs no
-//!   follow-up, and dropping a source unregisters it because closing the
-//!   descriptor does. On epoll the source keeps nothing: `stateless.rs`. On
-//!   kqueue it keeps its token and interest, since a change of mode is
-//!   submitted in another way.
-//! * We remember (poll(2), event ports, AFD). The system is asked anew for every
-//!   wait and answers with levels, or once; we make edges of them. Then the source
-//!   must say when an edge is used up: `rearm`. `rearming.rs` is that
-//!   kind's `Registration`, and the state machine that all of the kind share.
+//! * The kernel keeps the registrations (epoll, kqueue). An operation that would block needs no
+//!   further action, and dropping a source deregisters it, because closing the descriptor does. On
+//!   epoll a source stores nothing (`unix/registration.rs`). On kqueue it stores its token and
+//!   interest, because a change of mode is submitted differently.
+//! * The backend keeps the registrations (poll(2), event ports, AFD). It asks the system again for
+//!   every wait. The system reports levels, or reports once; the backend derives edges. It has to
+//!   learn from the source when an edge is used up, by `rearm`. `edge/linked.rs` is the
+//!   registration of this kind, and `edge.rs` the state machine.
 //!
 //! # Waking
 //!
-//! That wakes unite is settled above `sys` (`WakeFlag`). A backend owes the
-//! following order: `select` drains the wake object, where it needs draining, only
-//! if the object's own record is among what the system reported, and before
-//! `select` returns.
+//! Wakes are coalesced above this interface, by `WakeFlag`. A backend has to keep this order:
+//! `select` drains a wake object that needs it only if the system reported that object, and before
+//! it returns.
 
 use std::time::Duration;
 use std::{fmt, io};
@@ -34,41 +31,39 @@ use crate::{Interest, Token};
 
 /// An event queue of the operating system.
 pub(crate) trait Selector: fmt::Debug + Send + Sync + Sized {
-    /// One event as the system wrote it.
+    /// An event as the system writes it.
     type RawEvent: RawEvent;
-    /// What a source remembers of its registration.
+    /// What a source stores of its registration.
     type Registration: Registration<Self>;
 
-    #[cfg(feature = "os-poll")]
     fn new() -> io::Result<Self>;
 
-    /// Makes a handle to the same queue.
+    /// Returns another handle to the same queue.
     fn try_clone(&self) -> io::Result<Self>;
 
-    /// Blocks until an event, `timeout`, or a signal (`Interrupted`), and
-    /// puts at least one event into `events` unless the timeout passed.
+    /// Blocks until there is an event, until `timeout`, or until a signal (`Interrupted`). Stores at
+    /// least one event in `events`, unless the timeout has passed.
     ///
-    /// `events` has room for at least one, and is not to grow. It is empty on
-    /// entry, and after an error. Other buffers that the call needs belong to the
-    /// selector; one thread calls at a time. A timeout is never cut short: it is
-    /// rounded up to the system's unit, and zero is the only one that does not
-    /// block.
+    /// `events` has capacity for at least one event and must not grow. It is empty on entry, and
+    /// after an error. Other buffers that the call needs belong to the selector; only one thread
+    /// calls at a time. A timeout is never shortened: it is rounded up to the system's unit, and
+    /// only zero does not block.
     fn select(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()>;
 }
 
-/// The two questions that a system's event answers, and how it looks in `{:#?}`.
+/// An event of the system.
 pub(crate) trait RawEvent: Clone {
     fn token(&self) -> Token;
     fn readiness(&self) -> Readiness;
-    /// Writes the system's flags by the names that its manual gives them.
+    /// Writes the flags, by the names that the system's manual gives them, for `{:#?}`.
     fn fmt_flags(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
 
-/// What a source remembers of its registration with an `S`.
+/// What a source stores of its registration with an `S`.
 ///
-/// Dropped while registered, it ends the registration if it is ours to end.
+/// Dropping it while it is registered ends a registration that the backend keeps.
 pub(crate) trait Registration<S>: Default + Send + Sync {
-    /// `AlreadyExists` if `handle` is registered with `selector`.
+    /// Fails with `AlreadyExists` if `handle` is registered with `selector`.
     fn register(
         &mut self,
         selector: &S,
@@ -77,8 +72,8 @@ pub(crate) trait Registration<S>: Default + Send + Sync {
         interest: Interest,
     ) -> io::Result<()>;
 
-    /// Replaces token, interest and mode, and arms all directions anew.
-    /// `NotFound` if `handle` is not registered with `selector`.
+    /// Replaces the token, the interest and the mode, and arms all directions. Fails with `NotFound`
+    /// if `handle` is not registered with `selector`.
     fn reregister(
         &mut self,
         selector: &S,
@@ -87,19 +82,19 @@ pub(crate) trait Registration<S>: Default + Send + Sync {
         interest: Interest,
     ) -> io::Result<()>;
 
-    /// No `select` that starts later reports the source.
-    /// `NotFound` if `handle` is not registered with `selector`.
+    /// A `select` that starts later does not report the source. Fails with `NotFound` if `handle` is
+    /// not registered with `selector`.
     fn deregister(&mut self, selector: &S, handle: Handle) -> io::Result<()>;
 
-    /// An operation in `directions` has used up an edge: where edges are emulated, watch
-    /// again what that shows to be worth it.
+    /// An operation in `directions` may have used up an edge. Backends that emulate edges watch for
+    /// the next one.
     fn rearm(&self, directions: Interest, outcome: Outcome<'_>);
 }
 
 /// How an operation ended that may have used up an edge.
 #[derive(Copy, Clone, Debug)]
 pub(crate) enum Outcome<'a> {
-    /// It moved less than was asked for.
+    /// It transferred less than was requested.
     Short,
     Failed(&'a io::Error),
     /// It returned the pending error of the socket as its value.
@@ -110,9 +105,8 @@ pub(crate) enum Outcome<'a> {
 pub(crate) trait Wake<S>: fmt::Debug + Send + Sync + Sized {
     fn new(selector: &S, token: Token) -> io::Result<Self>;
 
-    /// Makes the running or the next `select` report the waker's token, readable.
+    /// Makes the running `select`, or the next one, report the waker's token as readable.
     ///
-    /// Each call after the delivery of an event leads to a new event. Calls may
-    /// come from several threads at once.
+    /// A call after an event was delivered causes a new event. Several threads may call at once.
     fn wake(&self) -> io::Result<()>;
 }

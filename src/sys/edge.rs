@@ -1,22 +1,22 @@
-//! Emulated edges, for backends whose system reports levels (poll(2)), or reports once and
-//! must be asked again (event ports, AFD).
+//! Emulated edges, for backends whose system reports levels (poll(2)), or reports once and must be
+//! asked again (event ports, AFD).
 //!
-//! [`Edge`] decides what to ask the system about one source, and what to report of its
-//! answer. It knows no system: [`EdgeFlags`] translates the system's flags into
-//! [`Conditions`]. The rules, condition by condition:
+//! [`Edge`] decides what to request of the system for one source, and which of the conditions that
+//! the system returns to report. It does not depend on a system: [`EdgeFlags`] translates the
+//! system's flags to [`Conditions`]. The rules for each condition:
 //!
-//! * A condition is *armed* from the registration until it is reported. A report disarms
-//!   what it carries and nothing else: an end behind unread data is still an event.
-//! * `DATA` and `ROOM` are armed again by an operation in their direction that would have
-//!   blocked, or that moved less than was asked for.
-//! * `END`, `HANG_UP` and `ERROR` stay true once they are, and an operation that would have
-//!   blocked shows only that they may have passed. Armed again by it, they are *in doubt*
-//!   until a look has found them absent: no loop spins on them.
-//! * `ERROR` is armed again by an operation that took the error off the source.
-//! * What a system reports whether asked or not mutes the source once it is used up: the
-//!   system is then asked nothing at all. That leaves an error in doubt, beside which other
-//!   conditions are still waited for. The source is then [standing](Edge::is_standing), to be
-//!   looked at now and again.
+//! * A condition is *armed* from the registration until it is reported. A report disarms the
+//!   conditions that it contains and no others: an end behind unread data is still an event.
+//! * `DATA` and `ROOM` are armed again by an operation in their direction that returns
+//!   `WouldBlock`, or that transfers less than was requested.
+//! * `END`, `HANG_UP` and `ERROR` usually last, and `WouldBlock` shows only that they may have
+//!   ended. It arms them again *in doubt*: they are not reported until a check has found them
+//!   absent, so that no loop spins on them.
+//! * `ERROR` is armed again by an operation that consumed the error.
+//! * A condition that the system reports whether or not it is requested mutes the source once it
+//!   has been reported: the system is then asked nothing at all about the source. The exception is
+//!   an error in doubt, since other conditions may still occur. The source is then
+//!   [standing](Edge::is_standing), and is checked from time to time.
 
 use std::io;
 use std::ops::{BitAnd, BitAndAssign, BitOr, BitOrAssign, Not};
@@ -25,27 +25,28 @@ use std::time::Duration;
 use super::backend::Outcome;
 use crate::Interest;
 
-/// How long a [standing](Edge::is_standing) source is left alone.
-#[allow(dead_code)] // Some backends have none.
+pub(crate) mod linked;
+
+/// The time between two checks of a [standing](Edge::is_standing) source.
 pub(crate) const PACE: Duration = Duration::from_millis(10);
 
-/// What can be true of a source, as a set.
+/// A set of conditions that can hold for a source.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Conditions(u8);
 
 impl Conditions {
     pub(crate) const NONE: Conditions = Conditions(0);
-    /// Something to read, or a connection to accept.
+    /// There is data to read, or a connection to accept.
     pub(crate) const DATA: Conditions = Conditions(1);
-    /// Room to write.
+    /// There is space to write.
     pub(crate) const ROOM: Conditions = Conditions(1 << 1);
-    /// Out-of-band data.
+    /// There is out-of-band data.
     pub(crate) const PRIORITY: Conditions = Conditions(1 << 2);
-    /// The peer sends no more.
+    /// The peer has shut down its sending side.
     pub(crate) const END: Conditions = Conditions(1 << 3);
-    /// Neither direction works any more.
+    /// Both directions are closed.
     pub(crate) const HANG_UP: Conditions = Conditions(1 << 4);
-    /// An error that an operation will return.
+    /// There is an error that an operation will return.
     pub(crate) const ERROR: Conditions = Conditions(1 << 5);
 
     pub(crate) const ALL: [Conditions; 6] = [
@@ -57,7 +58,7 @@ impl Conditions {
         Conditions::ERROR,
     ];
 
-    /// What an interest covers.
+    /// Returns the conditions that an interest includes.
     fn of(interest: Interest) -> Conditions {
         Conditions::HANG_UP
             | Conditions::ERROR
@@ -66,7 +67,7 @@ impl Conditions {
             | Conditions::PRIORITY.when(interest.is_priority())
     }
 
-    /// What an operation in `directions` can use up.
+    /// Returns the conditions that an operation in `directions` can use up.
     fn data_of(directions: Interest) -> Conditions {
         Conditions::DATA.when(directions.is_readable())
             | Conditions::ROOM.when(directions.is_writable())
@@ -129,42 +130,42 @@ impl Not for Conditions {
     }
 }
 
-/// What a system calls the conditions, and how it treats them.
+/// The flags that a system has for the conditions, and how it treats them.
 pub(crate) struct EdgeFlags {
     /// The flags of each condition, in the order of [`Conditions::ALL`].
     pub(crate) flags: [u32; 6],
-    /// Those of `DATA` and `ROOM` that say "try it".
+    /// The flags of `DATA` and `ROOM` with which other conditions are reported too.
     pub(crate) worth_trying: u32,
-    /// The conditions that mute a source once they are used up: after them there is nothing
-    /// else to wait for, or the system does not let them be masked.
+    /// The conditions that mute a source once they have been reported: nothing can follow them, or
+    /// the system does not allow to mask them.
     pub(crate) muting: Conditions,
-    /// The lasting conditions of which a look also shows that they are absent.
+    /// The lasting conditions whose absence a check detects.
     pub(crate) doubtable: Conditions,
-    /// Whether a failing operation takes the pending error off the source.
+    /// Whether a failing operation consumes the pending error of the source.
     pub(crate) failure_takes_error: bool,
 }
 
 impl EdgeFlags {
-    /// The flags to ask the system for; `None` to leave the source out.
+    /// Returns the flags to request; `None` to ask nothing about the source.
     pub(crate) fn wanted(&self, edge: &Edge) -> Option<u32> {
         edge.wanted(self).map(|wanted| self.flags_of(wanted))
     }
 
-    /// The flags of the user's event when the system reports `flags`; `None` without one.
-    ///
-    /// What has been disarmed since the system was asked is left out.
+    /// Returns the flags of the user's event when the system reports `flags`, and disarms what it
+    /// contains; `None` without an event. Conditions that were disarmed after they were requested
+    /// are left out.
     pub(crate) fn deliver(&self, edge: &mut Edge, flags: u32) -> Option<u32> {
         let news = edge.report(self, self.conditions_of(flags));
         if news == Conditions::NONE {
             return None;
         }
-        // Whoever waits for a direction must try it to learn of an end or an error.
+        // A program that waits for a direction has to try it to detect an end or an error.
         let worth_trying = self.worth_trying & self.flags_of(edge.implied_by(news));
         Some(flags & self.flags_of(news) | worth_trying)
     }
 
-    /// The system has been looked at, between reports, and `flags` were all that held.
-    #[allow(dead_code)] // For where a report shows presence only.
+    /// Updates the conditions in doubt after a check between reports, in which `flags` were all
+    /// flags that were set.
     pub(crate) fn settle(&self, edge: &mut Edge, flags: u32) {
         edge.settle(self, self.conditions_of(flags));
     }
@@ -186,12 +187,12 @@ impl EdgeFlags {
     }
 }
 
-/// What one source is watched for.
+/// The conditions that a source is watched for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Edge {
     interest: Interest,
     armed: Conditions,
-    /// Of the armed conditions, those that were reported before and may have passed.
+    /// Those of the armed conditions that were reported before and may have ended.
     doubted: Conditions,
     standing: bool,
 }
@@ -206,33 +207,30 @@ impl Edge {
         }
     }
 
-    /// Whether a look that finds nothing must be reported too.
-    #[allow(dead_code)] // Some backends ask, others need not.
+    /// Returns whether a check that finds nothing has to be reported too.
     pub(crate) fn is_in_doubt(&self) -> bool {
         self.doubted != Conditions::NONE
     }
 
-    #[allow(dead_code)] // As above.
     pub(crate) fn is_maybe_pipe(&self) -> bool {
         self.interest.is_maybe_pipe()
     }
 
-    /// Whether the last look found nothing but an error in doubt, which the next look would
-    /// find again at once.
-    #[allow(dead_code)] // As above.
+    /// Returns whether the last check found nothing but an error in doubt, which the next check
+    /// would find again immediately.
     pub(crate) fn is_standing(&self) -> bool {
         self.standing
     }
 
-    /// What to ask the system for; `None` to leave the source out.
+    /// Returns the conditions to request; `None` to ask nothing about the source.
     fn wanted(&self, system: &EdgeFlags) -> Option<Conditions> {
         let muted = !self.armed.contains(system.muting);
-        // The end keeps a source readable. Asked for both, the system shows which it is.
+        // A source is readable at its end. If both are requested, the system shows which it is.
         let end = Conditions::END.when(self.armed.contains(Conditions::DATA));
         (!muted).then_some(self.armed | end)
     }
 
-    /// Of the conditions that the system has `seen`, those that are reported now.
+    /// Returns which of the conditions that the system has `seen` to report, and disarms these.
     fn report(&mut self, system: &EdgeFlags, seen: Conditions) -> Conditions {
         let mut news = seen & self.armed;
         if self.interest.is_oneshot() {
@@ -246,7 +244,7 @@ impl Edge {
         }
         news &= !self.doubted;
         let old = seen & !news;
-        // All that an operation can meet is the end that was reported before.
+        // An operation would find nothing but the end that was reported before.
         let met = Conditions::DATA.when(old.intersects(Conditions::END | Conditions::HANG_UP))
             | Conditions::ROOM.when(old.contains(Conditions::HANG_UP));
         self.armed &= !(news | met);
@@ -256,9 +254,9 @@ impl Edge {
         news
     }
 
-    /// The system has `seen` which conditions hold: those in doubt that do not are armed for
-    /// certain, and those that still do are used up. Only an error stays in doubt, for the
-    /// sake of what else may become of the source.
+    /// The system has `seen` which conditions hold. Conditions in doubt that have ended are armed
+    /// without doubt, and those that still hold are disarmed. Only an error stays in doubt, so that
+    /// other conditions of the source are still requested.
     fn settle(&mut self, system: &EdgeFlags, seen: Conditions) {
         self.standing = false;
         let lasting = seen & self.doubted;
@@ -266,7 +264,7 @@ impl Edge {
         self.armed &= self.doubted | !lasting;
     }
 
-    /// The directions worth trying after `news`.
+    /// Returns the directions to try after `news`.
     fn implied_by(&self, news: Conditions) -> Conditions {
         let data = Conditions::data_of(self.interest);
         if news.intersects(Conditions::HANG_UP | Conditions::ERROR) {
@@ -276,8 +274,8 @@ impl Edge {
         }
     }
 
-    /// An operation in `directions` ended with `outcome`. Returns whether the system must be
-    /// asked again.
+    /// Arms conditions after an operation in `directions`. Returns whether the system must be asked
+    /// again.
     pub(crate) fn rearm(
         &mut self,
         system: &EdgeFlags,
@@ -289,8 +287,8 @@ impl Edge {
         }
         let before = (self.wanted(system), self.doubted);
         if directions.is_readable() && directions.is_writable() {
-            // Out-of-band data stays while ordinary data is read: only an operation of
-            // unknown kind may have asked for it.
+            // Reading ordinary data does not consume out-of-band data: only an operation of unknown
+            // kind may have.
             self.arm(Conditions::PRIORITY);
         }
         match outcome {
@@ -299,7 +297,7 @@ impl Edge {
                 self.would_block(system, directions);
             }
             Outcome::Failed(error) if is_connecting(error) => *self = Edge::new(self.interest),
-            // The end of the other side, which no operation takes away.
+            // The reading end is closed, which no operation changes.
             Outcome::Failed(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             Outcome::Failed(_) | Outcome::ErrorTaken => self.error_taken(system, directions),
         }
@@ -309,7 +307,7 @@ impl Edge {
     fn would_block(&mut self, system: &EdgeFlags, directions: Interest) {
         let mut lasting = Conditions::HANG_UP | Conditions::ERROR;
         if !directions.is_writable() {
-            // Who may have been writing does not know whether the peer has ended.
+            // An operation that may have been a write says nothing about the peer's end.
             lasting |= Conditions::END;
         }
         self.arm(Conditions::data_of(directions));
@@ -321,18 +319,18 @@ impl Edge {
         if system.failure_takes_error && was_reported {
             self.doubted &= !Conditions::ERROR;
             self.arm(Conditions::ERROR | Conditions::data_of(directions));
-            // A socket whose attempt to connect has failed can make another.
+            // A socket that failed to connect can connect again.
             self.doubt(system, Conditions::HANG_UP);
         }
     }
 
-    /// The `lasting` conditions may have passed.
+    /// Arms `lasting` conditions again, which may have ended.
     fn doubt(&mut self, system: &EdgeFlags, lasting: Conditions) {
         let again = lasting & Conditions::of(self.interest) & !self.armed;
         self.doubted |= again & system.doubtable;
         self.arm(again);
         if again.contains(Conditions::HANG_UP) {
-            // Then the source lives on in both directions.
+            // If it has ended, both directions can be used again.
             self.arm(Conditions::DATA | Conditions::ROOM);
         }
     }
@@ -342,7 +340,7 @@ impl Edge {
     }
 }
 
-/// The error that says that a connection attempt is under way. On Windows it is `WouldBlock`.
+/// The error of a connection attempt that is in progress. On Windows it is `WouldBlock`.
 #[cfg(not(windows))]
 const CONNECTING: Option<i32> = Some(libc::EINPROGRESS);
 #[cfg(windows)]
@@ -371,7 +369,7 @@ mod tests {
         failure_takes_error: true,
     };
 
-    /// Between the question and its answer another thread may have asked for less.
+    /// Another thread may have reregistered the source between the request and the report.
     #[test]
     fn what_is_not_wanted_any_more_is_not_told() {
         let mut reading = Edge::new(Interest::READABLE);

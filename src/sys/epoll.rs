@@ -1,55 +1,55 @@
-//! epoll(7): the kernel holds the set of registrations and tells what became ready.
+//! epoll(7): the kernel keeps the registrations, and reports which of them became ready.
 //!
 //! How it differs from other mechanisms:
 //!
-//! * Edge triggering is the kernel's (`EPOLLET`), so nothing has to be remembered or
-//!   armed again: a registration is stateless.
-//! * One registration stands for both directions of a descriptor, and an event
-//!   carries everything that is true of it at that moment.
-//! * A registration belongs to the *open file*, not to the descriptor: it ends when
-//!   the last duplicate of it is closed.
-//! * `EPOLLERR` and `EPOLLHUP` are reported whether asked for or not. An error is the end of
-//!   writing for a pipe, but not for a socket; [`SOCKET`] tells them apart.
-//! * `epoll_wait` knows milliseconds only; `epoll_pwait2` (Linux 5.11) nanoseconds.
+//! * The kernel implements edge triggering (`EPOLLET`), so nothing has to be stored or armed
+//!   again: a registration is stateless.
+//! * One registration covers both directions of a descriptor, and an event contains everything
+//!   that is true of it at that time.
+//! * A registration belongs to the *open file*, not to the descriptor: it ends when the last
+//!   duplicate of the descriptor is closed.
+//! * `EPOLLERR` and `EPOLLHUP` are reported whether or not they are requested. An error closes the
+//!   writing end of a pipe, but not a socket; [`SOCKET`] distinguishes them.
+//! * `epoll_wait` takes milliseconds; `epoll_pwait2` (Linux 5.11) takes nanoseconds.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 use std::{fmt, io, mem};
 
 use super::backend;
-use super::family::{check, FdSelector};
 use super::fmt_flags::fmt_flags;
+use super::unix::fd::check;
+use super::unix::poll_flags::ReadinessFlags;
+use super::unix::registration::{FdSelector, Stateless};
+use super::unix::waker::FdWaker;
 use super::{error, timeout, Event};
 use crate::readiness::Readiness;
 use crate::{Interest, Token};
 
-mod edge_waker;
-#[cfg(all(target_os = "linux", not(any(miri, mio_unsupported_no_pwait2))))]
-#[path = "epoll_pwait2.rs"]
-mod pwait2;
-mod queue_fd;
-mod readiness_flags;
-mod stateless;
+cfg_if! {
+    if #[cfg(all(target_os = "linux", not(any(miri, mio_unsupported_no_pwait2))))] {
+        mod pwait2;
+    } else {
+        /// illumos, Redox and Miri do not have the call, and Android's sandbox kills a process that
+        /// makes it.
+        mod pwait2 {
+            use super::*;
 
-pub(crate) use edge_waker::Waker;
-use readiness_flags::ReadinessFlags;
+            pub(super) fn look_up() {}
 
-/// illumos and Miri know no such call, and Android's sandbox kills the process that makes it.
-#[cfg(not(all(target_os = "linux", not(any(miri, mio_unsupported_no_pwait2)))))]
-mod pwait2 {
-    use super::*;
-
-    pub(super) fn look_up() {}
-
-    pub(super) fn wait(
-        _: BorrowedFd<'_>,
-        _: &mut Vec<Event>,
-        _: libc::c_int,
-        _: Duration,
-    ) -> Option<io::Result<usize>> {
-        None
+            pub(super) fn wait(
+                _: BorrowedFd<'_>,
+                _: &mut Vec<Event>,
+                _: libc::c_int,
+                _: Duration,
+            ) -> Option<io::Result<usize>> {
+                None
+            }
+        }
     }
 }
+
+pub(crate) type Waker = FdWaker<Selector>;
 
 #[derive(Debug)]
 pub(crate) struct Selector {
@@ -58,19 +58,19 @@ pub(crate) struct Selector {
 
 impl backend::Selector for Selector {
     type RawEvent = libc::epoll_event;
-    type Registration = stateless::Registration;
+    type Registration = Stateless<Selector>;
 
     fn new() -> io::Result<Selector> {
         // SAFETY: takes no pointer.
         let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
-        // SAFETY: the kernel just made `fd` for us; nobody else knows of it.
+        // SAFETY: the kernel has just created `fd`, and nothing else owns it.
         let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
         pwait2::look_up();
         Ok(Selector { epoll })
     }
 
     fn try_clone(&self) -> io::Result<Selector> {
-        // `F_DUPFD_CLOEXEC`: a `dup` marked afterwards might leak into a child.
+        // With `F_DUPFD_CLOEXEC`. Setting the flag after a `dup` could leak the descriptor to a child.
         let epoll = self.epoll.try_clone()?;
         Ok(Selector { epoll })
     }
@@ -78,7 +78,7 @@ impl backend::Selector for Selector {
     #[inline]
     fn select(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         let epoll = self.epoll.as_fd();
-        // The timeouts that most programs use most of the time need no arithmetic.
+        // The most frequent timeouts need no arithmetic.
         let millis = match timeout {
             None => -1,
             Some(timeout) if timeout.is_zero() => 0,
@@ -91,30 +91,30 @@ impl backend::Selector for Selector {
 /// Waits with a timeout in milliseconds.
 #[inline]
 fn wait(epoll: BorrowedFd<'_>, events: &mut Vec<Event>, millis: i32) -> io::Result<()> {
-    let (epoll, room) = (epoll.as_raw_fd(), room(events));
-    // SAFETY: `events` has room for as many entries of the kernel's layout, which a
-    // transparent `Event` has.
-    let ready = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr().cast(), room, millis) };
+    let (epoll, capacity) = (epoll.as_raw_fd(), capacity(events));
+    // SAFETY: `events` has capacity for as many entries, and `Event` has the kernel's layout, since
+    // it is transparent.
+    let ready = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr().cast(), capacity, millis) };
     if ready <= 0 {
         return check(ready).map(drop);
     }
-    // SAFETY: the kernel has initialised the first `ready` entries, and it
-    // was given no more room than the capacity of `events`.
+    // SAFETY: the kernel has initialised the first `ready` entries, which are not more than the
+    // capacity of `events`.
     unsafe { events.set_len(ready as usize) };
     Ok(())
 }
 
-/// Waits with any timeout; where milliseconds cannot say it, and nothing finer can be
-/// had, with one that is rounded up.
-#[cold] // It has time.
+/// Waits with any timeout. It is rounded up to milliseconds if the kernel does not support a finer
+/// one.
+#[cold] // Programs that wait for some time are not in a hurry.
 fn wait_within(
     epoll: BorrowedFd<'_>,
     events: &mut Vec<Event>,
     timeout: Duration,
 ) -> io::Result<()> {
     if timeout::is_lossy(timeout) {
-        let room = room(events);
-        if let Some(ready) = pwait2::wait(epoll, events, room, timeout) {
+        let capacity = capacity(events);
+        if let Some(ready) = pwait2::wait(epoll, events, capacity, timeout) {
             // SAFETY: as in `wait`.
             unsafe { events.set_len(ready?) };
             return Ok(());
@@ -124,21 +124,21 @@ fn wait_within(
 }
 
 impl Selector {
-    /// Changes the kernel's set; removing takes no `registration`.
+    /// Calls `epoll_ctl`. Removing takes no `registration`.
     fn control(
         &self,
         operation: libc::c_int,
         fd: RawFd,
         registration: Option<(Token, Interest)>,
     ) -> io::Result<()> {
-        // SAFETY: made of integers, for which zero is a value. Not every system has the same.
+        // SAFETY: consists of integers, for which zero is valid. Its fields vary between systems.
         let mut event: libc::epoll_event = unsafe { mem::zeroed() };
         if let Some((token, interest)) = registration {
             event.events = FLAGS_OF[usize::from(interest.bits())];
             event.u64 = token.0 as u64;
         }
-        // SAFETY: `event` lives through the call, which only reads it. A bad `fd` is
-        // an error, not undefined.
+        // SAFETY: `event` outlives the call, which only reads it. A wrong `fd` is an error, not
+        // undefined behaviour.
         check(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd, &mut event) })
             .map_err(error::of)?;
         Ok(())
@@ -165,23 +165,23 @@ impl AsFd for Selector {
     }
 }
 
-/// The number of events that the kernel may write, which `Event::buffer` has cut to what an
-/// `int` can say.
+/// Returns how many events the kernel may write. `Event::buffer` has limited the capacity to what
+/// an `int` holds.
 #[inline]
-fn room(events: &Vec<Event>) -> libc::c_int {
+fn capacity(events: &Vec<Event>) -> libc::c_int {
     events.capacity() as libc::c_int
 }
 
-/// Asked for beside `EPOLLOUT` where the source is known to be a socket. Linux reports either
-/// only with the other, so that an event says what its source is.
+/// Requested with `EPOLLOUT` if the source is known to be a socket. Linux sets both or neither, so
+/// an event shows whether its source is a socket.
 const SOCKET: libc::c_int = if cfg!(any(target_os = "linux", target_os = "android")) {
     libc::EPOLLWRNORM
 } else {
     0
 };
 
-/// What to ask the kernel for, by the bits of the interest. Testing them one by one would be a
-/// third of the instructions of a registration.
+/// The flags to request, by the bits of the interest. Testing the bits one by one would be a third
+/// of the instructions of a registration.
 static FLAGS_OF: [u32; 256] = {
     let mut table = [0; 256];
     let mut bits = 0;
@@ -229,7 +229,7 @@ impl backend::RawEvent for libc::epoll_event {
 
     #[inline]
     fn readiness(&self) -> Readiness {
-        FLAGS.fold(self.events)
+        FLAGS.to_readiness(self.events)
     }
 
     fn fmt_flags(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,4 +1,4 @@
-//! The errors of a source that is registered twice, or not at all. Programs search for the texts.
+//! The errors of wrong registrations. Their texts are a part of the API: programs search for them.
 
 use std::io;
 
@@ -23,7 +23,7 @@ pub(crate) fn not_registered() -> io::Error {
     )
 }
 
-/// Replaces the kernel's error for either mistake.
+/// Replaces the error that the kernel returns for a wrong registration.
 #[cfg(unix)]
 #[cold]
 pub(crate) fn of(error: io::Error) -> io::Error {

@@ -23,7 +23,7 @@ use crate::Token;
 #[derive(Clone)]
 #[repr(transparent)] // System calls write into buffers of `Event`s.
 pub struct Event {
-    raw: RawEvent,
+    pub(super) raw: RawEvent,
 }
 
 impl Event {
@@ -47,18 +47,6 @@ impl Event {
             // There is nothing to allocate, or more than is possible, which panics.
             _ => Vec::with_capacity(capacity),
         }
-    }
-
-    /// Creates an event, for backends that compose their events themselves.
-    #[allow(dead_code)] // With epoll and kqueue, the kernel composes them.
-    pub(super) fn new(raw: RawEvent) -> Event {
-        Event { raw }
-    }
-
-    /// Returns the raw event, for backends that complete what the system wrote.
-    #[allow(dead_code)] // As above.
-    pub(super) fn raw_mut(&mut self) -> &mut RawEvent {
-        &mut self.raw
     }
 
     /// Returns the token that the source was registered with.

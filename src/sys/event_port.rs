@@ -1,25 +1,25 @@
-//! Event ports, see `port_create(3C)`: the kernel holds associations of descriptors, each
-//! good for one event.
+//! Event ports, see `port_create(3C)`: the kernel keeps associations of descriptors, each of which
+//! causes one event.
 //!
 //! How it differs from other mechanisms:
 //!
-//! * An association ends when its event is taken. What is still to be watched is
-//!   associated anew, with the conditions that are armed; `edge.rs` says which.
-//! * Associating looks at the descriptor at once, so that nothing is lost between an
-//!   event and the next association. Associating what is associated replaces it.
-//! * An event says what was true when it was put into the queue, if not only what woke it:
-//!   before the user has acted on the last one, or while something else was about to come. It
-//!   is taken for a sign to look; what is true poll(2) is asked.
-//! * Errors are reported whether asked for or not. A source whose error stands is not
-//!   associated, but looked at from time to time (`begin`): another poll that watches the port
-//!   does not hear of what comes beside the error.
-//! * An association carries a number of ours, which tells those of a descriptor that was
-//!   closed, and whose number was used again, from those of its successor.
-//! * `port_getn` answers `ETIME` after the timeout, with or without events. A descriptor that
-//!   is not open is `EBADFD`.
-//! * Any thread can send an event of its own, which is the waker. The port does not unite
-//!   them, and keeps them when their sender is gone.
-//! * A regular file is always ready, where epoll refuses it; so do we.
+//! * An association ends when its event is taken. A source that is still watched is associated
+//!   again, with the conditions that are armed according to `edge.rs`.
+//! * Associating checks the descriptor at once, so nothing is lost between an event and the next
+//!   association. Associating a descriptor again replaces its association.
+//! * An event contains what was true when it was queued, or only the condition that caused it: the
+//!   user may not have reacted to the last one yet, and more may have happened since. An event is
+//!   therefore only a reason to check the descriptor, with poll(2).
+//! * Errors are reported whether or not they are requested. A source with a lasting error is not
+//!   associated, but checked from time to time (`begin`). Another poll that watches the port
+//!   therefore misses other conditions of this source.
+//! * An association contains a number of ours, which distinguishes it from that of a predecessor
+//!   whose descriptor was closed and has been reused.
+//! * `port_getn` fails with `ETIME` after the timeout, with or without events. The error for a
+//!   descriptor that is not open is `EBADFD`.
+//! * Any thread can send an event, which implements the waker. The port does not coalesce such
+//!   events, and keeps those of a waker that was dropped.
+//! * A regular file is always ready, while epoll rejects it. We reject it too.
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -27,33 +27,27 @@ use std::time::Duration;
 use std::{fmt, io, mem, ptr};
 
 use super::backend::{self, Outcome};
+use super::edge::linked::Linked;
 use super::edge::{self, Edge};
 use super::error::{already_registered, not_registered};
-use super::family::{check, check_pollable, set_cloexec};
 use super::timeout::{self, Deadline};
+use super::unix::fd::{check, set_cloexec};
+use super::unix::poll_flags;
+use super::unix::pollable::check_pollable;
+use super::unix::registration::{self, current_flags, FdLink, FdSelector, FdTable};
 use super::Event;
 use crate::readiness::Readiness;
 use crate::sync::{lock, Arc, Mutex};
 use crate::{Interest, Token};
 
-// The system's declarations. Tests on Linux supply a shim.
+// The system's declarations. Tests on Linux use a shim, which is not a part of the crate.
 #[cfg(not(mio_test_event_port_shim))]
 use libc as os;
 #[cfg(mio_test_event_port_shim)]
 #[path = "../../ci/event_port_shim.rs"]
 mod os;
 
-mod fd_link;
-mod poll_flags;
-mod queue_fd;
-mod readiness_flags;
-mod rearming;
-
-use fd_link::{look, Link};
-
-/// Whether a call also shows which conditions do not hold.
-const SHOWS_ABSENCE: bool = false;
-
+#[derive(Clone)]
 pub(crate) struct Selector {
     shared: Arc<Shared>,
 }
@@ -61,16 +55,16 @@ pub(crate) struct Selector {
 /// What the selector shares with its clones and sources.
 struct Shared {
     port: OwnedFd,
-    books: Mutex<Books>,
+    registrations: Mutex<Registrations>,
 }
 
 #[derive(Default)]
-struct Books {
+struct Registrations {
     records: BTreeMap<RawFd, Record>,
     wakers: Vec<WakerRecord>,
     /// The number of the newest record of either kind.
     newest: usize,
-    /// Whether there may be a source whose error stands.
+    /// Whether there may be a source with a lasting error.
     standing: bool,
 }
 
@@ -80,48 +74,46 @@ struct Record {
     number: usize,
 }
 
-/// One living waker.
+/// A live waker.
 struct WakerRecord {
     number: usize,
     token: Token,
     /// Whether its event is in the port, or is being sent. One is enough.
-    ringing: bool,
+    sent: bool,
 }
 
 impl backend::Selector for Selector {
     type RawEvent = RawEvent;
-    type Registration = rearming::Registration;
+    type Registration = Linked<FdLink<Selector>>;
 
     fn new() -> io::Result<Selector> {
         // SAFETY: takes no pointer.
         let fd = check(unsafe { os::port_create() })?;
-        // SAFETY: the kernel just made `fd` for us; nobody else knows of it.
+        // SAFETY: the kernel has just created `fd`, and nothing else owns it.
         let port = unsafe { OwnedFd::from_raw_fd(fd) };
         set_cloexec(port.as_fd())?;
         Ok(Selector {
             shared: Arc::new(Shared {
                 port,
-                books: Mutex::default(),
+                registrations: Mutex::default(),
             }),
         })
     }
 
     fn try_clone(&self) -> io::Result<Selector> {
-        Ok(Selector {
-            shared: Arc::clone(&self.shared),
-        })
+        Ok(self.clone())
     }
 
-    /// Waits again with what is left of the time while all that came tells the user nothing,
-    /// which may have taken the room of what does.
+    /// Waits again for the remaining time if no event of the port is one for the user. Such events
+    /// may have taken the space of others.
     fn select(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         let deadline = Deadline::after(timeout);
         loop {
             let left = self.shared.begin(deadline);
-            self.shared.take(events, left)?;
-            let came = !events.is_empty();
-            self.shared.settle(events)?;
-            if !events.is_empty() || !came && deadline.has_passed() {
+            self.shared.dequeue(events, left)?;
+            let had_any = !events.is_empty();
+            self.shared.translate(events)?;
+            if !events.is_empty() || !had_any && deadline.has_passed() {
                 return Ok(());
             }
         }
@@ -129,83 +121,83 @@ impl backend::Selector for Selector {
 }
 
 impl Shared {
-    /// Associates the sources whose error stands if there is anything else to report of them,
-    /// and tells how long to wait until the next look.
+    /// Associates sources with a lasting error if there is anything else to report of them. Returns
+    /// the time to wait until the next check.
     fn begin(&self, deadline: Deadline) -> Option<Duration> {
-        let mut books = lock(&self.books);
+        let mut registrations = lock(&self.registrations);
         let left = deadline.left();
-        if !books.standing {
+        if !registrations.standing {
             return left;
         }
-        books.standing = false;
-        let Books {
+        registrations.standing = false;
+        let Registrations {
             records, standing, ..
-        } = &mut *books;
+        } = &mut *registrations;
         for (&fd, record) in records {
             if !record.edge.is_standing() {
                 continue;
             }
-            let flags = look(fd, &record.edge);
+            let flags = current_flags(fd, &record.edge);
             let mut then = record.edge.clone();
             if poll_flags::EDGES.deliver(&mut then, flags).is_none() && then.is_standing() {
                 *standing = true;
                 continue;
             }
             poll_flags::EDGES.settle(&mut record.edge, flags);
-            // Nobody is there to hear of a failure, which a closed descriptor is.
+            // The error cannot be returned. It means that the descriptor is closed.
             let _ = self.associate(fd, record);
         }
-        if !books.standing {
+        if !registrations.standing {
             return left;
         }
         Some(left.map_or(edge::PACE, |left| left.min(edge::PACE)))
     }
 
-    /// Takes events from the port as they are.
-    fn take(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
+    /// Takes events from the port, as the kernel writes them.
+    fn dequeue(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         let mut timeout = timeout.map(timeout::timespec);
-        let room = events.capacity().min(libc::c_int::MAX as usize);
-        // How many to wait for, and then how many there are.
+        let capacity = events.capacity().min(libc::c_int::MAX as usize);
+        // The number of events to wait for, and then the number of events taken.
         let mut taken: libc::c_uint = 1;
-        // SAFETY: `events` has room for `room` entries of the kernel's layout, which a
-        // transparent `Event` has. The timeout and the count outlive the call.
-        let answer = check(unsafe {
+        // SAFETY: `events` has capacity for the entries, and `Event` has the kernel's layout, since it
+        // is transparent. The timeout and the count outlive the call.
+        let result = check(unsafe {
             os::port_getn(
                 self.port.as_raw_fd(),
                 events.as_mut_ptr().cast(),
-                room as _,
+                capacity as _,
                 &mut taken,
                 timeout.as_mut().map_or(ptr::null_mut(), |it| it as *mut _),
             )
         });
-        match answer {
+        match result {
             Err(error) if error.raw_os_error() != Some(libc::ETIME) => return Err(error),
             _ => {}
         }
-        // SAFETY: the kernel has initialised the first `taken` entries, and it was given no
-        // more room than the capacity of `events`.
-        unsafe { events.set_len((taken as usize).min(room)) };
+        // SAFETY: the kernel has initialised the first `taken` entries, which are not more than the
+        // capacity of `events`.
+        unsafe { events.set_len((taken as usize).min(capacity)) };
         Ok(())
     }
 
-    /// Turns what came from the port into events, and drops what tells the user nothing.
-    fn settle(&self, events: &mut Vec<Event>) -> io::Result<()> {
-        let mut books = lock(&self.books);
+    /// Translates events of the port to events for the user, and drops those that are none.
+    fn translate(&self, events: &mut Vec<Event>) -> io::Result<()> {
+        let mut registrations = lock(&self.registrations);
         let mut outcome = Ok(());
         events.retain_mut(|event| {
-            let raw = event.raw_mut();
-            let told = if raw.is_wake() {
-                books.heard(raw.user())
+            let raw = &mut event.raw;
+            let reported = if raw.is_wake() {
+                registrations.take_wake(raw.user())
             } else {
-                self.report(&mut books, raw, &mut outcome)
+                self.report(&mut registrations, raw, &mut outcome)
             };
-            if let Some((token, flags)) = told {
-                raw.tell(token, flags);
+            if let Some((token, flags)) = reported {
+                raw.set(token, flags);
             }
-            told.is_some()
+            reported.is_some()
         });
-        // Events that were taken are gone from the port: they go to the user now, and the
-        // error comes up again with the next operation on its source.
+        // Events that were taken are no longer in the port, so they are returned now. The error
+        // occurs again with the next operation on its source.
         if events.is_empty() {
             outcome
         } else {
@@ -213,36 +205,36 @@ impl Shared {
         }
     }
 
-    /// What to tell the user of a source's event. What is still armed is associated anew.
+    /// Returns the event for the user. A source that is still armed is associated again.
     fn report(
         &self,
-        books: &mut Books,
+        registrations: &mut Registrations,
         raw: &RawEvent,
         outcome: &mut io::Result<()>,
     ) -> Option<(Token, u32)> {
         let fd = raw.fd();
-        let record = books.records.get_mut(&fd)?;
+        let record = registrations.records.get_mut(&fd)?;
         if record.number != raw.user() {
             return None;
         }
-        let flags = look(fd, &record.edge);
-        let told = poll_flags::deliver(&mut record.edge, flags);
-        books.standing |= record.edge.is_standing();
+        let flags = current_flags(fd, &record.edge);
+        let reported = poll_flags::deliver(&mut record.edge, flags);
+        registrations.standing |= record.edge.is_standing();
         match self.associate(fd, record) {
             // It was closed without being deregistered.
             Err(error) if error.raw_os_error() == Some(libc::EBADF) => {}
             Err(error) => *outcome = Err(error),
             Ok(()) => {}
         }
-        Some((record.token, told?))
+        Some((record.token, reported?))
     }
 
-    /// Has the kernel watch what is armed.
+    /// Makes the kernel watch the conditions that are armed.
     fn associate(&self, fd: RawFd, record: &Record) -> io::Result<()> {
         let Some(flags) = record.wanted() else {
             return Ok(());
         };
-        // SAFETY: the pointer is a number of ours that nobody follows.
+        // SAFETY: the pointer is a number, which the kernel does not follow.
         check_port(unsafe {
             os::port_associate(
                 self.port.as_raw_fd(),
@@ -254,79 +246,90 @@ impl Shared {
         })
     }
 
-    /// Ends the association of `fd`; `false` if there is none.
+    /// Ends the association of `fd`. Returns `false` if there is none.
     fn dissociate(&self, fd: RawFd) -> io::Result<bool> {
         // SAFETY: takes no pointer.
-        let gone = check_port(unsafe {
+        let ended = check_port(unsafe {
             os::port_dissociate(self.port.as_raw_fd(), os::PORT_SOURCE_FD, fd as usize)
         });
-        match gone {
+        match ended {
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
-            gone => gone.map(|()| true),
+            ended => ended.map(|()| true),
         }
     }
 
-    /// Whether the descriptor of a record is still open. Its number may be another one's by
-    /// now, with which the kernel has no association.
+    /// Returns whether the descriptor of a record is still open. It may have been closed and
+    /// reused, and has no association then.
     fn is_open(&self, fd: RawFd, record: &Record) -> io::Result<bool> {
-        // Of what is not associated now the kernel knows nothing. Then the user is believed,
-        // who has opened something that is not registered.
+        // The kernel cannot say whether the descriptor of a record without an association was
+        // closed. It is assumed that it was, since the user registers it again.
         let open = record.wanted().is_some() && self.dissociate(fd)?;
         if open {
             self.associate(fd, record)?;
         }
         Ok(open)
     }
+}
 
+impl FdSelector for Selector {
     fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
         check_pollable(fd)?;
-        let mut books = lock(&self.books);
-        if let Some(record) = books.records.get(&fd) {
-            if self.is_open(fd, record)? {
+        let mut registrations = lock(&self.shared.registrations);
+        if let Some(record) = registrations.records.get(&fd) {
+            if self.shared.is_open(fd, record)? {
                 return Err(already_registered());
             }
         }
         let record = Record {
             token,
             edge: Edge::new(interest),
-            number: books.next_number(),
+            number: registrations.next_number(),
         };
-        self.associate(fd, &record)?;
-        books.records.insert(fd, record);
+        self.shared.associate(fd, &record)?;
+        registrations.records.insert(fd, record);
         Ok(())
     }
 
     fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        let mut books = lock(&self.books);
-        let Some(record) = books.records.get_mut(&fd) else {
+        let mut registrations = lock(&self.shared.registrations);
+        let Some(record) = registrations.records.get_mut(&fd) else {
             check_pollable(fd)?;
             return Err(not_registered());
         };
         record.token = token;
         record.edge = Edge::new(interest);
-        self.associate(fd, record)
+        self.shared.associate(fd, record)
     }
 
     fn remove(&self, fd: RawFd) -> io::Result<()> {
-        let mut books = lock(&self.books);
-        books.records.remove(&fd).ok_or_else(not_registered)?;
-        // There is no association if its event was taken, and nothing was armed since.
-        self.dissociate(fd).map(drop)
+        let mut registrations = lock(&self.shared.registrations);
+        let removed = registrations.records.remove(&fd);
+        removed.ok_or_else(not_registered)?;
+        // There is no association if its event was taken and nothing has been armed since.
+        self.shared.dissociate(fd).map(drop)
+    }
+}
+
+impl FdTable for Selector {
+    fn is_same(&self, other: &Selector) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     fn rearm(&self, fd: RawFd, directions: Interest, outcome: Outcome<'_>) {
-        let mut books = lock(&self.books);
-        let Some(record) = books.records.get_mut(&fd) else {
+        /// An event shows only conditions that hold.
+        const SHOWS_ABSENCE: bool = false;
+        let mut registrations = lock(&self.shared.registrations);
+        let Some(record) = registrations.records.get_mut(&fd) else {
             return;
         };
-        if fd_link::rearm(fd, &mut record.edge, directions, outcome) {
-            // Nobody is there to hear of a failure, which a closed descriptor is.
-            let _ = self.associate(fd, record);
+        if registration::rearm(fd, &mut record.edge, directions, outcome, SHOWS_ABSENCE) {
+            // The error cannot be returned. It means that the descriptor is closed.
+            let _ = self.shared.associate(fd, record);
         }
     }
 }
 
-impl Books {
+impl Registrations {
     fn next_number(&mut self) -> usize {
         self.newest += 1;
         self.newest
@@ -336,23 +339,23 @@ impl Books {
         self.wakers.iter_mut().find(|waker| waker.number == number)
     }
 
-    /// The event of a waker was taken, which may be gone.
-    fn heard(&mut self, number: usize) -> Option<(Token, u32)> {
+    /// Returns the event of a waker; `None` if the waker was dropped.
+    fn take_wake(&mut self, number: usize) -> Option<(Token, u32)> {
         let waker = self.waker(number)?;
-        waker.ringing = false;
+        waker.sent = false;
         Some((waker.token, libc::POLLIN as u32))
     }
 }
 
 impl Record {
-    /// The flags to associate; `None` for no association.
+    /// Returns the flags to associate; `None` for no association.
     fn wanted(&self) -> Option<u32> {
         let wanted = poll_flags::EDGES.wanted(&self.edge);
         wanted.filter(|_| !self.edge.is_standing())
     }
 }
 
-/// As [`check`]. Of ports only, a descriptor that is not open is `EBADFD`.
+/// Like [`check`], for calls that fail with `EBADFD` if a descriptor is not open.
 fn check_port(result: libc::c_int) -> io::Result<()> {
     match check(result) {
         Err(error) if error.raw_os_error() == Some(libc::EBADFD) => {
@@ -376,8 +379,8 @@ impl fmt::Debug for Selector {
     }
 }
 
-/// The waker: an event sent to the port. While one is undelivered it serves for all wakes, so
-/// that the port's limit on such events is out of reach.
+/// The waker sends an event to the port. At most one is in the port, which thus does not reach its
+/// limit on such events.
 pub(crate) struct Waker {
     shared: Arc<Shared>,
     number: usize,
@@ -386,23 +389,23 @@ pub(crate) struct Waker {
 impl backend::Wake<Selector> for Waker {
     fn new(selector: &Selector, token: Token) -> io::Result<Waker> {
         let shared = Arc::clone(&selector.shared);
-        let mut books = lock(&shared.books);
-        let number = books.next_number();
-        books.wakers.push(WakerRecord {
+        let mut registrations = lock(&shared.registrations);
+        let number = registrations.next_number();
+        registrations.wakers.push(WakerRecord {
             number,
             token,
-            ringing: false,
+            sent: false,
         });
-        drop(books);
+        drop(registrations);
         Ok(Waker { shared, number })
     }
 
-    /// Sends under no lock: the thread that it wakes takes the lock next.
+    /// Sends without holding the lock, which the thread that it wakes takes next.
     fn wake(&self) -> io::Result<()> {
-        if self.set_ringing(true) {
+        if self.set_sent(true) {
             return Ok(());
         }
-        // SAFETY: the pointer is a number that nobody follows.
+        // SAFETY: the pointer is a number, which is not followed.
         let sent = check(unsafe {
             os::port_send(
                 self.shared.port.as_raw_fd(),
@@ -411,24 +414,24 @@ impl backend::Wake<Selector> for Waker {
             )
         });
         if sent.is_err() {
-            self.set_ringing(false);
+            self.set_sent(false);
         }
         sent.map(drop)
     }
 }
 
 impl Waker {
-    /// What it was before.
-    fn set_ringing(&self, ringing: bool) -> bool {
-        let mut books = lock(&self.shared.books);
-        let record = books.waker(self.number);
-        record.is_some_and(|record| mem::replace(&mut record.ringing, ringing))
+    /// Returns the previous value.
+    fn set_sent(&self, sent: bool) -> bool {
+        let mut registrations = lock(&self.shared.registrations);
+        let record = registrations.waker(self.number);
+        record.is_some_and(|record| mem::replace(&mut record.sent, sent))
     }
 }
 
 impl Drop for Waker {
     fn drop(&mut self) {
-        lock(&self.shared.books)
+        lock(&self.shared.registrations)
             .wakers
             .retain(|record| record.number != self.number);
     }
@@ -442,13 +445,13 @@ impl fmt::Debug for Waker {
     }
 }
 
-/// An event as the kernel wrote it; `settle` puts the token in the place of our number, and
-/// the flags for the user in that of the kernel's.
+/// An event as the kernel writes it. `translate` replaces our number by the token, and the flags by
+/// those for the user.
 #[derive(Clone)]
 #[repr(transparent)]
 pub(crate) struct RawEvent(os::port_event);
 
-// SAFETY: the only pointer in it is a number or a token, and is never followed.
+// SAFETY: the only pointer in it is a number or a token, which is not followed.
 unsafe impl Send for RawEvent {}
 
 // SAFETY: as above.
@@ -471,7 +474,7 @@ impl RawEvent {
         self.0.portev_events as u32
     }
 
-    fn tell(&mut self, token: Token, flags: u32) {
+    fn set(&mut self, token: Token, flags: u32) {
         self.0.portev_user = token.0 as *mut libc::c_void;
         self.0.portev_events = flags as _;
     }
@@ -485,7 +488,7 @@ impl backend::RawEvent for RawEvent {
 
     #[inline]
     fn readiness(&self) -> Readiness {
-        poll_flags::POLL.fold(self.flags())
+        poll_flags::POLL.to_readiness(self.flags())
     }
 
     fn fmt_flags(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

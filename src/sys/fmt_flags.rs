@@ -1,9 +1,9 @@
-//! How the flags of a system look in `{:#?}`.
+//! The format of flags in `{:#?}`.
 
 use std::fmt;
 use std::ops::{BitAnd, BitXor};
 
-/// Writes those of `names` whose bits are set in `flags`, and what is left in hex.
+/// Writes the names of the bits that are set in `flags`, and bits without a name as a number.
 pub(crate) fn fmt_flags<T>(f: &mut fmt::Formatter<'_>, flags: T, names: &[(T, &str)]) -> fmt::Result
 where
     T: Copy + PartialEq + Default + fmt::LowerHex + BitAnd<Output = T> + BitXor<Output = T>,

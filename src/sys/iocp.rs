@@ -23,17 +23,19 @@ use std::{fmt, io, ptr, slice};
 
 use windows_sys::Win32::System::IO::OVERLAPPED_ENTRY;
 
-use super::family::port::{Key, Port};
+use super::edge::linked::Linked;
 use super::fmt_flags::fmt_flags;
 use super::timeout::Deadline;
+use super::windows::port::{Key, Port};
 use super::{backend, Event};
 use crate::readiness::Readiness;
 use crate::sync::{lock, Arc, AtomicBool, AtomicUsize, Mutex, Ordering};
 use crate::Token;
 
+#[path = "afd_flags.rs"]
 mod afd_flags;
+#[path = "afd_socket.rs"]
 mod afd_socket;
-mod rearming;
 
 use afd_socket::{Devices, Link, Socket};
 
@@ -76,7 +78,7 @@ impl Changes {
 
 impl backend::Selector for Selector {
     type RawEvent = RawEvent;
-    type Registration = rearming::Registration;
+    type Registration = Linked<Link>;
 
     fn new() -> io::Result<Selector> {
         Ok(Selector {
@@ -197,8 +199,8 @@ impl Shared {
     /// All packets are opened before the first pipe is reported: what has become of one pipe
     /// since the last wait is one event.
     fn settle(&self, events: &mut Vec<Event>) {
-        events.retain_mut(|event| self.open(event.raw_mut()));
-        events.retain_mut(|event| self.report(event.raw_mut()));
+        events.retain_mut(|event| self.open(&mut event.raw));
+        events.retain_mut(|event| self.report(&mut event.raw));
     }
 
     /// Opens a packet. Returns whether there is something to report; if that waits for the
@@ -273,7 +275,7 @@ impl Shared {
 /// Packets of named pipes.
 mod pipe {
     #[cfg(feature = "os-ext")]
-    pub(super) use crate::sys::family::named_pipe::{open, report, Lingering};
+    pub(super) use crate::sys::windows::named_pipe::{open, report, Lingering};
 
     #[cfg(not(feature = "os-ext"))]
     pub(super) use without::*;
@@ -428,7 +430,7 @@ impl backend::RawEvent for RawEvent {
 
     #[inline]
     fn readiness(&self) -> Readiness {
-        afd_flags::fold(self.flags())
+        afd_flags::to_readiness(self.flags())
     }
 
     fn fmt_flags(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

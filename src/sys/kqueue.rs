@@ -1,58 +1,61 @@
-//! kqueue(2): the kernel holds a set of filters, each about one aspect of one
-//! descriptor, and tells which of them fired.
+//! kqueue(2): the kernel keeps a set of filters, each for one aspect of one descriptor, and
+//! reports which of them fired.
 //!
 //! How it differs from other mechanisms:
 //!
-//! * Reading and writing are two filters, which are added, fire and are deleted one by
-//!   one: a source that is ready for both yields two events.
-//! * Edges are the kernel's (`EV_CLEAR`). Adding a filter that is there looks at the
-//!   descriptor anew and fires if it is ready, but does *not* change whether the filter
-//!   is edge, level or one-shot: that takes deleting and adding.
-//! * Some kernels refuse to add the writing filter to a pipe whose reader is gone, though
-//!   they report the hang-up through a filter that was there before.
-//! * Changes are submitted as a list. With `EV_RECEIPT` each is answered by an entry with
-//!   `EV_ERROR` and, in `data`, zero or the reason of its failure. NetBSD sets the
-//!   answer's flags to exactly that, others add to them: the bit is to be tested.
-//! * `EV_EOF` of the reading filter means that this direction was shut down, by the peer
-//!   or by ourselves; of the writing one likewise. With it may come an error in `fflags`.
-//! * Whether a descriptor is registered cannot be asked: adding what is there, and
-//!   deleting what is not, are no errors of ours.
-//! * Timeouts are in nanoseconds. XNU refuses long ones.
-//! * Closing a descriptor deletes its filters. A child does not inherit the queue.
-//! * The fields of `kevent` have other types on every system: they are inferred.
+//! * Reading and writing are two filters, which are added, fire and are deleted separately: a
+//!   source that is ready for both causes two events.
+//! * The kernel implements edges (`EV_CLEAR`). Adding an existing filter checks the descriptor
+//!   again and fires if it is ready, but does *not* change whether the filter is edge-triggered,
+//!   level-triggered or one-shot: for that, it has to be deleted and added.
+//! * Some kernels refuse to add the writing filter to a pipe whose reader is closed, although
+//!   they report the hang-up through a filter that exists.
+//! * Changes are submitted as a list. With `EV_RECEIPT` each results in an entry with `EV_ERROR`
+//!   and, in `data`, zero or the error number. NetBSD sets the flags of the entry to exactly
+//!   `EV_ERROR`, others add it, so the bit has to be tested.
+//! * `EV_EOF` of the reading filter means that this direction was shut down, by the peer or by the
+//!   program itself; the same holds for the writing filter. `fflags` may contain an error then.
+//! * The kernel cannot be asked whether a descriptor is registered, so adding an existing filter
+//!   and deleting a missing one are not reported as errors.
+//! * Timeouts are in nanoseconds. XNU rejects long ones.
+//! * Closing a descriptor deletes its filters. A child process does not inherit the queue.
+//! * The types of the fields of `kevent` differ between systems, so they are inferred.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 use std::{fmt, io, mem, ptr};
 
 use super::backend::{self, Outcome};
-use super::family::{check, set_cloexec, FdSelector};
 use super::fmt_flags::fmt_flags;
+use super::unix::fd::{check, set_cloexec};
+use super::unix::registration::FdSelector;
 use super::{timeout, Event};
 use crate::readiness::Readiness;
 use crate::{Interest, Token};
 
-// The system's declarations. Tests on Linux supply a shim.
+// The system's declarations. Tests on Linux use a shim, which is not a part of the crate.
 #[cfg(not(mio_test_kqueue_shim))]
 use libc as os;
 #[cfg(mio_test_kqueue_shim)]
 #[path = "../../ci/kqueue_shim.rs"]
 mod os;
 
-mod queue_fd;
-
-// The kernel's own bell, where there is one: OpenBSD has none, NetBSD since version 10.
-#[cfg_attr(
-    not(any(
+// Whether the program can trigger events of its own. OpenBSD has no such events, NetBSD only since
+// version 10.
+cfg_if! {
+    if #[cfg(any(
         target_os = "netbsd",
         target_os = "openbsd",
         mio_unsupported_force_waker_pipe
-    )),
-    path = "user_event.rs"
-)]
-mod edge_waker;
-
-pub(crate) use edge_waker::Waker;
+    ))] {
+        const HAS_USER_EVENTS: bool = false;
+        pub(crate) type Waker = super::unix::waker::FdWaker<Selector>;
+    } else {
+        const HAS_USER_EVENTS: bool = true;
+        mod user_event;
+        pub(crate) use user_event::Waker;
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Selector {
@@ -66,42 +69,42 @@ impl backend::Selector for Selector {
     fn new() -> io::Result<Selector> {
         // SAFETY: takes no pointer.
         let fd = check(unsafe { os::kqueue() })?;
-        // SAFETY: the kernel just made `fd` for us; nobody else knows of it.
+        // SAFETY: the kernel has just created `fd`, and nothing else owns it.
         let kqueue = unsafe { OwnedFd::from_raw_fd(fd) };
-        // Only some systems can do it at birth. Nothing is lost in between: a forked child
-        // does not get the queue.
+        // Only some systems can create it close-on-exec. Nothing leaks in between: a forked child
+        // does not inherit the queue.
         set_cloexec(kqueue.as_fd())?;
         Ok(Selector { kqueue })
     }
 
     fn try_clone(&self) -> io::Result<Selector> {
-        // `F_DUPFD_CLOEXEC`: a `dup` marked afterwards might leak into a child.
+        // With `F_DUPFD_CLOEXEC`. Setting the flag after a `dup` could leak the descriptor to a child.
         let kqueue = self.kqueue.try_clone()?;
         Ok(Selector { kqueue })
     }
 
     fn select(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
-        let room = events.capacity().min(libc::c_int::MAX as usize);
+        let capacity = events.capacity().min(libc::c_int::MAX as usize);
         let mut left = timeout;
         loop {
             let part = left.map(|left| left.min(LONGEST));
             let timeout = part.map(timeout::timespec);
-            // SAFETY: `events` has room for `room` entries of the kernel's layout, which a
-            // transparent `Event` has. The timeout outlives the call.
+            // SAFETY: `events` has capacity for the entries, and `Event` has the kernel's layout,
+            // since it is transparent. The timeout outlives the call.
             let ready = check(unsafe {
                 os::kevent(
                     self.kqueue.as_raw_fd(),
                     ptr::null(),
                     0,
                     events.as_mut_ptr().cast(),
-                    room as _,
+                    capacity as _,
                     timeout.as_ref().map_or(ptr::null(), |it| it as *const _),
                 )
             })?;
             left = left.zip(part).map(|(left, part)| left - part);
             if ready > 0 || left == Some(Duration::ZERO) {
-                // SAFETY: the kernel has initialised the first `ready` entries, and it was
-                // given no more room than the capacity of `events`.
+                // SAFETY: the kernel has initialised the first `ready` entries, which are not more
+                // than the capacity of `events`.
                 unsafe { events.set_len(ready as usize) };
                 return Ok(());
             }
@@ -109,8 +112,8 @@ impl backend::Selector for Selector {
     }
 }
 
-/// The longest timeout that every kernel takes, three years: macOS before 10.15 refused
-/// more, later versions more seconds than an `int` holds.
+/// The longest timeout that every kernel accepts, three years. macOS before 10.15 rejects longer
+/// ones; later versions reject more seconds than an `int` holds.
 const LONGEST: Duration = Duration::from_secs(100_000_000);
 
 impl FdSelector for Selector {
@@ -124,7 +127,7 @@ impl FdSelector for Selector {
         changes.submit(self.as_fd())
     }
 
-    /// Of a bare descriptor nothing is known: its filters may be of any mode.
+    /// Nothing is known of a bare descriptor: its filters may be in any mode.
     fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
         self.replace(fd, token, interest, false)
     }
@@ -139,7 +142,7 @@ impl FdSelector for Selector {
 }
 
 impl Selector {
-    /// Replaces what is registered. A filter that changes its mode is deleted first.
+    /// Replaces the filters. A filter whose mode changes is deleted first.
     fn replace(
         &self,
         fd: RawFd,
@@ -161,7 +164,7 @@ impl Selector {
     }
 }
 
-/// What a source remembers, since the kernel does not reveal the mode of a filter.
+/// What a source stores, because the kernel does not return the mode of a filter.
 #[derive(Default)]
 pub(crate) struct Registration {
     current: Option<(Token, Interest)>,
@@ -180,8 +183,8 @@ impl backend::Registration<Selector> for Registration {
         Ok(())
     }
 
-    /// In the same mode nothing is deleted, so that a filter keeps what it has not yet
-    /// reported. After an error the former registration holds.
+    /// If the mode stays the same, nothing is deleted, so that a filter keeps what it has not yet
+    /// reported. After an error the former registration is restored.
     fn reregister(
         &mut self,
         selector: &Selector,
@@ -194,7 +197,7 @@ impl backend::Registration<Selector> for Registration {
         let result = selector.replace(fd, token, interest, keeps_mode);
         match former {
             Some((token, interest)) if result.is_err() => {
-                // The error that is returned is the one that the caller can act on.
+                // The first error is returned: it is the one that the caller can act on.
                 let _ = selector.modify(fd, token, interest);
             }
             _ => self.current = Some((token, interest)),
@@ -217,7 +220,7 @@ impl AsFd for Selector {
     }
 }
 
-/// The types of the fields of those names.
+/// The types of the fields of `kevent` with these names.
 #[cfg(not(target_os = "netbsd"))]
 type Filter = i16;
 #[cfg(not(target_os = "netbsd"))]
@@ -227,8 +230,8 @@ type Filter = u32;
 #[cfg(target_os = "netbsd")]
 type Flags = u32;
 
-/// The filters that a source may have, and whether `interest` asks for them. Those of
-/// POSIX AIO are added by the operation itself, which names the queue.
+/// The filters that a source may have, and whether `interest` includes them. A POSIX AIO operation
+/// names the queue, and adds its filter itself.
 fn filters_of(interest: Interest) -> [(Filter, bool); 2] {
     [
         (os::EVFILT_READ, interest.is_readable()),
@@ -247,28 +250,21 @@ fn flags_of(interest: Interest) -> Flags {
     os::EV_ADD | edge | oneshot
 }
 
-/// Whether the program can trigger events of its own. The waker is chosen alike.
-const HAS_USER_EVENTS: bool = !cfg!(any(
-    target_os = "netbsd",
-    target_os = "openbsd",
-    mio_unsupported_force_waker_pipe
-));
-
-/// The filter that reports the hang-up of a pipe in place of a writing filter that the
-/// kernel refuses. A timer needs a millisecond for it, and is everywhere.
+/// The filter that reports the hang-up of a pipe instead of a writing filter that the kernel
+/// rejects. Timers exist on every system, but take a millisecond to fire.
 const STAND_IN: Filter = if HAS_USER_EVENTS {
     os::EVFILT_USER
 } else {
     os::EVFILT_TIMER
 };
 
-/// The name of the stand-in for `fd`. No descriptor and no waker has a negative one.
+/// Returns the ident of the stand-in for `fd`. Descriptors and wakers have no negative ones.
 fn stand_in_for(fd: RawFd) -> RawFd {
     !fd
 }
 
-/// A list of changes, each of which is answered. At most a stand-in is deleted, and two
-/// filters are deleted and added.
+/// A list of changes with a receipt for each. At most, a stand-in is deleted, and two filters are
+/// deleted and added.
 struct Changes {
     list: [os::kevent; 5],
     len: usize,
@@ -277,8 +273,8 @@ struct Changes {
 impl Changes {
     fn new() -> Changes {
         Changes {
-            // SAFETY: made of integers, and of a pointer that nobody follows. Zero is a
-            // value of each.
+            // SAFETY: consists of integers, and of a pointer that is not followed. Zero is valid for
+            // each.
             list: unsafe { mem::zeroed() },
             len: 0,
         }
@@ -294,7 +290,7 @@ impl Changes {
     ) -> &mut os::kevent {
         let change = &mut self.list[self.len];
         self.len += 1;
-        // A negative number is no descriptor, however wide; the kernel says so.
+        // A negative number is not a descriptor, whatever its width; the kernel rejects it.
         change.ident = ident as _;
         change.filter = filter;
         change.flags = flags | os::EV_RECEIPT;
@@ -302,17 +298,16 @@ impl Changes {
         change
     }
 
-    /// Makes the changes and reads all receipts. All changes are tried; the first failure
-    /// is returned, and then none of the filters that were to be added is left.
+    /// Submits the changes and reads all receipts. All changes are tried. The first error is
+    /// returned, after deleting all filters that the list adds.
     ///
-    /// These are no failures: a filter to be deleted that is not there (`ENOENT`), for it
-    /// was never added or has fired once; a pipe whose reader is gone, which is an event;
-    /// a signal (`EINTR`), for the changes were made.
+    /// These are not errors: deleting a missing filter (`ENOENT`), which was never added or has
+    /// fired once; a pipe whose reader is closed, which is an event; a signal (`EINTR`), because
+    /// the changes have been made.
     fn submit(&self, kqueue: BorrowedFd<'_>) -> io::Result<()> {
         let mut receipts = self.list;
-        // SAFETY: the list has `len` initialised entries, and there is room for a receipt
-        // of each.
-        let answered = check(unsafe {
+        // SAFETY: the list has `len` initialised entries, and `receipts` has space for as many.
+        let received = check(unsafe {
             os::kevent(
                 kqueue.as_raw_fd(),
                 self.list.as_ptr(),
@@ -322,8 +317,8 @@ impl Changes {
                 ptr::null(),
             )
         });
-        let receipts = match answered {
-            Ok(answered) => &receipts[..answered as usize],
+        let receipts = match received {
+            Ok(received) => &receipts[..received as usize],
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             Err(error) => return Err(error),
         };
@@ -340,14 +335,14 @@ impl Changes {
             result = result.and(outcome);
         }
         if result.is_err() {
-            self.take_back(kqueue);
+            self.undo(kqueue);
         }
         result
     }
 
-    /// Deletes what the list adds, whether or not it was added.
+    /// Deletes the filters that the list adds, whether or not they were added.
     #[cold]
-    fn take_back(&self, kqueue: BorrowedFd<'_>) {
+    fn undo(&self, kqueue: BorrowedFd<'_>) {
         let mut changes = Changes::new();
         for change in self.list.iter().filter(|it| it.flags & os::EV_ADD != 0) {
             let (fd, token) = (change.ident as RawFd, Token(change.udata as usize));
@@ -357,13 +352,13 @@ impl Changes {
                 changes.push(stand_in, STAND_IN, os::EV_DELETE, token);
             }
         }
-        // There is an error to be returned already.
+        // The error that led here is the one to return.
         let _ = changes.submit(kqueue);
     }
 }
 
-/// Whether `reason` refuses to add the writing filter to a pipe because its reader is gone:
-/// `EPIPE` on FreeBSD, DragonFly, OpenBSD and macOS before 10.15, `EBADF` on NetBSD.
+/// Returns whether the kernel refused to add the writing filter to a pipe because its reader is
+/// closed: `EPIPE` on FreeBSD, DragonFly, OpenBSD and macOS before 10.15, `EBADF` on NetBSD.
 #[cold]
 fn lacks_reader(change: &os::kevent, reason: i32) -> bool {
     // SAFETY: takes no pointer.
@@ -373,13 +368,13 @@ fn lacks_reader(change: &os::kevent, reason: i32) -> bool {
         && (reason == libc::EPIPE || reason == libc::EBADF && is_open())
 }
 
-/// Has a stand-in report what the refused `change` would have: that the pipe hangs up.
+/// Adds a stand-in that reports what the rejected `change` would report: the hang-up of the pipe.
 ///
-/// A reader that is gone is no mistake of the program's, such as of one that registers
-/// the pipe to a child that is quick to end; and on other systems it is an event.
+/// A closed reader is not a mistake of the program: it may register the pipe to a child that has
+/// already exited. On other systems it is an event.
 ///
-/// The stand-in fires once. It does not end when the descriptor is closed, so it must not
-/// go on as a level-triggered filter would: there the error is returned.
+/// The stand-in fires once. It does not end when the descriptor is closed, so it must not fire
+/// again and again as a level-triggered filter does: in that mode, the error is returned.
 #[cold]
 fn report_hang_up(change: &os::kevent, kqueue: BorrowedFd<'_>) -> io::Result<()> {
     if change.flags & (os::EV_CLEAR | os::EV_ONESHOT) == 0 {
@@ -390,17 +385,17 @@ fn report_hang_up(change: &os::kevent, kqueue: BorrowedFd<'_>) -> io::Result<()>
     let mut changes = Changes::new();
     let stand_in = changes.push(ident, STAND_IN, os::EV_ADD | os::EV_ONESHOT, token);
     if HAS_USER_EVENTS {
-        // Not every system triggers in the change that adds.
+        // Not every system triggers the filter in the change that adds it.
         let trigger = changes.push(ident, STAND_IN, os::EV_ENABLE, token);
         trigger.fflags = os::NOTE_TRIGGER;
     } else {
-        // The shortest time that every kernel takes, in milliseconds.
+        // The shortest time that every kernel accepts, in milliseconds.
         stand_in.data = 1;
     }
     changes.submit(kqueue)
 }
 
-/// An event as the kernel wrote it.
+/// An event as the kernel writes it.
 #[derive(Clone)]
 #[repr(transparent)]
 pub(crate) struct RawEvent(os::kevent);
@@ -450,14 +445,14 @@ impl backend::RawEvent for RawEvent {
                 (os::EV_ERROR, "EV_ERROR"),
             ],
         )?;
-        // Copied: the structure is packed on some systems.
+        // Copied, because the structure is packed on some systems.
         let (fflags, data) = (self.0.fflags, self.0.data);
         write!(f, ", fflags: {fflags:#x}, data: {data}")
     }
 }
 
-/// What the filters say that not every system has.
-#[allow(clippy::match_single_binding)] // Some systems have none.
+/// The readiness that filters report which only some systems have.
+#[allow(clippy::match_single_binding)] // Some systems have none of them.
 fn readiness_of(filter: Filter) -> Readiness {
     match filter {
         #[cfg(any(
@@ -468,7 +463,7 @@ fn readiness_of(filter: Filter) -> Readiness {
         os::EVFILT_AIO => Readiness::AIO,
         #[cfg(target_os = "freebsd")]
         os::EVFILT_LIO => Readiness::LIO,
-        // The waker's.
+        // That of the waker.
         _ => Readiness::READABLE,
     }
 }

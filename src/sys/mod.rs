@@ -1,196 +1,108 @@
-//! Where the operating systems are.
+//! The backends: one event queue for each kind of operating system.
 //!
-//! This file is the table that chooses a backend; it is the only one. Each row
-//! is a file of this folder that fills one role on some targets, and a target
-//! takes the one row whose condition holds for it.
+//! The tables of this file and of `unix/mod.rs` choose what a target uses. A row is a condition
+//! and the modules that it selects; the first row whose condition holds is taken.
 
-// Which part of a backend is used depends on the features of the crate.
-#![cfg_attr(
-    any(
-        not(all(feature = "os-poll", feature = "os-ext", feature = "net")),
-        target_os = "horizon",
-        target_os = "wasi"
-    ),
-    allow(dead_code, unused_imports)
-)]
+#[macro_use]
+mod cfg_if;
 
-pub(crate) mod backend;
-
-#[allow(dead_code)] // Of use to backends that emulate edges. It is tested everywhere.
-mod edge;
 mod event;
-#[cfg(feature = "os-poll")]
-mod fmt_flags;
-// Said by the debug checks of sources, and by backends that keep books.
+
+// What a configuration uses of these depends on its selector and on the features of the crate.
+#[allow(dead_code)]
+pub(crate) mod backend;
+#[allow(dead_code)]
+mod edge;
 #[allow(dead_code)]
 pub(crate) mod error;
+#[allow(dead_code)]
+mod fmt_flags;
+#[allow(dead_code)]
+mod timeout;
 
-pub use event::Event;
+// What sources and selectors need of the kind of system.
+#[cfg(not(windows))]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
-// The event queue. A target without a row gets `selector.rs`, which says so.
-#[cfg_attr(not(feature = "os-poll"), path = "none.rs")]
-#[cfg_attr(
-    all(
-        feature = "os-poll",
-        any(
-            target_os = "linux",
-            target_os = "android",
-            target_os = "illumos",
-            target_os = "redox"
-        ),
-        not(mio_unsupported_force_poll_poll),
-        not(any(mio_test_kqueue_shim, mio_test_event_port_shim))
-    ),
-    path = "epoll.rs"
-)]
-#[cfg_attr(
-    all(
-        feature = "os-poll",
-        any(
-            target_vendor = "apple",
-            target_os = "freebsd",
-            target_os = "netbsd",
-            target_os = "openbsd",
-            target_os = "dragonfly",
-            mio_test_kqueue_shim
-        ),
-        not(mio_unsupported_force_poll_poll)
-    ),
-    path = "kqueue.rs"
-)]
-#[cfg_attr(
-    all(
-        feature = "os-poll",
-        any(target_os = "solaris", mio_test_event_port_shim),
-        not(mio_unsupported_force_poll_poll)
-    ),
-    path = "event_port.rs"
-)]
-#[cfg_attr(all(feature = "os-poll", windows), path = "iocp.rs")]
-#[cfg_attr(
-    all(
-        feature = "os-poll",
-        any(
-            mio_unsupported_force_poll_poll,
-            target_os = "aix",
-            target_os = "cygwin",
-            target_os = "emscripten",
-            target_os = "espidf",
-            target_os = "fuchsia",
-            target_os = "haiku",
-            target_os = "hermit",
-            target_os = "horizon",
-            target_os = "hurd",
-            target_os = "nto",
-            target_os = "nuttx",
-            target_os = "vita",
-            target_os = "wasi"
-        )
-    ),
-    path = "poll.rs"
-)]
-mod selector;
+#[cfg(not(windows))]
+pub(crate) use unix::*;
+#[cfg(windows)]
+pub(crate) use windows::*;
 
-// The object that rings when a poll is to be interrupted. Without a row: a pipe.
-#[cfg_attr(
-    all(
-        any(
-            target_os = "linux",
-            target_os = "android",
-            target_os = "illumos",
-            target_os = "espidf",
-            target_os = "hermit"
-        ),
-        not(mio_unsupported_force_waker_pipe)
-    ),
-    path = "eventfd.rs"
-)]
-#[cfg_attr(any(target_os = "wasi", target_os = "horizon"), path = "no_bell.rs")]
-#[cfg(all(not(windows), feature = "os-poll"))]
-#[allow(dead_code)] // kqueue may have a bell of its own.
-mod bell;
-
-// Which descriptors poll(2) takes in. Without a row: by the type of the file.
-#[cfg_attr(
-    any(target_os = "linux", target_os = "android"),
-    path = "pollable_by_epoll.rs"
-)]
-#[cfg(all(not(windows), feature = "os-poll"))]
-#[allow(dead_code)] // Used by poll(2) alone.
-mod pollable;
-
-// How new sockets become non-blocking and closed on exec. Without a row: by fcntl.
-#[cfg_attr(
-    any(
-        target_os = "linux",
-        target_os = "android",
-        target_os = "cygwin",
-        target_os = "dragonfly",
-        target_os = "freebsd",
-        target_os = "hurd",
-        target_os = "illumos",
-        target_os = "netbsd",
-        target_os = "openbsd",
-        target_os = "solaris"
-    ),
-    path = "birth_by_flags.rs"
-)]
-#[cfg(all(
-    feature = "net",
-    not(any(windows, all(target_os = "wasi", target_env = "p1")))
-))]
-mod birth;
-
-// How new pipes do. Without a row: by fcntl.
-#[cfg_attr(
-    not(any(
-        target_vendor = "apple",
+// The selector, and whether its queue is a descriptor.
+cfg_if! {
+    if #[cfg(not(feature = "os-poll"))] {
+        mod none;
+        use none as selector;
+        // It has no queue, but the impls are part of the API.
+        #[cfg(unix)]
+        mod as_fd;
+    } else if #[cfg(windows)] {
+        mod iocp;
+        use iocp as selector;
+    } else if #[cfg(any(
+        mio_unsupported_force_poll_poll,
         target_os = "aix",
+        target_os = "cygwin",
         target_os = "emscripten",
         target_os = "espidf",
         target_os = "fuchsia",
         target_os = "haiku",
+        target_os = "hermit",
         target_os = "horizon",
+        target_os = "hurd",
         target_os = "nto",
-        target_os = "nuttx"
-    )),
-    path = "pipe2.rs"
-)]
-#[cfg(unix)]
-mod pipe;
+        target_os = "nuttx",
+        target_os = "vita",
+        target_os = "wasi"
+    ))] {
+        // Without threads, or without anything to wake them by, there is no `Waker`.
+        #[cfg_attr(any(target_os = "wasi", target_os = "horizon"), allow(dead_code))]
+        mod poll;
+        use poll as selector;
+    } else if #[cfg(any(
+        mio_test_kqueue_shim,
+        target_vendor = "apple",
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd"
+    ))] {
+        mod kqueue;
+        use kqueue as selector;
+        mod as_fd;
+    } else if #[cfg(any(mio_test_event_port_shim, target_os = "solaris"))] {
+        mod event_port;
+        use event_port as selector;
+        mod as_fd;
+    } else if #[cfg(any(
+        target_os = "android",
+        target_os = "illumos",
+        target_os = "linux",
+        target_os = "redox"
+    ))] {
+        mod epoll;
+        use epoll as selector;
+        mod as_fd;
+    } else {
+        compile_error!("mio has no event queue for this target: build it without the feature `os-poll`");
+        // Types without values, so that no other errors follow.
+        mod none;
+        use none as selector;
+    }
+}
 
-// What sockets and pipes need of the family of systems.
-#[cfg_attr(not(windows), path = "unix/mod.rs")]
-#[cfg_attr(windows, path = "windows/mod.rs")]
-mod family;
-
-// `Interest::AIO` and `Interest::LIO`, where the kernel tells of completions.
-#[cfg(any(
-    target_vendor = "apple",
-    target_os = "dragonfly",
-    target_os = "freebsd"
-))]
-mod aio;
-
-// `Interest::PRIORITY`, where there is out-of-band readiness.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod priority;
-
-// What becomes of a named pipe of Windows. It is tested everywhere.
+// The state of a named pipe of Windows is a plain value, which is tested on every system.
 #[cfg(any(test, all(windows, feature = "os-ext")))]
 #[path = "windows/pipe_state.rs"]
 mod pipe_state;
 
-#[cfg(feature = "os-poll")]
-#[allow(dead_code)] // Which conversion is used depends on the selector.
-mod timeout;
+pub use event::Event;
+pub(crate) use selector::Selector;
+#[allow(unused_imports)] // WASI and Horizon have no waker.
+pub(crate) use selector::Waker;
 
-pub(crate) use family::*;
-#[cfg(unix)]
-pub(crate) use pipe::pipe;
-pub(crate) use selector::{Selector, Waker};
-
-/// What the backend's event looks like.
+/// An event as the system writes it.
 pub(crate) type RawEvent = <Selector as backend::Selector>::RawEvent;
-/// What a source remembers.
-pub(crate) type Registration = <Selector as backend::Selector>::Registration;

@@ -1,7 +1,7 @@
 //! No event queue: builds without the feature `os-poll`.
 //!
-//! The selector is a type without values. No `Poll`, `Registry` or `Waker` can
-//! exist then, so that nothing here can be called, and nothing has to panic.
+//! The selector is a type without values, so no `Poll`, `Registry` or `Waker` can exist. None of
+//! the methods can be called, and none has to panic.
 
 use std::time::Duration;
 use std::{fmt, io};
@@ -27,7 +27,6 @@ impl backend::Selector for Selector {
     type RawEvent = RawEvent;
     type Registration = Unregistered;
 
-    #[cfg(feature = "os-poll")]
     fn new() -> io::Result<Selector> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -40,10 +39,6 @@ impl backend::Selector for Selector {
         match *self {}
     }
 }
-
-// There is nothing to have a descriptor, but the impls are part of the API.
-#[cfg(unix)]
-mod queue_fd;
 
 #[cfg(unix)]
 impl std::os::fd::AsFd for Selector {

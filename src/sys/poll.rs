@@ -1,27 +1,26 @@
-//! poll(2): no queue in the kernel. Every wait hands over the whole list of
-//! descriptors, and is told which of them *are* ready.
+//! poll(2): the kernel has no queue. Every call takes the complete list of descriptors, and
+//! returns which of them *are* ready.
 //!
 //! How it differs from other mechanisms:
 //!
-//! * We remember the registrations, in [`Books`] under a lock, by descriptor. The
-//!   list for the kernel is made from them before each call.
-//! * What it reports are levels; `edge.rs` makes edges of them.
-//! * An error that stands, and that an operation has not taken, is reported by every call. So
-//!   as to hear of anything else that becomes of its source, without spinning, every other
-//!   call leaves such a source out, and is short (`PACE`).
-//! * A call that is running does not see changes. Who changes the books while one
-//!   is running rings the selector's own bell, whose descriptor stands first in the
-//!   list; the wait then starts again with what is left of its time. The bell is rung
-//!   after the lock was released, which the thread that wakes up takes at once.
-//! * The kernel holds the files that it polls. A descriptor that another thread
-//!   closes is really closed once the call has been interrupted, which is
-//!   the second reason to ring.
-//! * `POLLERR`, `POLLHUP` and `POLLNVAL` are reported whether asked for or not.
-//! * A regular file is always ready, where epoll refuses it; so do we, and on Linux we
-//!   ask epoll.
+//! * We keep the [`Registrations`], under a lock and by descriptor. The list for the kernel is
+//!   built from them before each call.
+//! * The kernel reports levels, from which `edge.rs` derives edges.
+//! * An error that lasts, because no operation consumes it, is reported by every call. To report
+//!   other conditions of its source without spinning, every other call leaves such sources out,
+//!   and is short (`PACE`).
+//! * A running call does not see changes. A thread that changes the registrations while a call
+//!   runs notifies the selector's own wake descriptor, which is the first one in the list; the wait
+//!   then starts again with the remaining time. The thread notifies after it has released the lock,
+//!   since the thread that it wakes takes the lock at once.
+//! * The kernel holds the files that it polls. A descriptor that another thread closes is closed
+//!   only when the call has been interrupted, which is the second reason to notify.
+//! * `POLLERR`, `POLLHUP` and `POLLNVAL` are reported whether or not they are requested.
+//! * A regular file is always ready, while epoll rejects it. We reject it too, and ask epoll on
+//!   Linux.
 //!
-//! A user's wake is such a change too: it marks the waker in the books. The bell
-//! only says "look again", so that silencing it cannot lose a wake.
+//! A wake of the user is such a change too: it is recorded with the waker. The wake descriptor only
+//! means "check the registrations", so draining it cannot lose a wake.
 
 use std::collections::BTreeMap;
 use std::os::fd::RawFd;
@@ -29,67 +28,64 @@ use std::time::Duration;
 use std::{fmt, io, mem};
 
 use super::backend::{self, Outcome};
-use super::bell::Bell;
+use super::edge::linked::Linked;
 use super::edge::{self, Edge};
 use super::error::{already_registered, not_registered};
-use super::family::check;
-use super::pollable::Pollable;
 use super::timeout::{self, Deadline};
+use super::unix::fd::check;
+use super::unix::poll_flags;
+use super::unix::pollable::Pollable;
+use super::unix::registration::{self, FdLink, FdSelector, FdTable};
+use super::unix::WakeFd;
 use super::Event;
 use crate::readiness::Readiness;
 use crate::sync::{lock, Arc, AtomicUsize, Mutex, MutexGuard, Ordering};
 use crate::{Interest, Token};
 
-mod fd_link;
-mod poll_flags;
-mod readiness_flags;
-mod rearming;
-
-use fd_link::Link;
-
+#[derive(Clone)]
 pub(crate) struct Selector {
     shared: Arc<Shared>,
 }
 
 /// What the selector shares with its clones, sources and wakers.
 struct Shared {
-    books: Mutex<Books>,
-    bell: Bell,
-    /// The number of a call that the bell was rung for. It comes back and looks at the
-    /// books, so that ringing once more would be for nothing.
-    rung: AtomicUsize,
+    registrations: Mutex<Registrations>,
+    wake_fd: WakeFd,
+    /// The number of the call that was interrupted last. It will check the registrations when it
+    /// returns, so it need not be interrupted again.
+    interrupted: AtomicUsize,
     pollable: Pollable,
 }
 
-struct Books {
+struct Registrations {
     records: BTreeMap<RawFd, Record>,
     wakers: Vec<WakerRecord>,
-    /// The list for the kernel. It is lent to the running call, and always has
-    /// room for the bell and every record, so that no call allocates.
+    /// The list for the kernel. The running call borrows it. It always has capacity for the wake
+    /// descriptor and every record, so that no call allocates.
     list: Vec<libc::pollfd>,
-    /// Whether a source in the list must be heard of even if nothing is true of it.
+    /// Whether the list has a source that has to be checked even if nothing holds for it.
     in_doubt: bool,
-    /// Counts the calls.
-    calls: u64,
-    /// Whether a call is running, which will not look at the books before it comes back.
+    /// The number of calls so far.
+    poll_count: u64,
+    /// Whether a call is running, which will not check the registrations before it returns.
     running: bool,
-    /// The descriptor after which the next report begins. Where `Events` is too small
-    /// for all that are ready, each of them gets its turn.
-    served: RawFd,
+    /// The descriptor that was reported last. The next report starts behind it, so that each
+    /// source gets its turn if `Events` is too small for all that are ready.
+    last_reported: RawFd,
 }
 
 struct Record {
     token: Token,
     edge: Edge,
-    /// The number of calls when it was made. A call with that number does not have it
-    /// in its list: what it reports for the descriptor is about a predecessor.
-    since: u64,
-    /// Whether the descriptor was found closed. The record stays, for somebody will
-    /// deregister it, but makes way for a new one of the same number.
+    /// The number of calls when it was created. The call with this number does not have it in its
+    /// list: a report of the call for this descriptor belongs to a predecessor.
+    generation: u64,
+    /// Whether the descriptor was found closed. The record stays until it is deregistered, or
+    /// until a new source with the same descriptor replaces it.
     closed: bool,
 }
 
-/// One living waker, known by its number.
+/// A live waker, identified by its number.
 struct WakerRecord {
     number: u64,
     token: Token,
@@ -98,34 +94,32 @@ struct WakerRecord {
 
 impl backend::Selector for Selector {
     type RawEvent = RawEvent;
-    type Registration = rearming::Registration;
+    type Registration = Linked<FdLink<Selector>>;
 
     fn new() -> io::Result<Selector> {
-        let bell = Bell::new()?;
-        let pollable = Pollable::new(bell.fd())?;
-        let books = Mutex::new(Books {
+        let wake_fd = WakeFd::new()?;
+        let pollable = Pollable::new(wake_fd.fd())?;
+        let registrations = Mutex::new(Registrations {
             records: BTreeMap::new(),
             wakers: Vec::new(),
-            list: Vec::with_capacity(ROOM_AT_FIRST),
+            list: Vec::with_capacity(INITIAL_CAPACITY),
             in_doubt: false,
-            calls: 0,
+            poll_count: 0,
             running: false,
-            served: -1,
+            last_reported: -1,
         });
         Ok(Selector {
             shared: Arc::new(Shared {
-                books,
-                bell,
-                rung: AtomicUsize::new(0),
+                registrations,
+                wake_fd,
+                interrupted: AtomicUsize::new(0),
                 pollable,
             }),
         })
     }
 
     fn try_clone(&self) -> io::Result<Selector> {
-        Ok(Selector {
-            shared: Arc::clone(&self.shared),
-        })
+        Ok(self.clone())
     }
 
     fn select(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
@@ -143,16 +137,13 @@ impl backend::Selector for Selector {
     }
 }
 
-const ROOM_AT_FIRST: usize = 16;
+const INITIAL_CAPACITY: usize = 16;
 
-/// Whether a call also shows which conditions do not hold.
-const SHOWS_ABSENCE: bool = true;
-
-/// Which sources a call is about.
+/// Which sources a call includes.
 #[derive(Copy, Clone)]
 enum Pace {
     Everything,
-    /// All but those whose error stands, for a short while.
+    /// All but those with a lasting error, for a short time.
     ButStanding,
 }
 
@@ -166,24 +157,24 @@ impl Pace {
 }
 
 impl Shared {
-    /// Whether there is somebody who could ring.
-    fn has_bell(&self) -> bool {
-        self.bell.fd() >= 0
+    /// Returns whether a call can be interrupted.
+    fn has_wake_fd(&self) -> bool {
+        self.wake_fd.fd() >= 0
     }
 
-    /// Makes the list of what to poll, and tells how long to.
+    /// Returns the list to poll, and the timeout.
     fn begin(&self, deadline: Deadline, pace: Pace) -> (Vec<libc::pollfd>, Option<Duration>) {
-        let mut books = lock(&self.books);
-        let mut list = mem::take(&mut books.list);
+        let mut registrations = lock(&self.registrations);
+        let mut list = mem::take(&mut registrations.list);
         list.clear();
-        if self.has_bell() {
-            list.push(entry(self.bell.fd(), libc::POLLIN as u32));
+        if self.has_wake_fd() {
+            list.push(entry(self.wake_fd.fd(), libc::POLLIN as u32));
         }
         let mut left = deadline.left();
-        books.in_doubt = false;
-        let Books {
+        registrations.in_doubt = false;
+        let Registrations {
             records, in_doubt, ..
-        } = &mut *books;
+        } = &mut *registrations;
         for (&fd, record) in records {
             let Some(wanted) = record.wanted() else {
                 continue;
@@ -195,85 +186,73 @@ impl Shared {
             *in_doubt |= record.edge.is_in_doubt();
             list.push(entry(fd, wanted));
         }
-        // On 32 bits the number of this call may have been that of one long ago.
-        self.rung.store(books.calls as usize, Ordering::Relaxed);
-        books.calls += 1;
-        books.running = true;
-        if books.wakers.iter().any(|waker| waker.pending) {
-            // It came before this call, or found no room in the last `Events`.
+        // On 32 bits, a call long ago may have had the number of this one.
+        let previous = registrations.poll_count as usize;
+        self.interrupted.store(previous, Ordering::Relaxed);
+        registrations.poll_count += 1;
+        registrations.running = true;
+        if registrations.wakers.iter().any(|waker| waker.pending) {
+            // The wake came before this call, or did not fit into the last `Events`.
             left = Some(Duration::ZERO);
         }
         (list, left)
     }
 
-    /// Takes the list back from the call, and turns what the kernel wrote into it
-    /// into events.
+    /// Returns the list to its place, and translates what the kernel wrote into it to events.
     fn end(
         &self,
         list: Vec<libc::pollfd>,
         polled: io::Result<()>,
         events: &mut Vec<Event>,
     ) -> io::Result<()> {
-        let (bell, sources) = list.split_at(usize::from(self.has_bell()));
-        let has_rung = bell.iter().any(|entry| entry.revents != 0);
-        // Not under the lock, for which others may be waiting. What they change from here on is
-        // seen below, or rings again.
-        let outcome = polled.and_then(|()| match has_rung {
-            true => self.bell.silence(),
+        let (wake_fd, sources) = list.split_at(usize::from(self.has_wake_fd()));
+        let was_notified = wake_fd.iter().any(|entry| entry.revents != 0);
+        // Not under the lock, for which other threads may be waiting. Their changes from here on
+        // are seen below, or notify again.
+        let outcome = polled.and_then(|()| match was_notified {
+            true => self.wake_fd.drain(),
             false => Ok(()),
         });
-        let mut books = lock(&self.books);
-        books.running = false;
+        let mut registrations = lock(&self.registrations);
+        registrations.running = false;
         if outcome.is_ok() {
-            books.report(sources, events);
+            registrations.report(sources, events);
         }
-        // Whoever registered meanwhile may have left a larger one.
-        if books.list.capacity() < list.capacity() {
-            books.list = list;
+        // A registration during the call may have left a larger list.
+        if registrations.list.capacity() < list.capacity() {
+            registrations.list = list;
         }
         outcome
     }
 
-    /// Has a running call look at the books again, which the caller has changed. They are
-    /// let go of first: the thread that comes back from the call needs them.
-    fn interrupt(&self, books: MutexGuard<'_, Books>) -> io::Result<()> {
-        let (running, call) = (books.running, books.calls as usize);
-        drop(books);
-        if !running || self.rung.load(Ordering::Acquire) == call {
+    /// Makes a running call check the registrations again, which the caller has changed. They are
+    /// unlocked first: the thread that returns from the call needs them.
+    fn interrupt(&self, registrations: MutexGuard<'_, Registrations>) -> io::Result<()> {
+        let (running, call) = (registrations.running, registrations.poll_count as usize);
+        drop(registrations);
+        if !running || self.interrupted.load(Ordering::Acquire) == call {
             return Ok(());
         }
-        match self.bell.ring() {
-            // It is ringing as loudly as it can.
+        match self.wake_fd.notify() {
+            // The wake descriptor is readable already.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            rung => rung?,
+            notified => notified?,
         }
-        self.rung.store(call, Ordering::Release);
+        self.interrupted.store(call, Ordering::Release);
         Ok(())
     }
 
-    fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        self.pollable.check(fd)?;
-        let books = lock(&self.books);
-        if matches!(books.records.get(&fd), Some(record) if !record.closed) {
-            return Err(already_registered());
-        }
-        let since = books.calls;
-        self.put(books, fd, Record::new(token, interest, since))
-    }
-
-    fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        self.pollable.check(fd)?;
-        let books = lock(&self.books);
-        let since = books.records.get(&fd).ok_or_else(not_registered)?.since;
-        self.put(books, fd, Record::new(token, interest, since))
-    }
-
-    /// Puts a record into the books, and what was there back if a running call cannot be told.
-    fn put(&self, mut books: MutexGuard<'_, Books>, fd: RawFd, record: Record) -> io::Result<()> {
-        let before = books.records.insert(fd, record);
-        books.make_room();
-        self.interrupt(books).map_err(|error| {
-            let records = &mut lock(&self.books).records;
+    /// Inserts a record. If a running call cannot be interrupted, the previous state is restored.
+    fn insert(
+        &self,
+        mut registrations: MutexGuard<'_, Registrations>,
+        fd: RawFd,
+        record: Record,
+    ) -> io::Result<()> {
+        let before = registrations.records.insert(fd, record);
+        registrations.reserve();
+        self.interrupt(registrations).map_err(|error| {
+            let records = &mut lock(&self.registrations).records;
             match before {
                 Some(before) => records.insert(fd, before),
                 None => records.remove(&fd),
@@ -281,39 +260,69 @@ impl Shared {
             error
         })
     }
+}
+
+impl FdSelector for Selector {
+    fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
+        self.shared.pollable.check(fd)?;
+        let registrations = lock(&self.shared.registrations);
+        if matches!(registrations.records.get(&fd), Some(record) if !record.closed) {
+            return Err(already_registered());
+        }
+        let generation = registrations.poll_count;
+        let record = Record::new(token, interest, generation);
+        self.shared.insert(registrations, fd, record)
+    }
+
+    fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
+        self.shared.pollable.check(fd)?;
+        let registrations = lock(&self.shared.registrations);
+        let former = registrations.records.get(&fd).ok_or_else(not_registered)?;
+        let record = Record::new(token, interest, former.generation);
+        self.shared.insert(registrations, fd, record)
+    }
 
     fn remove(&self, fd: RawFd) -> io::Result<()> {
-        let mut books = lock(&self.books);
-        books.records.remove(&fd).ok_or_else(not_registered)?;
-        self.interrupt(books)
+        let mut registrations = lock(&self.shared.registrations);
+        let removed = registrations.records.remove(&fd);
+        removed.ok_or_else(not_registered)?;
+        self.shared.interrupt(registrations)
+    }
+}
+
+impl FdTable for Selector {
+    fn is_same(&self, other: &Selector) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     fn rearm(&self, fd: RawFd, directions: Interest, outcome: Outcome<'_>) {
-        let mut books = lock(&self.books);
-        let Some(record) = books.records.get_mut(&fd) else {
+        /// A call also shows which conditions do not hold.
+        const SHOWS_ABSENCE: bool = true;
+        let mut registrations = lock(&self.shared.registrations);
+        let Some(record) = registrations.records.get_mut(&fd) else {
             return;
         };
-        if fd_link::rearm(fd, &mut record.edge, directions, outcome) {
-            // Nobody is there to hear of a failure; the next call sees the change.
-            let _ = self.interrupt(books);
+        if registration::rearm(fd, &mut record.edge, directions, outcome, SHOWS_ABSENCE) {
+            // The error cannot be returned; the next call sees the change.
+            let _ = self.shared.interrupt(registrations);
         }
     }
 }
 
-impl Books {
-    /// Keeps the promise of `list`. While the list is lent this makes another one, and
-    /// the larger of the two stays.
-    fn make_room(&mut self) {
+impl Registrations {
+    /// Reserves capacity in `list`. If a call has borrowed it, this creates another one; the larger
+    /// of the two is kept.
+    fn reserve(&mut self) {
         let needed = 1 + self.records.len();
         if self.list.capacity() < needed {
             self.list = Vec::with_capacity(needed.next_power_of_two());
         }
     }
 
-    /// Reports wakes and sources. Who goes first alternates, so that neither a busy
-    /// waker nor busy sources keep the other out of a small `Events`.
+    /// Reports wakes and sources. Their order alternates, so that neither a busy waker nor busy
+    /// sources keep the other out of a small `Events`.
     fn report(&mut self, list: &[libc::pollfd], events: &mut Vec<Event>) {
-        if self.calls % 2 == 0 {
+        if self.poll_count % 2 == 0 {
             self.report_wakes(events);
             self.report_sources(list, events);
         } else {
@@ -324,29 +333,29 @@ impl Books {
 
     fn report_wakes(&mut self, events: &mut Vec<Event>) {
         for waker in &mut self.wakers {
-            if waker.pending && has_room(events) {
+            if waker.pending && has_capacity(events) {
                 waker.pending = false;
                 events.push(event(waker.token, libc::POLLIN as u32));
             }
         }
     }
 
-    /// Reports what is ready in `list`, which is in the order of descriptors, beginning
-    /// after the one that was served last.
+    /// Reports what is ready in `list`, which is sorted by descriptor, starting behind the
+    /// descriptor that was reported last.
     fn report_sources(&mut self, list: &[libc::pollfd], events: &mut Vec<Event>) {
-        let first = list.partition_point(|entry| entry.fd <= self.served);
+        let first = list.partition_point(|entry| entry.fd <= self.last_reported);
         let (before, after) = list.split_at(first);
-        let (calls, in_doubt) = (self.calls, self.in_doubt);
-        let is_answer = |entry: &&libc::pollfd| entry.revents != 0 || in_doubt;
-        for entry in after.iter().chain(before).filter(is_answer) {
-            if !has_room(events) {
+        let (poll_count, in_doubt) = (self.poll_count, self.in_doubt);
+        let is_relevant = |entry: &&libc::pollfd| entry.revents != 0 || in_doubt;
+        for entry in after.iter().chain(before).filter(is_relevant) {
+            if !has_capacity(events) {
                 return;
             }
             let record = self.records.get_mut(&entry.fd);
-            if let Some(record) = record.filter(|record| record.since < calls) {
+            if let Some(record) = record.filter(|record| record.generation < poll_count) {
                 if let Some(event) = record.report(entry.revents as u32) {
                     events.push(event);
-                    self.served = entry.fd;
+                    self.last_reported = entry.fd;
                 }
             }
         }
@@ -354,29 +363,29 @@ impl Books {
 }
 
 impl Record {
-    fn new(token: Token, interest: Interest, since: u64) -> Record {
+    fn new(token: Token, interest: Interest, generation: u64) -> Record {
         Record {
             token,
             edge: Edge::new(interest),
-            since,
+            generation,
             closed: false,
         }
     }
 
-    /// The flags to ask the kernel for; `None` to leave the descriptor out.
+    /// Returns the flags to request; `None` to leave the descriptor out.
     fn wanted(&self) -> Option<u32> {
         if self.closed {
             return None;
         }
         let wanted = poll_flags::EDGES.wanted(&self.edge)?;
-        // WASI's C library fails unless it is asked for one of these.
-        let asks = wanted & (libc::POLLIN | libc::POLLOUT) as u32 != 0;
-        (asks || cfg!(not(target_os = "wasi"))).then_some(wanted)
+        // WASI's C library fails unless one of these is requested.
+        let requests = wanted & (libc::POLLIN | libc::POLLOUT) as u32 != 0;
+        (requests || cfg!(not(target_os = "wasi"))).then_some(wanted)
     }
 
-    /// What to tell the user when the kernel reports `flags`.
+    /// Returns the event when the kernel reports `flags`.
     fn report(&mut self, flags: u32) -> Option<Event> {
-        if says_closed(flags) {
+        if means_closed(flags) {
             self.closed = true;
             return None;
         }
@@ -385,19 +394,19 @@ impl Record {
     }
 }
 
-fn has_room(events: &Vec<Event>) -> bool {
+fn has_capacity(events: &Vec<Event>) -> bool {
     events.len() < events.capacity()
 }
 
-/// Whether the kernel says that the descriptor is not open.
+/// Returns whether the descriptor is not open.
 #[cfg(not(target_os = "espidf"))]
-fn says_closed(flags: u32) -> bool {
+fn means_closed(flags: u32) -> bool {
     flags & libc::POLLNVAL as u32 != 0
 }
 
 /// ESP-IDF has no flag for it.
 #[cfg(target_os = "espidf")]
-fn says_closed(_: u32) -> bool {
+fn means_closed(_: u32) -> bool {
     false
 }
 
@@ -424,7 +433,7 @@ fn entry(fd: RawFd, events: u32) -> libc::pollfd {
 impl fmt::Debug for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Selector")
-            .field("bell", &self.shared.bell)
+            .field("wake_fd", &self.shared.wake_fd)
             .finish_non_exhaustive()
     }
 }
@@ -437,30 +446,31 @@ pub(crate) struct Waker {
 impl backend::Wake<Selector> for Waker {
     fn new(selector: &Selector, token: Token) -> io::Result<Waker> {
         let shared = Arc::clone(&selector.shared);
-        let mut books = lock(&shared.books);
-        let number = books.wakers.last().map_or(0, |newest| newest.number + 1);
-        books.wakers.push(WakerRecord {
+        let mut registrations = lock(&shared.registrations);
+        let newest = registrations.wakers.last();
+        let number = newest.map_or(0, |newest| newest.number + 1);
+        registrations.wakers.push(WakerRecord {
             number,
             token,
             pending: false,
         });
-        drop(books);
+        drop(registrations);
         Ok(Waker { shared, number })
     }
 
     fn wake(&self) -> io::Result<()> {
-        let mut books = lock(&self.shared.books);
+        let mut registrations = lock(&self.shared.registrations);
         let own = |record: &&mut WakerRecord| record.number == self.number;
-        if let Some(record) = books.wakers.iter_mut().find(own) {
+        if let Some(record) = registrations.wakers.iter_mut().find(own) {
             record.pending = true;
         }
-        self.shared.interrupt(books)
+        self.shared.interrupt(registrations)
     }
 }
 
 impl Drop for Waker {
     fn drop(&mut self) {
-        lock(&self.shared.books)
+        lock(&self.shared.registrations)
             .wakers
             .retain(|record| record.number != self.number);
     }
@@ -470,12 +480,12 @@ impl fmt::Debug for Waker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waker")
             .field("number", &self.number)
-            .field("bell", &self.shared.bell)
+            .field("wake_fd", &self.shared.wake_fd)
             .finish()
     }
 }
 
-/// An event as the kernel would write it, had it a queue.
+/// An event as the kernel would write it if it had a queue.
 #[derive(Clone)]
 pub(crate) struct RawEvent {
     token: Token,
@@ -483,7 +493,9 @@ pub(crate) struct RawEvent {
 }
 
 fn event(token: Token, flags: u32) -> Event {
-    Event::new(RawEvent { token, flags })
+    Event {
+        raw: RawEvent { token, flags },
+    }
 }
 
 impl backend::RawEvent for RawEvent {
@@ -494,7 +506,7 @@ impl backend::RawEvent for RawEvent {
 
     #[inline]
     fn readiness(&self) -> Readiness {
-        poll_flags::POLL.fold(self.flags)
+        poll_flags::POLL.to_readiness(self.flags)
     }
 
     fn fmt_flags(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

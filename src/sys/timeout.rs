@@ -1,11 +1,10 @@
-//! The conversion of a timeout into what system calls take, written once.
+//! Timeouts as system calls take them.
 
 use std::time::{Duration, Instant};
 
-/// `timeout` in whole milliseconds as `poll` and `epoll_wait` take it: rounded up,
-/// so that only an exact zero does not block, and cut to the longest that a
-/// C `int` holds, since a negative number means "for ever".
-pub(super) fn millis(timeout: Option<Duration>) -> i32 {
+/// Converts `timeout` to milliseconds, for `poll` and `epoll_wait`. It is rounded up, so that only
+/// zero does not block, and limited to what a C `int` holds. A negative number means no timeout.
+pub(crate) fn millis(timeout: Option<Duration>) -> i32 {
     match timeout {
         None => -1,
         Some(timeout) => {
@@ -15,16 +14,16 @@ pub(super) fn millis(timeout: Option<Duration>) -> i32 {
     }
 }
 
-/// Whether `timeout` is something else than a number of milliseconds that fits.
-pub(super) fn is_lossy(timeout: Duration) -> bool {
+/// Returns whether [`millis`] changes `timeout`.
+pub(crate) fn is_lossy(timeout: Duration) -> bool {
     timeout.subsec_nanos() % NANOS_PER_MILLI != 0 || timeout > LONGEST
 }
 
-/// `timeout` as `kevent` and `port_getn` take it, cut to the longest that a `time_t` holds.
+/// Converts `timeout` for `kevent` and `port_getn`. It is limited to what a `time_t` holds.
 #[cfg(unix)]
-#[allow(deprecated)] // On musl, for a width that libc is going to change.
-pub(super) fn timespec(timeout: Duration) -> libc::timespec {
-    // SAFETY: made of integers, for which zero is a value. Some systems have private padding.
+#[allow(deprecated)] // On musl, because libc will change the width of `time_t`.
+pub(crate) fn timespec(timeout: Duration) -> libc::timespec {
+    // SAFETY: consists of integers, for which zero is valid. Some systems have private padding.
     let mut timespec: libc::timespec = unsafe { std::mem::zeroed() };
     timespec.tv_sec = libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX);
     timespec.tv_nsec = timeout.subsec_nanos() as _;
@@ -33,32 +32,32 @@ pub(super) fn timespec(timeout: Duration) -> libc::timespec {
 
 const NANOS_PER_MILLI: u32 = 1_000_000;
 
-/// The longest that a C `int` can say in milliseconds, 24 days.
+/// The longest timeout in milliseconds that a C `int` holds, 24 days.
 const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 
-/// The moment at which a wait that is made of several calls has to end.
+/// When a wait that consists of several calls has to end.
 #[derive(Copy, Clone)]
-pub(super) enum Deadline {
-    /// Look once, do not block.
+pub(crate) enum Deadline {
+    /// Check once, without blocking.
     Now,
     At(Instant),
     Never,
 }
 
 impl Deadline {
-    pub(super) fn after(timeout: Option<Duration>) -> Deadline {
+    pub(crate) fn after(timeout: Option<Duration>) -> Deadline {
         match timeout {
             None => Deadline::Never,
             Some(Duration::ZERO) => Deadline::Now,
-            // What the clock cannot count to is never reached.
+            // A time that the clock cannot represent is never reached.
             Some(timeout) => Instant::now()
                 .checked_add(timeout)
                 .map_or(Deadline::Never, Deadline::At),
         }
     }
 
-    /// What is left to wait; `None` is for ever.
-    pub(super) fn left(self) -> Option<Duration> {
+    /// Returns the remaining time; `None` if there is no limit.
+    pub(crate) fn left(self) -> Option<Duration> {
         match self {
             Deadline::Now => Some(Duration::ZERO),
             Deadline::At(end) => Some(end.saturating_duration_since(Instant::now())),
@@ -66,7 +65,7 @@ impl Deadline {
         }
     }
 
-    pub(super) fn has_passed(self) -> bool {
+    pub(crate) fn has_passed(self) -> bool {
         self.left() == Some(Duration::ZERO)
     }
 }
@@ -85,7 +84,7 @@ mod tests {
         assert_eq!(millis(Some(Duration::from_nanos(1_000_001))), 2);
     }
 
-    /// Edge cases 2 and 3: no overflow, and no negative number that means for ever.
+    /// Edge cases 2 and 3: no overflow, and no negative number, which means no timeout.
     #[test]
     fn what_does_not_fit_is_cut_to_the_longest_that_does() {
         assert_eq!(millis(None), -1);

@@ -6,6 +6,5 @@
 //! * [`pipe`] contains pipes, including the ends of pipes to child processes.
 
 pub mod pipe;
-mod source_fd;
 
-pub use source_fd::SourceFd;
+pub use crate::source_fd::SourceFd;

@@ -80,7 +80,7 @@ use crate::sys;
 /// ```
 #[doc(alias = "pipe2")]
 pub fn new() -> io::Result<(Sender, Receiver)> {
-    let (sender, receiver) = sys::pipe()?;
+    let (sender, receiver) = sys::fd::pipe()?;
     Ok((sender.into(), receiver.into()))
 }
 
@@ -127,7 +127,7 @@ macro_rules! impl_end {
             ///
             /// Returns the OS error if the system call fails.
             pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-                sys::set_nonblocking(self.inner.io().as_raw_fd(), nonblocking)
+                sys::fd::set_nonblocking(self.inner.io().as_raw_fd(), nonblocking)
             }
 
             /// Performs a custom I/O operation on the pipe, such as `splice` on its descriptor, and

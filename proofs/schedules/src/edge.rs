@@ -1,5 +1,5 @@
-//! A model of an edge-triggered queue in the kernel, as far as the library's waker is
-//! concerned: it has one bell, and an event of it for every edge.
+//! A model of an edge-triggered queue in the kernel, as far as the library's waker needs it: it has
+//! one wake descriptor, and an event of it for every edge.
 
 use std::os::fd::RawFd;
 use std::time::Duration;
@@ -7,45 +7,47 @@ use std::{fmt, io};
 
 use loom::sync::{Condvar, Mutex};
 
-use super::{backend, stateless, Event, FdSelector};
+use super::unix::registration::{FdSelector, Stateless};
+use super::unix::waker::FdWaker;
+use super::{backend, Event};
 use crate::readiness::Readiness;
 use crate::{Interest, Token};
 
-pub(crate) use super::edge_waker::Waker;
+pub(crate) type Waker = FdWaker<Selector>;
 
 loom::lazy_static! {
     static ref KERNEL: Kernel = Kernel {
-        bell: Mutex::new(Bell { token: None, rings: 0, edge: false }),
+        wake_fd: Mutex::new(WakeFd { token: None, notifications: 0, edge: false }),
         changed: Condvar::new(),
     };
 }
 
 struct Kernel {
-    bell: Mutex<Bell>,
+    wake_fd: Mutex<WakeFd>,
     changed: Condvar,
 }
 
-struct Bell {
+struct WakeFd {
     token: Option<Token>,
-    rings: usize,
-    /// Whether an event waits to be taken.
+    notifications: usize,
+    /// Whether there is an event that was not taken.
     edge: bool,
 }
 
-pub(crate) fn ring() {
-    let mut bell = KERNEL.bell.lock().unwrap();
-    if bell.rings == 0 || !cfg!(feature = "pipe") {
-        bell.edge = true;
+pub(crate) fn notify() {
+    let mut wake_fd = KERNEL.wake_fd.lock().unwrap();
+    if wake_fd.notifications == 0 || !cfg!(feature = "pipe") {
+        wake_fd.edge = true;
         KERNEL.changed.notify_all();
     }
-    bell.rings += 1;
+    wake_fd.notifications += 1;
 }
 
-pub(crate) fn silence() {
-    let mut bell = KERNEL.bell.lock().unwrap();
-    bell.rings = 0;
-    // The kernel looks again when it hands out an event, and finds nothing to read.
-    bell.edge = false;
+pub(crate) fn drain() {
+    let mut wake_fd = KERNEL.wake_fd.lock().unwrap();
+    wake_fd.notifications = 0;
+    // The kernel checks the descriptor again before it returns an event, and finds nothing to read.
+    wake_fd.edge = false;
 }
 
 #[derive(Debug)]
@@ -53,7 +55,7 @@ pub(crate) struct Selector;
 
 impl backend::Selector for Selector {
     type RawEvent = RawEvent;
-    type Registration = stateless::Registration;
+    type Registration = Stateless<Selector>;
 
     fn new() -> io::Result<Selector> {
         Ok(Selector)
@@ -64,13 +66,13 @@ impl backend::Selector for Selector {
     }
 
     fn select(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
-        let mut bell = KERNEL.bell.lock().unwrap();
-        while !bell.edge && timeout != Some(Duration::ZERO) {
-            bell = KERNEL.changed.wait(bell).unwrap();
+        let mut wake_fd = KERNEL.wake_fd.lock().unwrap();
+        while !wake_fd.edge && timeout != Some(Duration::ZERO) {
+            wake_fd = KERNEL.changed.wait(wake_fd).unwrap();
         }
-        if bell.edge {
-            bell.edge = false;
-            events.extend(bell.token.map(|token| Event::new(RawEvent { token })));
+        if wake_fd.edge {
+            wake_fd.edge = false;
+            events.extend(wake_fd.token.map(|token| Event { raw: RawEvent { token } }));
         }
         Ok(())
     }
@@ -78,7 +80,7 @@ impl backend::Selector for Selector {
 
 impl FdSelector for Selector {
     fn add(&self, _: RawFd, token: Token, _: Interest) -> io::Result<()> {
-        KERNEL.bell.lock().unwrap().token = Some(token);
+        KERNEL.wake_fd.lock().unwrap().token = Some(token);
         Ok(())
     }
 
@@ -87,7 +89,7 @@ impl FdSelector for Selector {
     }
 
     fn remove(&self, _: RawFd) -> io::Result<()> {
-        KERNEL.bell.lock().unwrap().token = None;
+        KERNEL.wake_fd.lock().unwrap().token = None;
         Ok(())
     }
 }

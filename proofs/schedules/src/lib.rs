@@ -1,5 +1,6 @@
-//! The library's own files over loom. What is here supplies what they ask for: primitives of
-//! loom's in place of the standard library's (`sync.rs`), and a system (`sys.rs`).
+//! The library's own files over loom. What is here supplies what they need: loom's primitives
+//! instead of the standard library's (`sync.rs`), and models of a system. `tree.rs.in` declares the
+//! modules.
 
 /// Trace lines are of no interest here.
 macro_rules! trace {
@@ -7,9 +8,8 @@ macro_rules! trace {
 }
 
 mod sync;
-mod sys;
 
-include!(concat!(env!("OUT_DIR"), "/modules.rs"));
+include!(concat!(env!("OUT_DIR"), "/tree.rs"));
 
 pub use event::{Events, Source};
 pub use interest::Interest;
@@ -32,7 +32,7 @@ impl event::Source for Descriptor {
         token: Token,
         interest: Interest,
     ) -> std::io::Result<()> {
-        sys::FdSelector::add(registry.selector(), self.0, token, interest)
+        sys::registration::FdSelector::add(registry.selector(), self.0, token, interest)
     }
 
     fn reregister(
@@ -41,11 +41,11 @@ impl event::Source for Descriptor {
         token: Token,
         interest: Interest,
     ) -> std::io::Result<()> {
-        sys::FdSelector::modify(registry.selector(), self.0, token, interest)
+        sys::registration::FdSelector::modify(registry.selector(), self.0, token, interest)
     }
 
     fn deregister(&mut self, registry: &Registry) -> std::io::Result<()> {
-        sys::FdSelector::remove(registry.selector(), self.0)
+        sys::registration::FdSelector::remove(registry.selector(), self.0)
     }
 }
 

@@ -1,16 +1,16 @@
-//! Every descriptor of the model can be polled.
+//! In the place of the library's: every descriptor of the model can be polled.
 
 use std::io;
 use std::os::fd::RawFd;
 
-pub(super) struct Pollable;
+pub(crate) struct Pollable;
 
 impl Pollable {
-    pub(super) fn new(_: RawFd) -> io::Result<Pollable> {
+    pub(crate) fn new(_: RawFd) -> io::Result<Pollable> {
         Ok(Pollable)
     }
 
-    pub(super) fn check(&self, _: RawFd) -> io::Result<()> {
+    pub(crate) fn check(&self, _: RawFd) -> io::Result<()> {
         Ok(())
     }
 }

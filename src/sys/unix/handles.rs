@@ -1,8 +1,27 @@
-//! The conversions between sources and descriptors, for all types.
+//! Descriptors of sources: access, and the conversions, for all types.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
+use super::fd::status_flags;
+use super::Handle;
 use crate::io_source::IoSource;
+
+/// Sources that have a handle.
+pub(crate) trait AsHandle {
+    fn as_handle(&self) -> Handle;
+
+    /// Returns whether operations block instead of returning `WouldBlock`.
+    fn is_blocking(&self) -> bool {
+        matches!(status_flags(self.as_handle()), Ok(flags) if flags & libc::O_NONBLOCK == 0)
+    }
+}
+
+impl<T: AsRawFd> AsHandle for T {
+    #[inline]
+    fn as_handle(&self) -> Handle {
+        self.as_raw_fd()
+    }
+}
 
 /// Implements every conversion for types whose field `inner` is an [`IoSource`].
 macro_rules! impl_handles {

@@ -1,112 +1,59 @@
-//! What the Unix systems have in common: descriptors, and the calls on them.
+//! What systems with file descriptors have in common; not all of them are Unix: WASI and hermit
+//! are not. The tables choose between the ways in which systems provide the same thing.
 
-use std::io;
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::RawFd;
 
-use super::backend::Selector;
-use crate::{Interest, Token};
+/// Identifies a source.
+pub(crate) type Handle = RawFd;
+
+// What is used of these depends on the selector, and on what the system does by itself.
+#[allow(dead_code)]
+pub(crate) mod fd;
+#[allow(dead_code)]
+pub(super) mod poll_flags;
+#[allow(dead_code, unused_imports)]
+pub(super) mod pollable;
+#[allow(dead_code)]
+pub(crate) mod registration;
+#[allow(dead_code)]
+pub(super) mod waker;
 
 #[cfg(any(feature = "net", feature = "os-ext"))]
 mod handles;
-#[cfg_attr(all(target_os = "wasi", target_env = "p1"), path = "../wasi_p1_net.rs")]
-#[cfg(feature = "net")]
+#[cfg(unix)]
+mod interest;
+#[cfg(all(feature = "net", not(all(target_os = "wasi", target_env = "p1"))))]
 pub(crate) mod net;
 
-/// What a source is known by.
-pub(crate) type Handle = RawFd;
+#[cfg(any(feature = "net", feature = "os-ext"))]
+pub(crate) use handles::AsHandle;
 
-/// Sources that have a handle.
-pub(crate) trait AsHandle {
-    fn as_handle(&self) -> Handle;
-
-    /// Whether operations wait where they should return `WouldBlock`.
-    fn is_blocking(&self) -> bool {
-        matches!(status_flags(self.as_handle()), Ok(flags) if flags & libc::O_NONBLOCK == 0)
+cfg_if! {
+    if #[cfg(all(feature = "net", target_os = "wasi", target_env = "p1"))] {
+        pub(crate) mod wasi_p1_net;
+        pub(crate) use wasi_p1_net as net;
     }
 }
 
-impl<T: AsRawFd> AsHandle for T {
-    #[inline]
-    fn as_handle(&self) -> Handle {
-        self.as_raw_fd()
-    }
-}
-
-/// A selector that knows its sources by descriptor, so that a bare one can be
-/// registered.
-pub(crate) trait FdSelector: Selector {
-    /// `AlreadyExists` if `fd` is there, `EPERM` if it cannot be polled, `EBADF`.
-    fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()>;
-    /// `NotFound` if `fd` is not there.
-    fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()>;
-    /// `NotFound` if `fd` is not there.
-    fn remove(&self, fd: RawFd) -> io::Result<()>;
-}
-
-/// The result of a call that answers -1 to say that `errno` has the reason.
-#[inline]
-pub(crate) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(result)
-}
-
-/// Answers as epoll does of most files: `EBADF` for what is not open, `EPERM` for what poll(2)
-/// takes but is always ready.
-#[allow(dead_code)] // Called by selectors that keep books themselves.
-pub(crate) fn check_pollable(fd: RawFd) -> io::Result<()> {
-    let mut stat = MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: `stat` has room for what the call writes.
-    check(unsafe { libc::fstat(fd, stat.as_mut_ptr()) })?;
-    // SAFETY: the call succeeded, and has written all of it.
-    let mode = unsafe { stat.assume_init() }.st_mode;
-    // The field is wider than its type on 32-bit Android.
-    match mode as libc::mode_t & libc::S_IFMT {
-        libc::S_IFREG | libc::S_IFDIR => Err(io::Error::from_raw_os_error(libc::EPERM)),
-        _ => Ok(()),
-    }
-}
-
-/// Marks a new descriptor: closed on exec, and non-blocking.
-pub(crate) fn mark(fd: OwnedFd) -> io::Result<OwnedFd> {
-    set_cloexec(fd.as_fd())?;
-    set_nonblocking(fd.as_raw_fd(), true)?;
-    Ok(fd)
-}
-
-/// Has `fd` closed on exec.
-pub(crate) fn set_cloexec(fd: BorrowedFd<'_>) -> io::Result<()> {
-    // Nothing is executed there, and `F_SETFD` may be refused.
-    if cfg!(any(
-        target_os = "espidf",
-        target_os = "horizon",
-        target_os = "vita"
-    )) {
-        return Ok(());
-    }
-    // SAFETY: takes no pointer.
-    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
-    Ok(())
-}
-
-/// Sets whether operations on `fd` answer `WouldBlock` instead of blocking.
-pub(crate) fn set_nonblocking(fd: RawFd, nonblocking: bool) -> io::Result<()> {
-    let before = status_flags(fd)?;
-    let after = if nonblocking {
-        before | libc::O_NONBLOCK
+// The object that makes a descriptor readable, to wake a thread that waits for it.
+cfg_if! {
+    if #[cfg(any(target_os = "horizon", target_os = "wasi"))] {
+        mod no_wake_fd;
+        pub(super) use no_wake_fd::WakeFd;
+    } else if #[cfg(all(
+        any(
+            target_os = "android",
+            target_os = "espidf",
+            target_os = "hermit",
+            target_os = "illumos",
+            target_os = "linux"
+        ),
+        not(mio_unsupported_force_waker_pipe)
+    ))] {
+        mod eventfd;
+        pub(super) use eventfd::WakeFd;
     } else {
-        before & !libc::O_NONBLOCK
-    };
-    if after != before {
-        // SAFETY: takes no pointer.
-        check(unsafe { libc::fcntl(fd, libc::F_SETFL, after) })?;
+        mod self_pipe;
+        pub(super) use self_pipe::WakeFd;
     }
-    Ok(())
-}
-
-fn status_flags(fd: RawFd) -> io::Result<libc::c_int> {
-    // SAFETY: takes no pointer.
-    check(unsafe { libc::fcntl(fd, libc::F_GETFL, 0) })
 }

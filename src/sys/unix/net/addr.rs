@@ -1,13 +1,13 @@
-//! Socket addresses as the system calls take and give them.
+//! Socket addresses as the system calls take and return them.
 //!
-//! The standard library promises no layout of its own types, so every field is
-//! carried over by name.
+//! The standard library does not guarantee the layout of its types, so every field is copied by
+//! name.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::{io, mem, ptr};
 
-/// An address of any family, and how much of it counts.
-pub(crate) struct OsAddr {
+/// An address of any family, and its length.
+pub(super) struct OsAddr {
     pub(super) storage: Storage,
     pub(super) len: libc::socklen_t,
 }
@@ -23,11 +23,10 @@ pub(super) union Storage {
 }
 
 impl OsAddr {
-    /// Zeroes, with all room for the system to write an address into.
+    /// Returns zeroed storage, all of which the system may overwrite with an address.
     pub(super) fn empty() -> OsAddr {
         OsAddr {
-            // SAFETY: the members of the union are made of integers, for which zero
-            // is a value.
+            // SAFETY: the members of the union consist of integers, for which zero is valid.
             storage: unsafe { mem::zeroed() },
             len: mem::size_of::<Storage>() as libc::socklen_t,
         }
@@ -41,14 +40,13 @@ impl OsAddr {
         self.len
     }
 
-    /// Where the system writes an address, and where its length.
-    pub(crate) fn as_mut_ptrs(&mut self) -> (*mut libc::sockaddr, *mut libc::socklen_t) {
+    /// Returns where the system writes an address and its length.
+    pub(super) fn as_mut_ptrs(&mut self) -> (*mut libc::sockaddr, *mut libc::socklen_t) {
         (ptr::addr_of_mut!(self.storage).cast(), &mut self.len)
     }
 
     pub(super) fn family(&self) -> libc::c_int {
-        // SAFETY: all of the storage is initialised from the start, and every
-        // bit pattern is a value.
+        // SAFETY: all of the storage is initialised from the start, and every bit pattern is valid.
         unsafe { self.storage.any.ss_family.into() }
     }
 

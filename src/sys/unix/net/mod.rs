@@ -1,4 +1,4 @@
-//! TCP and UDP sockets, made non-blocking with no call too many.
+//! TCP and UDP sockets, created non-blocking with as few calls as possible.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -11,10 +11,9 @@ pub(crate) mod uds;
 #[cfg(unix)]
 mod unix_addr;
 
-pub(crate) use addr::OsAddr;
-pub(crate) use socket::accept_and_mark;
+use addr::OsAddr;
 
-/// The standard library's backlog.
+/// The backlog that the standard library uses.
 const BACKLOG: libc::c_int = 128;
 
 fn family_of(address: SocketAddr) -> libc::c_int {
@@ -26,8 +25,8 @@ fn family_of(address: SocketAddr) -> libc::c_int {
 
 pub(crate) fn tcp_bind(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = socket::new(family_of(address), libc::SOCK_STREAM)?;
-    // On Unix this lets a restarted server bind while connections of its predecessor
-    // are in TIME_WAIT, and does not let two servers share a port.
+    // On Unix this lets a restarted server bind while connections of its predecessor are in
+    // TIME_WAIT, and does not let two servers share a port.
     socket::set_option(&listener, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
     socket::bind(&listener, &address.into())?;
     socket::listen(&listener, BACKLOG)?;

@@ -1,31 +1,81 @@
-//! The system calls on sockets that the standard library does not make the way it
-//! is needed here: it would block, or take a call more.
+//! System calls on sockets. The standard library would block, or make more calls.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use super::addr::OsAddr;
-use crate::sys::{birth, check, mark};
+use crate::sys::unix::fd::{check, set_flags};
 
-/// A new socket, marked.
+// The flags that a new socket has from the start.
+cfg_if! {
+    if #[cfg(any(
+        target_os = "android",
+        target_os = "cygwin",
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "hurd",
+        target_os = "illumos",
+        target_os = "linux",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "solaris"
+    ))] {
+        const FLAGS: libc::c_int = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+
+        /// Returns a new socket, which has all flags.
+        fn with_flags(socket: OwnedFd) -> io::Result<OwnedFd> {
+            Ok(socket)
+        }
+
+        fn accept_with_flags(listener: RawFd, peer: &mut OsAddr) -> io::Result<OwnedFd> {
+            // Android's sandbox on x86 kills a process that calls `accept4`.
+            if cfg!(all(target_os = "android", target_arch = "x86")) {
+                return accept_and_set_flags(listener, peer);
+            }
+            let (address, len) = peer.as_mut_ptrs();
+            // SAFETY: the call writes at most `len` bytes to `address`, and then the length.
+            let fd = check(unsafe { libc::accept4(listener, address, len, FLAGS) })?;
+            // SAFETY: the kernel has just created `fd`, and nothing else owns it.
+            Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+        }
+    } else {
+        #[cfg(target_os = "nto")]
+        const FLAGS: libc::c_int = libc::SOCK_CLOEXEC;
+        #[cfg(not(target_os = "nto"))]
+        const FLAGS: libc::c_int = 0;
+
+        use {accept_and_set_flags as accept_with_flags, set_flags as with_flags};
+    }
+}
+
+/// Creates a socket, non-blocking and close-on-exec.
 pub(super) fn new(family: libc::c_int, kind: libc::c_int) -> io::Result<OwnedFd> {
-    let socket = birth::socket(family, kind)?;
+    // SAFETY: takes no pointer.
+    let fd = check(unsafe { libc::socket(family, kind | FLAGS, 0) })?;
+    // SAFETY: the kernel has just created `fd`, and nothing else owns it.
+    let socket = with_flags(unsafe { OwnedFd::from_raw_fd(fd) })?;
     no_sigpipe(&socket)?;
     Ok(socket)
 }
 
-/// Two Unix sockets that are connected with one another, marked.
+/// Creates two Unix sockets that are connected with each other.
 #[cfg(unix)]
 pub(super) fn pair(kind: libc::c_int) -> io::Result<(OwnedFd, OwnedFd)> {
-    let (one, other) = birth::socket_pair(kind)?;
+    let create = |fds| {
+        // SAFETY: the pointer is valid for the two descriptors that the call writes.
+        unsafe { libc::socketpair(libc::AF_UNIX, kind | FLAGS, 0, fds) }
+    };
+    // SAFETY: as above.
+    let [one, other] = unsafe { crate::sys::unix::fd::create_pair(create) }?;
+    let (one, other) = (with_flags(one)?, with_flags(other)?);
     no_sigpipe(&one)?;
     no_sigpipe(&other)?;
     Ok((one, other))
 }
 
-/// Has a peer that is gone be the error of a write, where a socket can be told so once
-/// and for all. On Apple's systems the standard library relies on it; elsewhere its
-/// writes say so, each for itself, but for vectored ones.
+/// Makes writing to a closed connection fail instead of raising `SIGPIPE`, on systems that have an
+/// option for it. On Apple systems the standard library relies on the option; elsewhere it passes a
+/// flag with every write, except for vectored ones.
 fn no_sigpipe(_socket: &OwnedFd) -> io::Result<()> {
     #[cfg(any(
         target_vendor = "apple",
@@ -49,9 +99,9 @@ pub(super) fn listen(socket: &OwnedFd, backlog: libc::c_int) -> io::Result<()> {
     Ok(())
 }
 
-/// Starts to connect. Going on in the background is success; every other error is
-/// one, `WouldBlock` included: with it Linux says that a Unix listener's backlog is
-/// full, and that nothing is in progress.
+/// Starts to connect. Continuing in the background is success. All other errors are returned,
+/// including `WouldBlock`: on Linux it means that the backlog of a Unix listener is full, and that
+/// no attempt is in progress.
 pub(super) fn connect(socket: &OwnedFd, address: &OsAddr) -> io::Result<()> {
     // SAFETY: `address` is initialised up to its length.
     let connected =
@@ -62,22 +112,22 @@ pub(super) fn connect(socket: &OwnedFd, address: &OsAddr) -> io::Result<()> {
     }
 }
 
-/// Accepts a connection: the socket, marked, and whose it is.
+/// Accepts a connection. Returns the socket, non-blocking and close-on-exec, and the peer's address.
 pub(super) fn accept(listener: RawFd) -> io::Result<(OwnedFd, OsAddr)> {
     let mut peer = OsAddr::empty();
-    let socket = birth::accept(listener, &mut peer)?;
-    // Of listeners of ours it is inherited. macOS refuses it if the peer is gone already.
+    let socket = accept_with_flags(listener, &mut peer)?;
+    // Sockets inherit it from listeners of this crate. macOS rejects it if the peer is gone.
     let _ = no_sigpipe(&socket);
     Ok((socket, peer))
 }
 
-/// Accepts where that does not mark the descriptor.
-pub(crate) fn accept_and_mark(listener: RawFd, peer: &mut OsAddr) -> io::Result<OwnedFd> {
+/// Accepts with a call that does not set the flags.
+fn accept_and_set_flags(listener: RawFd, peer: &mut OsAddr) -> io::Result<OwnedFd> {
     let (address, len) = peer.as_mut_ptrs();
     // SAFETY: the call writes at most `len` bytes to `address`, and then the length.
     let fd = check(unsafe { libc::accept(listener, address, len) })?;
-    // SAFETY: the kernel just made `fd` for us; nobody else knows of it.
-    mark(unsafe { OwnedFd::from_raw_fd(fd) })
+    // SAFETY: the kernel has just created `fd`, and nothing else owns it.
+    set_flags(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Sets an option whose value is a C `int`.
@@ -87,8 +137,7 @@ pub(super) fn set_option(
     name: libc::c_int,
     value: libc::c_int,
 ) -> io::Result<()> {
-    // SAFETY: the pointer and the size are those of an `int` that lives through
-    // the call.
+    // SAFETY: the pointer and the size are those of `value`, which outlives the call.
     check(unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),

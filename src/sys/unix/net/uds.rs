@@ -1,4 +1,4 @@
-//! Unix domain sockets, made non-blocking with no call too many.
+//! Unix domain sockets, created non-blocking with as few calls as possible.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -6,7 +6,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 
 use super::socket;
 
-/// The standard library's backlog, which on some systems is as much as they allow.
+/// The backlog that the standard library uses: on some systems, the most that they allow.
 const BACKLOG: libc::c_int = if cfg!(any(
     target_vendor = "apple",
     target_os = "linux",
@@ -34,8 +34,8 @@ pub(crate) fn connect(address: &SocketAddr) -> io::Result<UnixStream> {
 pub(crate) fn accept(listener: &UnixListener) -> io::Result<(UnixStream, SocketAddr)> {
     let (stream, peer) = socket::accept(listener.as_raw_fd())?;
     let stream = UnixStream::from(stream);
-    // A path that fills the address to its last byte is one that the standard library
-    // takes from the system only, not from us.
+    // The standard library accepts a path that fills the address to its last byte only from the
+    // system, not from us.
     let peer = peer.to_unix().or_else(|_| stream.peer_addr())?;
     Ok((stream, peer))
 }

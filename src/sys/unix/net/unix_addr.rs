@@ -10,7 +10,7 @@ use super::addr::OsAddr;
 
 impl OsAddr {
     fn as_unix(&self) -> &libc::sockaddr_un {
-        // SAFETY: all of the storage is initialised, and every bit pattern is a value.
+        // SAFETY: all of the storage is initialised, and every bit pattern is valid.
         unsafe { &self.storage.unix }
     }
 
@@ -21,19 +21,19 @@ impl OsAddr {
 
     /// The address of a Unix domain socket.
     ///
-    /// A pathname may come with a NUL behind it or without. What begins with a NUL is
-    /// a name in the abstract namespace, every byte of which counts; where there is no
-    /// such namespace, the system said "unnamed" in zeroes, or by writing nothing.
+    /// A pathname may be followed by a NUL. A name that begins with a NUL is in the abstract
+    /// namespace, and every byte of it is significant; on systems without this namespace, zeroes
+    /// or no bytes at all mean that the address is unnamed.
     pub(super) fn to_unix(&self) -> io::Result<UnixAddr> {
         if self.len != 0 && self.family() != libc::AF_UNIX {
             return Err(io::ErrorKind::InvalidData.into());
         }
         let unix = self.as_unix();
-        let room = unix.sun_path.len();
+        let capacity = unix.sun_path.len();
         let len = (self.len as usize)
             .saturating_sub(path_offset(unix))
-            .min(room);
-        // SAFETY: `len` of the `room` bytes, and a `c_char` is a byte.
+            .min(capacity);
+        // SAFETY: the path has at least `len` bytes, and a `c_char` is a byte.
         let name = unsafe { slice::from_raw_parts(unix.sun_path.as_ptr().cast::<u8>(), len) };
         match name {
             [0, name @ ..] => abstract_name::address(name),
@@ -48,9 +48,8 @@ impl From<&UnixAddr> for OsAddr {
         let unix = this.as_unix_mut();
         unix.sun_family = libc::AF_UNIX as libc::sa_family_t;
 
-        // A pathname is followed by a NUL that counts; an abstract name is preceded by
-        // one; an unnamed address is its family alone. The standard library has seen
-        // to it that each fits.
+        // The length includes the NUL behind a pathname, and the one before an abstract name; an
+        // unnamed address is only its family. The standard library has checked that each fits.
         let (start, bytes, end) = if let Some(path) = address.as_pathname() {
             (0, path.as_os_str().as_bytes(), 1)
         } else if let Some(name) = abstract_name::of(address) {
@@ -66,7 +65,7 @@ impl From<&UnixAddr> for OsAddr {
     }
 }
 
-/// The namespace beside the file system, of Linux and Android.
+/// Names outside of the file system, on Linux and Android.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod abstract_name {
     use std::io;

@@ -1,4 +1,4 @@
-//! Access to the descriptor of the event queue, on systems where it is one.
+//! Access to the event queue, on systems where it is a descriptor.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 

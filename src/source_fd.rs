@@ -2,7 +2,7 @@ use std::io;
 use std::os::fd::RawFd;
 
 use crate::event::Source;
-use crate::sys::FdSelector as _;
+use crate::sys::registration::FdSelector as _;
 use crate::{Interest, Registry, Token};
 
 /// Registers a file descriptor that the caller owns: a terminal, a timerfd, a socket of another

@@ -1,8 +1,8 @@
-//! epoll_pwait2(2), of Linux 5.11: `epoll_wait` with a timeout in nanoseconds.
+//! epoll_pwait2(2) of Linux 5.11: `epoll_wait` with a timeout in nanoseconds.
 //!
-//! Like every call it is made through the C library's function, which other libraries may
-//! replace. Not every C library has that function, so it is looked up while the program runs; a
-//! statically linked program finds none.
+//! Like every system call, it is made through the C library's function, which other libraries may
+//! replace. Not every C library has this function, so it is looked up at run time; a statically
+//! linked program does not find it.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -10,7 +10,8 @@ use std::sync::Once;
 use std::time::Duration;
 use std::{io, mem, ptr};
 
-use crate::sys::{check, timeout, Event};
+use crate::sys::unix::fd::check;
+use crate::sys::{timeout, Event};
 
 type EpollPwait2 = unsafe extern "C" fn(
     libc::c_int,
@@ -20,8 +21,8 @@ type EpollPwait2 = unsafe extern "C" fn(
     *const libc::sigset_t,
 ) -> libc::c_int;
 
-/// The name of the function for libc's `timespec`. With 32 bits only glibc has one, and there the
-/// plain name takes the narrow `timespec` even if libc's is wide.
+/// The name of the function for libc's `timespec`. On 32 bits only glibc has one, and its plain
+/// name takes the narrow `timespec` even if libc's is wide.
 const NAME: Option<&str> = match mem::size_of::<libc::timespec>() {
     _ if cfg!(target_pointer_width = "64") => Some("epoll_pwait2\0"),
     8 if cfg!(target_env = "gnu") => Some("epoll_pwait2\0"),
@@ -29,15 +30,15 @@ const NAME: Option<&str> = match mem::size_of::<libc::timespec>() {
     _ => None,
 };
 
-/// The function, null if there is none. Whether the kernel has the call, and whether a sandbox
-/// permits it, does not change while the process runs: the first refusal makes it null.
+/// The function; null if there is none. Whether the kernel has the call, and whether a sandbox
+/// permits it, does not change while the process runs: the first refusal resets it to null.
 static FUNCTION: AtomicPtr<libc::c_void> = AtomicPtr::new(ptr::null_mut());
 
-/// Looks the function up, once and not in a poll: the loader has a lock, and allocates memory
-/// for what it does not find.
+/// Looks up the function, once and not during a poll: the loader takes a lock, and allocates memory
+/// for a function that it does not find.
 ///
-/// A library that replaces `epoll_wait` and does not know this function has to see every poll: the
-/// function is used only if both are of one library.
+/// A library that replaces `epoll_wait` but not this function must still see every poll, so the
+/// function is used only if both are in the same library.
 pub(super) fn look_up() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -49,13 +50,13 @@ pub(super) fn look_up() {
     });
 }
 
-/// The C function `name`, which ends with a zero, and where the library begins that has it; null
+/// Returns the C function `name`, which ends with a zero, and the base address of its library; null
 /// if there is none.
 fn find(name: &str) -> (*mut libc::c_void, *mut libc::c_void) {
-    // SAFETY: made of pointers, for which zero is a value.
+    // SAFETY: consists of pointers, for which zero is valid.
     let mut info: libc::Dl_info = unsafe { mem::zeroed() };
-    // SAFETY: the name ends with a zero; `info` outlives the call, and stays as it is if the
-    // address is that of no library.
+    // SAFETY: the name ends with a zero; `info` outlives the call, which does not change it if the
+    // address is in no library.
     let function = unsafe {
         let function = libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr().cast());
         libc::dladdr(function, &mut info);
@@ -65,26 +66,25 @@ fn find(name: &str) -> (*mut libc::c_void, *mut libc::c_void) {
 }
 
 /// Waits, and returns the number of events that the kernel wrote into `events`, which has
-/// room for as many as `room` says; `None` if there is no such call.
+/// `capacity`; `None` if the call is not available.
 pub(super) fn wait(
     epoll: BorrowedFd<'_>,
     events: &mut Vec<Event>,
-    room: libc::c_int,
+    capacity: libc::c_int,
     timeout: Duration,
 ) -> Option<io::Result<usize>> {
     let function = FUNCTION.load(Ordering::Relaxed);
     if function.is_null() {
         return None;
     }
-    // SAFETY: the function of that name has this type, or it would not replace the C library's.
+    // SAFETY: a function of this name has this type, also if it replaces the C library's.
     let function: EpollPwait2 = unsafe { mem::transmute(function) };
     let timeout = timeout::timespec(timeout);
-    // SAFETY: `events` has room for `room` entries of the kernel's layout, which a
-    // transparent `Event` has; `timeout` outlives the call; a null signal mask leaves the
-    // mask alone.
+    // SAFETY: `events` has capacity for the entries, and `Event` has the kernel's layout, since it is
+    // transparent; `timeout` outlives the call; a null signal mask does not change the mask.
     let ready = check(unsafe {
         let events = events.as_mut_ptr().cast();
-        function(epoll.as_raw_fd(), events, room, &timeout, ptr::null())
+        function(epoll.as_raw_fd(), events, capacity, &timeout, ptr::null())
     });
     match ready {
         Err(error) if is_refusal(&error) => {
@@ -95,7 +95,7 @@ pub(super) fn wait(
     }
 }
 
-/// Whether the kernel lacks the call (`ENOSYS`) or a sandbox forbids it.
+/// Returns whether the kernel lacks the call (`ENOSYS`) or a sandbox forbids it.
 fn is_refusal(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),

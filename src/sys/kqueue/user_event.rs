@@ -1,8 +1,7 @@
-//! The waker of kqueues that have events of the user's own (`EVFILT_USER`): no
-//! descriptor is needed to ring.
+//! The waker of kqueues with user events (`EVFILT_USER`), which needs no descriptor.
 //!
-//! The filter is added once and then only triggered. Adding and triggering in one go
-//! fires on some systems and fails or stays silent on others.
+//! The filter is added once and then only triggered. Adding and triggering it in one change fires
+//! on some systems, and fails or has no effect on others.
 
 use std::io;
 use std::os::fd::{AsFd, RawFd};
@@ -15,7 +14,7 @@ use crate::Token;
 #[derive(Debug)]
 pub(crate) struct Waker {
     selector: Selector,
-    /// Tells the wakers of a queue apart.
+    /// Identifies the waker among those of its queue.
     ident: RawFd,
     token: Token,
 }
@@ -52,7 +51,7 @@ impl Drop for Waker {
     fn drop(&mut self) {
         let mut changes = Changes::new();
         self.change(&mut changes, os::EV_DELETE);
-        // Nobody is there to hear of a failure, and the queue may be gone.
+        // The error cannot be returned, and the queue may be closed.
         let _ = changes.submit(self.selector.as_fd());
     }
 }

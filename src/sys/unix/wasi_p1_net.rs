@@ -1,4 +1,4 @@
-//! Sockets on WASI preview 1: they are handed in by the host, and cannot be made.
+//! Sockets on WASI preview 1: the host passes them to the program, which cannot create any.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};

@@ -1,0 +1,301 @@
+//! Faults to plant in a copy of the library's files: a proof that cannot fail proves nothing. Each
+//! replaces a text that occurs exactly once in its file.
+
+pub struct Fault {
+    pub name: &'static str,
+    pub file: &'static str,
+    pub right: &'static str,
+    pub wrong: &'static str,
+}
+
+pub const FAULTS: &[Fault] = &[
+    // A plain load may be performed before the caller's own earlier stores are visible.
+    Fault {
+        name: "load-first",
+        file: "wake_flag.rs",
+        right: "!self.pending.swap(true, Ordering::AcqRel)",
+        wrong:
+            "!self.pending.load(Ordering::Acquire) && !self.pending.swap(true, Ordering::AcqRel)",
+    },
+    // A wake that comes while the events are being taken is never sent.
+    Fault {
+        name: "clear-first",
+        file: "poll.rs",
+        right: "self.registry.selector().select(buffer, timeout)?;",
+        wrong: "self.registry.wake_flag().clear();\n\
+                if true { return self.registry.selector().select(buffer, timeout); }",
+    },
+    // The woken thread does not see what the waking thread wrote.
+    Fault {
+        name: "relaxed",
+        file: "wake_flag.rs",
+        right: "self.pending.swap(false, Ordering::AcqRel);",
+        wrong: "self.pending.store(false, Ordering::Relaxed);",
+    },
+    // Draining swallows the notification of another wake.
+    Fault {
+        name: "drain-last",
+        file: "sys/unix/waker.rs",
+        right: "match self.wake_fd.notify() {",
+        wrong: "self.wake_fd.notify()?; self.wake_fd.drain()?;\n\
+                match Ok::<(), std::io::Error>(()) {",
+    },
+    // A wake does not interrupt the running call.
+    Fault {
+        name: "wake-without-interrupt",
+        file: "sys/poll.rs",
+        right: "record.pending = true;\n        }\n        self.shared.interrupt(registrations)",
+        wrong: "record.pending = true;\n        }\n        Ok(())",
+    },
+    // It interrupts the call before the wake is recorded.
+    Fault {
+        name: "interrupt-before-record",
+        file: "sys/poll.rs",
+        right: "record.pending = true;\n        }\n        self.shared.interrupt(registrations)",
+        wrong: "drop(registrations);\n\
+                self.shared.interrupt(lock(&self.shared.registrations))?;\n\
+                let mut registrations = lock(&self.shared.registrations);\n\
+                registrations.wakers.iter_mut().find(own).unwrap().pending = true;\n\
+                return Ok(());\n\
+                }\n\
+                Ok(())",
+    },
+    // That an earlier call was interrupted is taken for an interruption of the running one.
+    Fault {
+        name: "interrupted-for-ever",
+        file: "sys/poll.rs",
+        right: "self.interrupted.load(Ordering::Acquire) == call",
+        wrong: "self.interrupted.load(Ordering::Acquire) != 0",
+    },
+    // The interrupted call has returned, and the next one is taken for it.
+    Fault {
+        name: "interrupted-for-the-next",
+        file: "sys/poll.rs",
+        right: "self.interrupted.store(call, Ordering::Release);",
+        wrong: "let call = lock(&self.registrations).poll_count as usize;\n\
+                self.interrupted.store(call, Ordering::Release);",
+    },
+    // Draining the selector's wake descriptor discards the wake of the user.
+    Fault {
+        name: "drain-without-record",
+        file: "sys/poll.rs",
+        right: "true => self.wake_fd.drain(),",
+        wrong: "true => {\n\
+                for waker in &mut lock(&self.registrations).wakers { waker.pending = false; }\n\
+                self.wake_fd.drain()\n\
+                }",
+    },
+    // A new source does not interrupt the running call.
+    Fault {
+        name: "add-without-interrupt",
+        file: "sys/poll.rs",
+        right: "self.interrupt(registrations).map_err(|error| {",
+        wrong: "Ok(drop(registrations)).map_err(|error: io::Error| {",
+    },
+    // Nor does a direction that is armed again.
+    Fault {
+        name: "rearm-without-interrupt",
+        file: "sys/poll.rs",
+        right: "let _ = self.shared.interrupt(registrations);",
+        wrong: "",
+    },
+    // A report of data also disarms the end behind it.
+    Fault {
+        name: "disarm-by-direction",
+        file: "sys/edge.rs",
+        right: "self.armed &= !(news | met);",
+        wrong: "let end = Conditions::END.when(news.contains(Conditions::DATA));\n\
+                self.armed &= !(news | met | end);",
+    },
+    // Any failure arms a hang-up again, which no operation ends.
+    Fault {
+        name: "hang-up-unmuted-by-error",
+        file: "sys/edge.rs",
+        right: "self.arm(Conditions::ERROR | Conditions::data_of(directions));",
+        wrong: "self.arm(Conditions::HANG_UP | Conditions::ERROR);\n\
+                self.arm(Conditions::data_of(directions));",
+    },
+    // An error that was not reported arms data again.
+    Fault {
+        name: "data-armed-by-any-failure",
+        file: "sys/edge.rs",
+        right: "if system.failure_takes_error && was_reported {",
+        wrong: "if system.failure_takes_error && (was_reported || true) {",
+    },
+    // A condition in doubt is reported again.
+    Fault {
+        name: "doubt-is-told",
+        file: "sys/edge.rs",
+        right: "news &= !self.doubted;",
+        wrong: "",
+    },
+    // After a short read, an end that was reported is reported again, as data.
+    Fault {
+        name: "met-is-told",
+        file: "sys/edge.rs",
+        right: "news &= !met;",
+        wrong: "",
+    },
+    // A thread that computes keeps all others from taking packets.
+    Fault {
+        name: "one-thread-only",
+        file: "sys/windows/port.rs",
+        right: "const CONCURRENCY: u32 = u32::MAX;",
+        wrong: "const CONCURRENCY: u32 = 1;",
+    },
+    // As many as there are processors keep all others from it.
+    Fault {
+        name: "a-thread-a-processor",
+        file: "sys/windows/port.rs",
+        right: "const CONCURRENCY: u32 = u32::MAX;",
+        wrong: "const CONCURRENCY: u32 = 0;",
+    },
+    // What changes while a thread waits has to wait for the next call.
+    Fault {
+        name: "change-put-off",
+        file: "sys/afd_socket.rs",
+        right: "if changes.waiting {",
+        wrong: "if false {",
+    },
+    // A thread begins to wait between the question whether one does and the entry in the list.
+    Fault {
+        name: "change-listed-late",
+        file: "sys/afd_socket.rs",
+        right: "Socket::list(this, state, &mut changes);\n        Ok(())",
+        wrong: "let _ = &mut changes;\n\
+                drop(changes);\n\
+                Socket::list(this, state, &mut lock(&shared.changes));\n        Ok(())",
+    },
+    // What is in the list, because its request was refused, is not asked for at once.
+    Fault {
+        name: "change-left-in-list",
+        file: "sys/afd_socket.rs",
+        right: "if changes.waiting {",
+        wrong: "if changes.waiting && !state.listed {",
+    },
+    // The same as `change-listed-late`, from the other side.
+    Fault {
+        name: "waiting-said-late",
+        file: "sys/iocp.rs",
+        right: "changes.waiting = true;\n            let spare = mem::take(&mut changes.spare);\n            \
+                mem::replace(&mut changes.sockets, spare)\n        };",
+        wrong: "let spare = mem::take(&mut changes.spare);\n            \
+                mem::replace(&mut changes.sockets, spare)\n        };\n\
+                lock(&self.changes).waiting = true;",
+    },
+    // The directions that an answer has not used up are not watched any more.
+    Fault {
+        name: "answer-without-successor",
+        file: "sys/afd_socket.rs",
+        right: "if state.wanted().is_some() {",
+        wrong: "if false {",
+    },
+    // Nor is a direction beside those that the running request asks for.
+    Fault {
+        name: "request-not-replaced",
+        file: "sys/afd_socket.rs",
+        right: "(Running::Asked(asked), Some(wanted)) if wanted & !asked == 0 => Ok(()),",
+        wrong: "(Running::Asked(_), Some(_)) => Ok(()),",
+    },
+    // The call that is to look only comes back with nothing but the packet of the replaced.
+    Fault {
+        name: "successor-not-awaited",
+        file: "sys/iocp.rs",
+        right: "was_full || self.shared.has_changes();",
+        wrong: "was_full;",
+    },
+    // A wake behind packets that tell nothing has to wait for the next call.
+    Fault {
+        name: "room-lost-to-nothing",
+        file: "sys/iocp.rs",
+        right: "let was_full = events.len() == events.capacity();",
+        wrong: "let was_full = false;",
+    },
+    // The memory of a cancelled request is used before its packet was taken.
+    Fault {
+        name: "cancelled-is-over",
+        file: "sys/afd_socket.rs",
+        right: "state.request = Running::Cancelled;",
+        wrong: "state.request = Running::Idle;",
+    },
+    // A request that was refused is never made again.
+    Fault {
+        name: "refusal-forgotten",
+        file: "sys/iocp.rs",
+        right: "outcome = Err(error);\n                true",
+        wrong: "outcome = Err(error);\n                false",
+    },
+    // One source for which there can be no request fails every poll.
+    Fault {
+        name: "refusal-for-all",
+        file: "sys/afd_socket.rs",
+        right: "_ => shared.port.post(Key::Socket, reference.cast()),",
+        wrong: "_ => Err(error),",
+    },
+    // Each operation makes a request of its own.
+    Fault {
+        name: "request-at-once",
+        file: "sys/afd_socket.rs",
+        right: "if changes.waiting {",
+        wrong: "if true {",
+    },
+    // A packet that was in the port tells of a source that is gone.
+    Fault {
+        name: "gone-is-told",
+        file: "sys/afd_socket.rs",
+        right: "if state.gone {\n            return None;\n        }",
+        wrong: "",
+    },
+    // The request of a source that is gone runs on.
+    Fault {
+        name: "gone-runs-on",
+        file: "sys/afd_socket.rs",
+        right: "(Running::Asked(_), None) if !state.gone => Ok(()),",
+        wrong: "(Running::Asked(_), None) => Ok(()),",
+    },
+    // A record outlives its packet.
+    Fault {
+        name: "reference-kept",
+        file: "sys/iocp.rs",
+        right: "Socket::answered(socket, self)",
+        wrong: "mem::forget(Arc::clone(&socket));\n\
+                Socket::answered(socket, self)",
+    },
+    // Whoever lets go of the port last leaves packets in it.
+    Fault {
+        name: "packets-left",
+        file: "sys/iocp.rs",
+        right: "while self.outstanding.load(Ordering::Relaxed) > 0 {",
+        wrong: "while false {",
+    },
+    // As `load-first`, for the bell that has no flag above it.
+    Fault {
+        name: "bell-load-first",
+        file: "sys/iocp.rs",
+        right: "if self.bell.ringing.swap(true, Ordering::AcqRel) {",
+        wrong: "if self.bell.ringing.load(Ordering::Acquire)\n\
+                || self.bell.ringing.swap(true, Ordering::AcqRel) {",
+    },
+    // As `relaxed`.
+    Fault {
+        name: "bell-relaxed",
+        file: "sys/iocp.rs",
+        right: "self.ringing.swap(false, Ordering::AcqRel);",
+        wrong: "self.ringing.store(false, Ordering::Relaxed);",
+    },
+    // The bell is cleared when it is rung, not when it is heard: packets pile up.
+    Fault {
+        name: "bell-never-ringing",
+        file: "sys/iocp.rs",
+        right: "let reference = Arc::into_raw(Arc::clone(&self.bell));",
+        wrong: "self.bell.ringing.store(false, Ordering::Release);\n\
+                let reference = Arc::into_raw(Arc::clone(&self.bell));",
+    },
+    // The packet of a waker that is gone is heard.
+    Fault {
+        name: "muffled-is-heard",
+        file: "sys/iocp.rs",
+        right: "(!muffled).then_some",
+        wrong: "(muffled || !muffled).then_some",
+    },
+];

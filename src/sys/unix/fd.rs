@@ -1,0 +1,110 @@
+//! Descriptors: errors of the calls on them, and how new ones become non-blocking and
+//! close-on-exec. Where two calls are needed, a fork of another thread between them may copy a
+//! descriptor that is not yet close-on-exec, which cannot be avoided.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+/// Converts the result of a call that returns -1 and sets `errno` on failure.
+#[inline]
+pub(crate) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(result)
+}
+
+/// Makes a new descriptor close-on-exec and non-blocking.
+pub(crate) fn set_flags(fd: OwnedFd) -> io::Result<OwnedFd> {
+    set_cloexec(fd.as_fd())?;
+    set_nonblocking(fd.as_raw_fd(), true)?;
+    Ok(fd)
+}
+
+/// Makes `fd` close-on-exec.
+pub(crate) fn set_cloexec(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // These systems cannot execute a program, and may reject `F_SETFD`.
+    if cfg!(any(
+        target_os = "espidf",
+        target_os = "horizon",
+        target_os = "vita"
+    )) {
+        return Ok(());
+    }
+    // SAFETY: takes no pointer.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
+    Ok(())
+}
+
+/// Sets whether operations on `fd` return `WouldBlock` instead of blocking.
+pub(crate) fn set_nonblocking(fd: RawFd, nonblocking: bool) -> io::Result<()> {
+    let before = status_flags(fd)?;
+    let after = if nonblocking {
+        before | libc::O_NONBLOCK
+    } else {
+        before & !libc::O_NONBLOCK
+    };
+    if after != before {
+        // SAFETY: takes no pointer.
+        check(unsafe { libc::fcntl(fd, libc::F_SETFL, after) })?;
+    }
+    Ok(())
+}
+
+/// Returns the flags of the open file, such as `O_NONBLOCK`.
+pub(crate) fn status_flags(fd: RawFd) -> io::Result<libc::c_int> {
+    // SAFETY: takes no pointer.
+    check(unsafe { libc::fcntl(fd, libc::F_GETFL, 0) })
+}
+
+/// Returns the two descriptors that `create` creates.
+///
+/// # Safety
+///
+/// If `create` does not return -1, it has written two new descriptors to the array that its
+/// argument points to.
+#[cfg(unix)]
+pub(crate) unsafe fn create_pair(
+    create: impl FnOnce(*mut libc::c_int) -> libc::c_int,
+) -> io::Result<[OwnedFd; 2]> {
+    use std::os::fd::FromRawFd;
+
+    let mut fds = [-1; 2];
+    check(create(fds.as_mut_ptr()))?;
+    // SAFETY: the caller guarantees that both are new, so nothing else owns them.
+    Ok(unsafe { fds.map(|fd| OwnedFd::from_raw_fd(fd)) })
+}
+
+cfg_if! {
+    if #[cfg(not(unix))] {
+    } else if #[cfg(any(
+        target_vendor = "apple",
+        target_os = "aix",
+        target_os = "emscripten",
+        target_os = "espidf",
+        target_os = "fuchsia",
+        target_os = "haiku",
+        target_os = "horizon",
+        target_os = "nto",
+        target_os = "nuttx"
+    ))] {
+        /// Creates a pipe, non-blocking and close-on-exec. Returns the sending and the receiving
+        /// end.
+        pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+            // SAFETY: the pointer is valid for the two descriptors that the call writes.
+            let [receiver, sender] = unsafe { create_pair(|fds| libc::pipe(fds)) }?;
+            Ok((set_flags(sender)?, set_flags(receiver)?))
+        }
+    } else {
+        /// Creates a pipe, non-blocking and close-on-exec. Returns the sending and the receiving
+        /// end.
+        ///
+        /// On Vita this is the only way: `F_SETFL` does not accept a pipe.
+        pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+            const FLAGS: libc::c_int = libc::O_CLOEXEC | libc::O_NONBLOCK;
+            // SAFETY: the pointer is valid for the two descriptors that the call writes.
+            let [receiver, sender] = unsafe { create_pair(|fds| libc::pipe2(fds, FLAGS)) }?;
+            Ok((sender, receiver))
+        }
+    }
+}

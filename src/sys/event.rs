@@ -194,28 +194,33 @@ impl Event {
 
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let alternate = f.alternate();
-        let mut fields = f.debug_struct("Event");
-        fields
-            .field("token", &self.token())
-            .field("readable", &self.is_readable())
-            .field("writable", &self.is_writable())
-            .field("error", &self.is_error())
-            .field("read_closed", &self.is_read_closed())
-            .field("write_closed", &self.is_write_closed())
-            .field("priority", &self.is_priority())
-            .field("aio", &self.is_aio())
-            .field("lio", &self.is_lio());
-        if alternate {
-            fields.field("os_flags", &OsFlags(&self.raw));
+        const METHODS: [(&str, Readiness); 8] = [
+            ("readable", Readiness::READABLE),
+            ("writable", Readiness::WRITABLE),
+            ("error", Readiness::ERROR),
+            ("read_closed", Readiness::READ_CLOSED),
+            ("write_closed", Readiness::WRITE_CLOSED),
+            ("priority", Readiness::PRIORITY),
+            ("aio", Readiness::AIO),
+            ("lio", Readiness::LIO),
+        ];
+        let shows_flags = f.alternate();
+        let mut event = f.debug_struct("Event");
+        event.field("token", &self.token());
+        for (method, bit) in METHODS {
+            event.field(method, &self.has(bit));
         }
-        fields.finish()
+        if shows_flags {
+            event.field("flags", &Flags(&self.raw));
+        }
+        event.finish()
     }
 }
 
-struct OsFlags<'a>(&'a RawEvent);
+/// The flags of an event, by the names that the system's manual gives them.
+struct Flags<'a>(&'a RawEvent);
 
-impl fmt::Debug for OsFlags<'_> {
+impl fmt::Debug for Flags<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt_flags(f)
     }

@@ -41,8 +41,8 @@ pub(crate) trait Selector: fmt::Debug + Send + Sync + Sized {
     /// Returns another handle to the same queue.
     fn try_clone(&self) -> io::Result<Self>;
 
-    /// Blocks until there is an event, until `timeout`, or until a signal (`Interrupted`). Stores at
-    /// least one event in `events`, unless the timeout has passed.
+    /// Blocks until there is an event, until `timeout`, or until a signal (`Interrupted`). Stores
+    /// at least one event in `events`, unless the timeout has passed.
     ///
     /// `events` has capacity for at least one event and must not grow. It is empty on entry, and
     /// after an error. Other buffers that the call needs belong to the selector; only one thread
@@ -72,8 +72,8 @@ pub(crate) trait Registration<S>: Default + Send + Sync {
         interest: Interest,
     ) -> io::Result<()>;
 
-    /// Replaces the token, the interest and the mode, and arms all directions. Fails with `NotFound`
-    /// if `handle` is not registered with `selector`.
+    /// Replaces the token, the interest and the mode, and arms all directions. Fails with
+    /// `NotFound` if `handle` is not registered with `selector`.
     fn reregister(
         &mut self,
         selector: &S,
@@ -82,8 +82,8 @@ pub(crate) trait Registration<S>: Default + Send + Sync {
         interest: Interest,
     ) -> io::Result<()>;
 
-    /// A `select` that starts later does not report the source. Fails with `NotFound` if `handle` is
-    /// not registered with `selector`.
+    /// A `select` that starts later does not report the source. Fails with `NotFound` if `handle`
+    /// is not registered with `selector`.
     fn deregister(&mut self, selector: &S, handle: Handle) -> io::Result<()>;
 
     /// An operation in `directions` may have used up an edge. Backends that emulate edges watch for

@@ -8,7 +8,9 @@ macro_rules! cfg_if {
         #[cfg(not(any($($earlier),*)))]
         cfg_if! { @items $($items)* }
     };
-    (@unless [$($earlier:meta)*] if #[cfg($condition:meta)] { $($items:tt)* } $(else $($rest:tt)*)?) => {
+    (@unless [$($earlier:meta)*]
+        if #[cfg($condition:meta)] { $($items:tt)* } $(else $($rest:tt)*)?
+    ) => {
         #[cfg(all($condition, not(any($($earlier),*))))]
         cfg_if! { @items $($items)* }
         cfg_if! { @unless [$($earlier)* $condition] $($($rest)*)? }

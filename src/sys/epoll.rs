@@ -70,7 +70,8 @@ impl backend::Selector for Selector {
     }
 
     fn try_clone(&self) -> io::Result<Selector> {
-        // With `F_DUPFD_CLOEXEC`. Setting the flag after a `dup` could leak the descriptor to a child.
+        // Calls `F_DUPFD_CLOEXEC`: setting the flag after a `dup` could leak the descriptor to a
+        // child.
         let epoll = self.epoll.try_clone()?;
         Ok(Selector { epoll })
     }

@@ -13,8 +13,8 @@
 //! * Errors are reported whether or not they are requested. A source with a lasting error is not
 //!   associated, but checked from time to time (`begin`). Another poll that watches the port
 //!   therefore misses other conditions of this source.
-//! * An association contains a number of ours, which distinguishes it from that of a predecessor
-//!   whose descriptor was closed and has been reused.
+//! * An association contains a number that we assign, which distinguishes it from that of a
+//!   predecessor whose descriptor was closed and has been reused.
 //! * `port_getn` fails with `ETIME` after the timeout, with or without events. The error for a
 //!   descriptor that is not open is `EBADFD`.
 //! * Any thread can send an event, which implements the waker. The port does not coalesce such
@@ -159,8 +159,8 @@ impl Shared {
         let capacity = events.capacity().min(libc::c_int::MAX as usize);
         // The number of events to wait for, and then the number of events taken.
         let mut taken: libc::c_uint = 1;
-        // SAFETY: `events` has capacity for the entries, and `Event` has the kernel's layout, since it
-        // is transparent. The timeout and the count outlive the call.
+        // SAFETY: `events` has capacity for the entries, and `Event` has the kernel's layout, since
+        // it is transparent. The timeout and the count outlive the call.
         let result = check(unsafe {
             os::port_getn(
                 self.port.as_raw_fd(),

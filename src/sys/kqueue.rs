@@ -78,7 +78,8 @@ impl backend::Selector for Selector {
     }
 
     fn try_clone(&self) -> io::Result<Selector> {
-        // With `F_DUPFD_CLOEXEC`. Setting the flag after a `dup` could leak the descriptor to a child.
+        // Calls `F_DUPFD_CLOEXEC`: setting the flag after a `dup` could leak the descriptor to a
+        // child.
         let kqueue = self.kqueue.try_clone()?;
         Ok(Selector { kqueue })
     }
@@ -273,8 +274,8 @@ struct Changes {
 impl Changes {
     fn new() -> Changes {
         Changes {
-            // SAFETY: consists of integers, and of a pointer that is not followed. Zero is valid for
-            // each.
+            // SAFETY: consists of integers, and of a pointer that is not followed. Zero is valid
+            // for each.
             list: unsafe { mem::zeroed() },
             len: 0,
         }

@@ -87,7 +87,9 @@ cfg_if! {
         use epoll as selector;
         mod as_fd;
     } else {
-        compile_error!("mio has no event queue for this target: build it without the feature `os-poll`");
+        compile_error!(
+            "mio has no event queue for this target: build it without the feature `os-poll`"
+        );
         // Types without values, so that no other errors follow.
         mod none;
         use none as selector;

@@ -80,8 +80,8 @@ pub(super) fn wait(
     // SAFETY: a function of this name has this type, also if it replaces the C library's.
     let function: EpollPwait2 = unsafe { mem::transmute(function) };
     let timeout = timeout::timespec(timeout);
-    // SAFETY: `events` has capacity for the entries, and `Event` has the kernel's layout, since it is
-    // transparent; `timeout` outlives the call; a null signal mask does not change the mask.
+    // SAFETY: `events` has capacity for the entries, and `Event` has the kernel's layout, since it
+    // is transparent; `timeout` outlives the call; a null signal mask does not change the mask.
     let ready = check(unsafe {
         let events = events.as_mut_ptr().cast();
         function(epoll.as_raw_fd(), events, capacity, &timeout, ptr::null())

@@ -112,7 +112,8 @@ pub(super) fn connect(socket: &OwnedFd, address: &OsAddr) -> io::Result<()> {
     }
 }
 
-/// Accepts a connection. Returns the socket, non-blocking and close-on-exec, and the peer's address.
+/// Accepts a connection. Returns the socket, non-blocking and close-on-exec, and the address of the
+/// peer.
 pub(super) fn accept(listener: RawFd) -> io::Result<(OwnedFd, OsAddr)> {
     let mut peer = OsAddr::empty();
     let socket = accept_with_flags(listener, &mut peer)?;

@@ -152,6 +152,8 @@
 mod trace;
 
 mod interest;
+#[cfg(not(feature = "os-poll"))]
+mod no_os_poll;
 mod poll;
 mod readiness;
 mod registry;

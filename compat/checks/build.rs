@@ -5,7 +5,8 @@ use std::path::Path;
 use std::{env, fs, io};
 
 /// The types that stand for the type parameters of the listing.
-const PARAMETERS: [(&str, &str); 4] = [
+const PARAMETERS: [(&str, &str); 5] = [
+    ("A", "std::string::String"),
     ("F", "fn() -> std::io::Result<u8>"),
     ("P", "std::string::String"),
     ("S", "Dyn"),
@@ -88,9 +89,7 @@ fn check_function(item: &str) -> String {
         "mio::event::Source" => "Dyn",
         ty => ty,
     };
-    let signature = with_types(signature)
-        .replace("self", &ty)
-        .replace("Self", &ty);
+    let signature = with_types(signature).replace("self", ty);
     format!("    let _: fn({signature} = {path};")
 }
 

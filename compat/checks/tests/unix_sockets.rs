@@ -160,9 +160,9 @@ fn pairs_are_connected_and_try_io_runs_the_operation() {
     one.shutdown(Shutdown::Both).unwrap();
 
     let (mut one, mut other) = UnixStream::pair().unwrap();
-    one.write_vectored(&[io::IoSlice::new(b"a"), io::IoSlice::new(b"b")])
-        .unwrap();
-    (&one).write_vectored(&[io::IoSlice::new(b"c")]).unwrap();
+    let ab = [io::IoSlice::new(b"a"), io::IoSlice::new(b"b")];
+    assert_eq!(one.write_vectored(&ab).unwrap(), 2);
+    assert_eq!((&one).write_vectored(&[io::IoSlice::new(b"c")]).unwrap(), 1);
     one.flush().and((&one).flush()).unwrap();
     let (mut a, mut b) = ([0], [0]);
     let both = &mut [io::IoSliceMut::new(&mut a), io::IoSliceMut::new(&mut b)];

@@ -44,7 +44,7 @@ use crate::{Interest, Token};
 #[cfg(not(mio_test_event_port_shim))]
 use libc as os;
 #[cfg(mio_test_event_port_shim)]
-#[path = "../../ci/event_port_shim.rs"]
+#[path = "../../tests/shims/event_port.rs"]
 mod os;
 
 #[derive(Clone)]

@@ -37,7 +37,7 @@ use crate::{Interest, Token};
 #[cfg(not(mio_test_kqueue_shim))]
 use libc as os;
 #[cfg(mio_test_kqueue_shim)]
-#[path = "../../ci/kqueue_shim.rs"]
+#[path = "../../tests/shims/kqueue/mod.rs"]
 mod os;
 
 // Whether the program can trigger events of its own. OpenBSD has no such events, NetBSD only since

@@ -1,5 +1,5 @@
-//! What the tests share. Every test file is a program of its own and uses a part
-//! of it.
+//! What the test programs share. Each uses a part of it.
+#![cfg(feature = "os-poll")]
 #![allow(dead_code, unreachable_pub)]
 
 use std::io;
@@ -506,16 +506,14 @@ pub fn wait_until_asleep(_: i32) {
 /// descriptors, its limits, what it is forbidden. That process is this test program once
 /// more, with only the test `name`, which must be the caller.
 #[track_caller]
-pub fn in_own_process(name: &str, body: impl FnOnce()) {
+pub fn in_own_process<F: FnOnce()>(name: &str, body: F) {
     const MARK: &str = "MIO_TEST_IN_OWN_PROCESS";
     if std::env::var_os(MARK).is_some() {
         limit_time();
         return body();
     }
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args([name, "--exact", "--nocapture", "--test-threads=1"])
+    let output = only_test(module_of::<F>(), name)
         .env(MARK, "")
-        .stdin(std::process::Stdio::null())
         .output()
         .unwrap();
     let printed = String::from_utf8_lossy(&output.stdout);
@@ -526,6 +524,29 @@ pub fn in_own_process(name: &str, body: impl FnOnce()) {
         output.status,
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+/// The module in which `F` is: a function, or a closure in one.
+fn module_of<F>() -> &'static str {
+    let path = std::any::type_name::<F>();
+    let function = path.strip_suffix("::{{closure}}").unwrap_or(path);
+    function.rsplit_once("::").unwrap().0
+}
+
+/// This test program, to be started with only test `name` of `module`, as `module_path!` has it.
+pub fn only_test(module: &str, name: &str) -> std::process::Command {
+    // That program starts no process, and says why.
+    assert!(!module.starts_with("it::"), "belongs to tests/processes");
+    // The paths of tests do not begin with the program's name.
+    let test = match module.split_once("::") {
+        Some((_, module)) => format!("{module}::{name}"),
+        None => name.to_owned(),
+    };
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command
+        .args([&test, "--exact", "--nocapture", "--test-threads=1"])
+        .stdin(std::process::Stdio::null());
+    command
 }
 
 /// Has this process fail if it hangs, so that nobody waits for it.
@@ -665,6 +686,15 @@ where
         *to = unsafe { from.assume_init() };
     }
     Ok(len)
+}
+
+/// Whether operations on a descriptor answer `WouldBlock` instead of waiting.
+#[cfg(unix)]
+pub fn is_nonblocking(fd: &impl std::os::fd::AsRawFd) -> bool {
+    // SAFETY: takes no pointer.
+    let flags = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) };
+    assert_ne!(flags, -1);
+    flags & libc::O_NONBLOCK != 0
 }
 
 /// Checks that a descriptor is non-blocking, and closed on exec.

@@ -162,7 +162,7 @@ pub fn errors(call: Call) -> &'static [i32] {
         "epoll_create1" | "eventfd" => &[EMFILE, ENFILE, ENOMEM],
         "epoll_ctl" => &[ENOMEM, ENOSPC],
         "epoll_wait" | "poll" => &[EINTR, ENOMEM],
-        // A missing or forbidden call is remembered for good; see `tests/seccomp.rs`.
+        // A missing or forbidden call is remembered for good; see `tests/processes/seccomp.rs`.
         "epoll_pwait2" => &[EINTR, ENOMEM],
         "fcntl" => &[EMFILE, EBADF],
         "fstat" => &[ENOMEM],

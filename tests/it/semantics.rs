@@ -1,0 +1,595 @@
+//! The table of `docs/semantics.md`, row by row, on the backend at hand.
+//!
+//! Each row is a situation, each cell says what a poll tells of it. A row of the table
+//! without a situation here fails, and the other way round. After a change,
+//! `MIO_SEMANTICS=print cargo test --all-features --test semantics -- --nocapture` prints the
+//! column of the backend.
+#![cfg(all(feature = "os-poll", feature = "os-ext", feature = "net"))]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::time::{Duration, Instant};
+
+use crate::util::{self, any_port, drain, expect_would_block, tcp_pair, LONG};
+use mio::event::{Event, Source};
+use mio::net::{TcpListener, TcpStream, UdpSocket};
+use mio::{Events, Interest, Poll, Token, Waker};
+use socket2::SockRef;
+
+const DOCUMENT: &str = include_str!("../../docs/semantics.md");
+
+/// The column of the backend at hand.
+const COLUMN: &str = if cfg!(windows) {
+    "AFD"
+} else if util::POLL2 {
+    "poll(2)"
+} else if util::KQUEUE {
+    "kqueue"
+} else if util::EVENT_PORT {
+    "event ports"
+} else {
+    "epoll"
+};
+
+const SOURCE: Token = Token(1);
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+/// What the events of a situation say, all together.
+type Told = BTreeSet<&'static str>;
+
+/// A situation that is in the making.
+struct Scene {
+    poll: Poll,
+    events: Events,
+    /// What the table says; so long is waited for it.
+    expected: Option<Told>,
+}
+
+impl Scene {
+    fn new(expected: Option<Told>) -> Scene {
+        let (poll, events) = util::poll_and_events();
+        Scene {
+            poll,
+            events,
+            expected,
+        }
+    }
+
+    fn register(&mut self, source: &mut impl Source, interest: Interest) {
+        let registry = self.poll.registry();
+        registry.register(source, SOURCE, interest).unwrap();
+    }
+
+    fn reregister(&mut self, source: &mut impl Source, interest: Interest) {
+        let registry = self.poll.registry();
+        registry.reregister(source, SOURCE, interest).unwrap();
+    }
+
+    /// Takes what there is to tell until now, and forgets it.
+    fn forget(&mut self) {
+        self.listen(|_| false);
+    }
+
+    /// What is told from now on: at least for as long as the table promises something that
+    /// has not come, and then until it is quiet.
+    fn told(&mut self) -> Told {
+        let expected = self.expected.clone().unwrap_or_default();
+        self.listen(|told| !told.is_superset(&expected))
+    }
+
+    fn listen(&mut self, lacking: impl Fn(&Told) -> bool) -> Told {
+        const QUIET: Duration = Duration::from_millis(20);
+        let end = Instant::now() + LONG;
+        let mut told = Told::new();
+        loop {
+            util::poll(&mut self.poll, &mut self.events, Some(QUIET));
+            if self.events.is_empty() && (!lacking(&told) || Instant::now() > end) {
+                return told;
+            }
+            told.extend(self.events.iter().flat_map(words));
+        }
+    }
+
+    /// What is told by that many polls, of which none finds it quiet.
+    fn told_by(&mut self, polls: usize) -> Told {
+        let mut told = Told::new();
+        for _ in 0..polls {
+            util::poll(&mut self.poll, &mut self.events, Some(LONG));
+            assert!(!self.events.is_empty());
+            told.extend(self.events.iter().flat_map(words));
+        }
+        told
+    }
+
+    /// Two connected streams, of which the second is registered, and has told that it is
+    /// writable.
+    fn streams(&mut self, interest: Interest) -> (TcpStream, TcpStream) {
+        let (peer, mut stream) = tcp_pair();
+        self.register(&mut stream, interest);
+        if interest.is_writable() && !interest.is_level() {
+            util::expect_writable(&mut self.poll, &mut self.events, SOURCE);
+        }
+        (peer, stream)
+    }
+
+    /// Has `peer` send two bytes, and hears of them.
+    fn tell_of_data(&mut self, peer: &mut impl Write) {
+        peer.write_all(b"xy").unwrap();
+        util::expect_readable(&mut self.poll, &mut self.events, SOURCE);
+        self.forget();
+    }
+
+    fn listener(&mut self) -> TcpListener {
+        let mut listener = TcpListener::bind(any_port()).unwrap();
+        self.register(&mut listener, Interest::READABLE);
+        listener
+    }
+}
+
+/// Closes `stream` so that its peer sees a reset.
+fn reset(stream: TcpStream) {
+    let no_linger = Some(Duration::ZERO);
+    SockRef::from(&stream).set_linger(no_linger).unwrap();
+}
+
+fn words(event: &Event) -> Vec<&'static str> {
+    assert_eq!(event.token(), SOURCE);
+    [
+        (event.is_readable(), "readable"),
+        (event.is_writable(), "writable"),
+        (event.is_error(), "error"),
+        (event.is_read_closed(), "read-closed"),
+        (event.is_write_closed(), "write-closed"),
+        (event.is_priority(), "priority"),
+    ]
+    .into_iter()
+    .filter(|(told, _)| *told)
+    .map(|(_, word)| word)
+    .collect()
+}
+
+type Row = (&'static str, fn(&mut Scene) -> Told);
+
+const STREAMS: &[Row] = &[
+    ("data arrives", |scene| {
+        let (mut peer, _stream) = scene.streams(BOTH);
+        peer.write_all(b"x").unwrap();
+        scene.told()
+    }),
+    ("data arrives for a source of READABLE only", |scene| {
+        let (mut peer, _stream) = scene.streams(Interest::READABLE);
+        peer.write_all(b"x").unwrap();
+        scene.told()
+    }),
+    ("more arrives, the former was not read", |scene| {
+        let (mut peer, _stream) = scene.streams(BOTH);
+        peer.write_all(b"x").unwrap();
+        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+        scene.forget();
+        peer.write_all(b"y").unwrap();
+        scene.told()
+    }),
+    ("more arrives after a read that would block", |scene| {
+        let (mut peer, mut stream) = scene.streams(Interest::READABLE);
+        peer.write_all(b"x").unwrap();
+        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+        drain(&mut stream);
+        peer.write_all(b"y").unwrap();
+        scene.told()
+    }),
+    ("more arrives after a short read", |scene| {
+        let (mut peer, mut stream) = scene.streams(Interest::READABLE);
+        peer.write_all(b"x").unwrap();
+        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+        assert_eq!(stream.read(&mut [0; 8]).unwrap(), 1);
+        peer.write_all(b"y").unwrap();
+        scene.told()
+    }),
+    ("data was read, nothing more arrives", |scene| {
+        let (mut peer, mut stream) = scene.streams(Interest::READABLE);
+        peer.write_all(b"x").unwrap();
+        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+        drain(&mut stream);
+        scene.told()
+    }),
+    ("the peer makes room in a full connection", |scene| {
+        let (mut peer, mut stream) = scene.streams(Interest::WRITABLE);
+        let mut sent = 0;
+        while let Ok(len) = stream.write(&[0; 1 << 16]) {
+            sent += len;
+        }
+        expect_would_block(stream.write(&[0; 1 << 16]));
+        scene.forget();
+        let mut received = 0;
+        let end = Instant::now() + LONG;
+        while received < sent && Instant::now() < end {
+            received += drain(&mut peer).len();
+        }
+        scene.told()
+    }),
+    ("the peer shuts its sending side down", |scene| {
+        let (peer, _stream) = scene.streams(BOTH);
+        peer.shutdown(Shutdown::Write).unwrap();
+        scene.told()
+    }),
+    ("the peer closes", |scene| {
+        let (peer, _stream) = scene.streams(BOTH);
+        drop(peer);
+        scene.told()
+    }),
+    ("the peer sends and closes", |scene| {
+        let (mut peer, _stream) = scene.streams(Interest::READABLE);
+        peer.write_all(b"x").unwrap();
+        drop(peer);
+        scene.told()
+    }),
+    ("the same, and the data is read, but not the end", |scene| {
+        let (mut peer, mut stream) = scene.streams(Interest::READABLE);
+        peer.write_all(b"x").unwrap();
+        drop(peer);
+        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+        scene.forget();
+        assert_eq!(stream.read(&mut [0; 8]).unwrap(), 1);
+        scene.told()
+    }),
+    ("the end comes behind data that was told", |scene| {
+        let (mut peer, _stream) = scene.streams(BOTH);
+        scene.tell_of_data(&mut peer);
+        peer.shutdown(Shutdown::Write).unwrap();
+        scene.told()
+    }),
+    (
+        "the end comes behind data that was told, READABLE only",
+        |scene| {
+            let (mut peer, _stream) = scene.streams(Interest::READABLE);
+            scene.tell_of_data(&mut peer);
+            peer.shutdown(Shutdown::Write).unwrap();
+            scene.told()
+        },
+    ),
+    ("the end comes behind data that was partly read", |scene| {
+        let (mut peer, mut stream) = scene.streams(BOTH);
+        scene.tell_of_data(&mut peer);
+        assert_eq!(stream.read(&mut [0; 1]).unwrap(), 1);
+        peer.shutdown(Shutdown::Write).unwrap();
+        scene.told()
+    }),
+    (
+        "the end comes behind data that just filled a buffer",
+        |scene| {
+            let (mut peer, mut stream) = scene.streams(BOTH);
+            scene.tell_of_data(&mut peer);
+            stream.read_exact(&mut [0; 2]).unwrap();
+            peer.shutdown(Shutdown::Write).unwrap();
+            scene.told()
+        },
+    ),
+    ("the peer resets", |scene| {
+        let (peer, mut stream) = scene.streams(BOTH);
+        expect_would_block(stream.read(&mut [0; 8]));
+        reset(peer);
+        scene.told()
+    }),
+    ("a reset comes behind data that was told", |scene| {
+        let (mut peer, _stream) = scene.streams(BOTH);
+        scene.tell_of_data(&mut peer);
+        reset(peer);
+        scene.told()
+    }),
+    (
+        "a reset comes behind data that was told, READABLE only",
+        |scene| {
+            let (mut peer, _stream) = scene.streams(Interest::READABLE);
+            scene.tell_of_data(&mut peer);
+            reset(peer);
+            scene.told()
+        },
+    ),
+    (
+        "a reset comes behind data that just filled a buffer",
+        |scene| {
+            let (mut peer, mut stream) = scene.streams(BOTH);
+            scene.tell_of_data(&mut peer);
+            stream.read_exact(&mut [0; 2]).unwrap();
+            reset(peer);
+            scene.told()
+        },
+    ),
+    ("a reset comes behind the end", |scene| {
+        let (peer, mut stream) = scene.streams(BOTH);
+        peer.shutdown(Shutdown::Write).unwrap();
+        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+        assert_eq!(stream.read(&mut [0; 8]).unwrap(), 0);
+        scene.forget();
+        reset(peer);
+        scene.told()
+    }),
+    ("own shutdown of writing, behind the peer's", |scene| {
+        let (peer, mut stream) = scene.streams(BOTH);
+        peer.shutdown(Shutdown::Write).unwrap();
+        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+        assert_eq!(stream.read(&mut [0; 8]).unwrap(), 0);
+        scene.forget();
+        stream.shutdown(Shutdown::Write).unwrap();
+        scene.told()
+    }),
+    ("own shutdown of writing", |scene| {
+        let (_peer, stream) = scene.streams(BOTH);
+        stream.shutdown(Shutdown::Write).unwrap();
+        scene.told()
+    }),
+    ("own shutdown of reading", |scene| {
+        let (_peer, stream) = scene.streams(BOTH);
+        stream.shutdown(Shutdown::Read).unwrap();
+        scene.told()
+    }),
+];
+
+const CONNECTIONS: &[Row] = &[
+    ("a connection is established", |scene| {
+        let listener = std::net::TcpListener::bind(any_port()).unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        scene.register(&mut stream, BOTH);
+        scene.told()
+    }),
+    ("a connection is refused", |scene| {
+        let address = TcpListener::bind(any_port()).unwrap().local_addr().unwrap();
+        match TcpStream::connect(address) {
+            Ok(mut stream) => {
+                scene.register(&mut stream, BOTH);
+                scene.told()
+            }
+            Err(error) => panic!("refused at once: {error}"),
+        }
+    }),
+    ("a connection waits to be accepted", |scene| {
+        let listener = scene.listener();
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        scene.told()
+    }),
+    ("another one, the former was not accepted", |scene| {
+        let listener = scene.listener();
+        let _one = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+        let _other = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        scene.told()
+    }),
+    ("another one, after an accept that would block", |scene| {
+        let listener = scene.listener();
+        let _one = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+        let _accepted = listener.accept().unwrap();
+        expect_would_block(listener.accept());
+        let _other = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        scene.told()
+    }),
+];
+
+const DATAGRAMS: &[Row] = &[
+    ("a UDP socket is registered", |scene| {
+        let mut socket = UdpSocket::bind(any_port()).unwrap();
+        scene.register(&mut socket, BOTH);
+        scene.told()
+    }),
+    ("a datagram arrives", |scene| {
+        let mut socket = UdpSocket::bind(any_port()).unwrap();
+        scene.register(&mut socket, Interest::READABLE);
+        let sender = std::net::UdpSocket::bind(any_port()).unwrap();
+        sender.send_to(b"x", socket.local_addr().unwrap()).unwrap();
+        scene.told()
+    }),
+    (
+        "a datagram of a connected socket found no receiver",
+        |scene| {
+            let nobody = std::net::UdpSocket::bind(any_port())
+                .unwrap()
+                .local_addr()
+                .unwrap();
+            let mut socket = UdpSocket::bind(any_port()).unwrap();
+            socket.connect(nobody).unwrap();
+            scene.register(&mut socket, Interest::READABLE);
+            socket.send(b"x").unwrap();
+            scene.told()
+        },
+    ),
+];
+
+const REGISTRATIONS: &[Row] = &[
+    ("registered with data pending", |scene| {
+        let (mut peer, mut stream) = tcp_pair();
+        peer.write_all(b"x").unwrap();
+        scene.register(&mut stream, Interest::READABLE);
+        scene.told()
+    }),
+    ("reregistered with data pending that was told", |scene| {
+        let (mut peer, mut stream) = scene.streams(Interest::READABLE);
+        peer.write_all(b"x").unwrap();
+        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+        scene.reregister(&mut stream, Interest::READABLE);
+        scene.told()
+    }),
+    ("level: not read, three polls", |scene| {
+        let (mut peer, _stream) = scene.streams(Interest::READABLE.level());
+        peer.write_all(b"x").unwrap();
+        scene.told_by(3)
+    }),
+    ("level: read in full", |scene| {
+        let (mut peer, mut stream) = scene.streams(Interest::READABLE.level());
+        peer.write_all(b"x").unwrap();
+        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+        assert_eq!(drain(&mut stream), b"x");
+        scene.told()
+    }),
+    ("one-shot: more arrives after its event", |scene| {
+        let (mut peer, mut stream) = scene.streams(Interest::READABLE.oneshot());
+        peer.write_all(b"x").unwrap();
+        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+        drain(&mut stream);
+        peer.write_all(b"y").unwrap();
+        scene.told()
+    }),
+    ("one-shot: reregistered after its event", |scene| {
+        let (mut peer, mut stream) = scene.streams(Interest::READABLE.oneshot());
+        peer.write_all(b"x").unwrap();
+        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+        scene.reregister(&mut stream, Interest::READABLE.oneshot());
+        scene.told()
+    }),
+    ("deregistered with an event pending", |scene| {
+        let (mut peer, mut stream) = scene.streams(Interest::READABLE);
+        peer.write_all(b"x").unwrap();
+        scene.poll.registry().deregister(&mut stream).unwrap();
+        scene.told()
+    }),
+    ("dropped with an event pending", |scene| {
+        let (mut peer, stream) = scene.streams(Interest::READABLE);
+        peer.write_all(b"x").unwrap();
+        drop(stream);
+        scene.told()
+    }),
+    ("dropped, and its successor has nothing to tell", |scene| {
+        let (mut peer, stream) = scene.streams(Interest::READABLE);
+        peer.write_all(b"x").unwrap();
+        drop(stream);
+        // It has the same number, where handles are numbers that are used again.
+        let (_peer, _stream) = scene.streams(Interest::READABLE);
+        scene.told()
+    }),
+];
+
+const WAKES: &[Row] = &[
+    ("a wake before the poll", |scene| {
+        let waker = Waker::new(scene.poll.registry(), SOURCE).unwrap();
+        waker.wake().unwrap();
+        scene.told()
+    }),
+    ("a wake during the poll", |scene| {
+        let waker = Waker::new(scene.poll.registry(), SOURCE).unwrap();
+        let Scene { poll, events, .. } = scene;
+        util::poll_while(poll, events, Some(LONG), || waker.wake().unwrap());
+        let told = scene.events.iter().flat_map(words).collect();
+        scene.forget();
+        told
+    }),
+    ("two wakes before the poll: the second event", |scene| {
+        let waker = Waker::new(scene.poll.registry(), SOURCE).unwrap();
+        waker.wake().unwrap();
+        waker.wake().unwrap();
+        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+        scene.told()
+    }),
+    ("a wake after the event of another", |scene| {
+        let waker = Waker::new(scene.poll.registry(), SOURCE).unwrap();
+        waker.wake().unwrap();
+        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+        waker.wake().unwrap();
+        scene.told()
+    }),
+    ("the waker is dropped with a wake pending", |scene| {
+        let waker = Waker::new(scene.poll.registry(), SOURCE).unwrap();
+        waker.wake().unwrap();
+        drop(waker);
+        scene.told()
+    }),
+];
+
+const TIMEOUTS: &[Row] = &[
+    ("a timeout of zero", |scene| timeout(scene, Duration::ZERO)),
+    ("a timeout of 1 ns", |scene| {
+        timeout(scene, Duration::from_nanos(1))
+    }),
+    ("a timeout of 1.5 ms", |scene| {
+        timeout(scene, Duration::from_micros(1500))
+    }),
+    ("the longest timeout, and a wake", |scene| {
+        let waker = Waker::new(scene.poll.registry(), SOURCE).unwrap();
+        let Scene { poll, events, .. } = scene;
+        util::poll_while(poll, events, Some(Duration::MAX), || waker.wake().unwrap());
+        scene.events.iter().flat_map(words).collect()
+    }),
+];
+
+/// No event, and not before the time has passed.
+fn timeout(scene: &mut Scene, timeout: Duration) -> Told {
+    let start = Instant::now();
+    util::poll(&mut scene.poll, &mut scene.events, Some(timeout));
+    assert!(start.elapsed() >= timeout);
+    scene.events.iter().flat_map(words).collect()
+}
+
+/// The document's table: row, and what the column at hand says.
+fn table() -> BTreeMap<&'static str, &'static str> {
+    let mut rows = BTreeMap::new();
+    let mut column = None;
+    for line in DOCUMENT.lines().filter(|line| line.starts_with('|')) {
+        let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
+        if cells[0] == "situation" {
+            column = cells.iter().position(|cell| *cell == COLUMN);
+        } else if !cells[0].starts_with("---") {
+            if let Some(column) = column {
+                let twice = rows.insert(cells[0], cells[column]);
+                assert_eq!(twice, None, "{} stands there twice", cells[0]);
+            }
+        }
+    }
+    rows
+}
+
+fn parse(cell: &'static str) -> Told {
+    if cell == "nothing" {
+        return Told::new();
+    }
+    cell.split(", ").collect()
+}
+
+fn spell(told: &Told) -> String {
+    // In the order of the questions, not of the alphabet.
+    let order = [
+        "readable",
+        "writable",
+        "error",
+        "read-closed",
+        "write-closed",
+        "priority",
+    ];
+    let words: Vec<_> = order
+        .into_iter()
+        .filter(|word| told.contains(word))
+        .collect();
+    if words.is_empty() {
+        return "nothing".into();
+    }
+    words.join(", ")
+}
+
+#[test]
+fn the_table_says_what_happens() {
+    let print = std::env::var_os("MIO_SEMANTICS").is_some();
+    let mut table = table();
+    let mut wrong = Vec::new();
+    let all = [
+        STREAMS,
+        CONNECTIONS,
+        DATAGRAMS,
+        REGISTRATIONS,
+        WAKES,
+        TIMEOUTS,
+    ];
+    for (name, situation) in all.into_iter().flatten() {
+        let cell = table.remove(name);
+        let told = spell(&situation(&mut Scene::new(cell.map(parse))));
+        if print {
+            println!("| {name} | {COLUMN} | {told} |");
+        }
+        if cell != Some(told.as_str()) {
+            wrong.push(format!("{name}: {told}, but the table has {cell:?}"));
+        }
+    }
+    wrong.extend(
+        table
+            .keys()
+            .map(|name| format!("{name}: no such situation")),
+    );
+    assert!(print || wrong.is_empty(), "{COLUMN}:\n{}", wrong.join("\n"));
+}

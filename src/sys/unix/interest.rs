@@ -1,5 +1,6 @@
 //! The interests that only some systems have.
 
+#[allow(unused_imports)] // Some systems have neither.
 use crate::Interest;
 
 #[cfg(any(target_os = "android", target_os = "linux"))]

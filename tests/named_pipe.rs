@@ -27,8 +27,8 @@ use windows_sys::Win32::System::Pipes::{
 mod util;
 
 use util::{
-    exchange, expect, expect_readable, expect_would_block, expect_writable, in_own_process,
-    open_fds, poll_and_events, Until, LONG,
+    cycles, exchange, expect, expect_readable, expect_would_block, expect_writable, in_own_process,
+    is_wine, open_fds, poll_and_events, Until, LONG,
 };
 
 const SERVER: Token = Token(1);
@@ -165,23 +165,6 @@ fn clog(poll: &mut Poll, events: &mut Events, mut pipe: &NamedPipe) -> usize {
             Err(error) => panic!("{error}"),
         }
     }
-}
-
-/// Whether this is Wine, which does not know everything that Windows does.
-fn is_wine() -> bool {
-    #[link(name = "kernel32")]
-    extern "system" {
-        fn GetModuleHandleA(name: *const u8) -> *mut std::ffi::c_void;
-        fn GetProcAddress(module: *mut std::ffi::c_void, name: *const u8) -> *mut std::ffi::c_void;
-    }
-    // SAFETY: both names end with a zero, and every process has that module.
-    let function = unsafe {
-        GetProcAddress(
-            GetModuleHandleA(b"ntdll.dll\0".as_ptr()),
-            b"wine_get_version\0".as_ptr(),
-        )
-    };
-    !function.is_null()
 }
 
 #[test]
@@ -1277,12 +1260,6 @@ fn expect_flat(cycles: usize, mut cycle: impl FnMut(usize)) {
     println!("{cycles} cycles: {handles:+} handles, {live:+} bytes");
     assert!(handles.abs() < 20, "{handles:+} handles");
     assert!(live.unsigned_abs() < 20 * 1024, "{live:+} bytes");
-}
-
-/// How often; the environment may ask for more.
-fn cycles() -> usize {
-    let asked = std::env::var("MIO_TEST_CYCLES").ok();
-    asked.map_or(1000, |asked| asked.parse().unwrap())
 }
 
 /// Edge cases 38, 39 and 44: nothing is left of pipes that were dropped in any state,

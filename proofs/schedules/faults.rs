@@ -153,149 +153,149 @@ pub const FAULTS: &[Fault] = &[
     // What changes while a thread waits has to wait for the next call.
     Fault {
         name: "change-put-off",
-        file: "sys/afd_socket.rs",
+        file: "sys/windows/socket.rs",
         right: "if changes.waiting {",
         wrong: "if false {",
     },
     // A thread begins to wait between the question whether one does and the entry in the list.
     Fault {
         name: "change-listed-late",
-        file: "sys/afd_socket.rs",
-        right: "Socket::list(this, state, &mut changes);\n        Ok(())",
+        file: "sys/windows/socket.rs",
+        right: "Socket::enqueue(this, state, &mut changes);\n        Ok(())",
         wrong: "let _ = &mut changes;\n\
                 drop(changes);\n\
-                Socket::list(this, state, &mut lock(&shared.changes));\n        Ok(())",
+                Socket::enqueue(this, state, &mut lock(&this.share.sockets.changes));\n        Ok(())",
     },
     // What is in the list, because its request was refused, is not asked for at once.
     Fault {
         name: "change-left-in-list",
-        file: "sys/afd_socket.rs",
+        file: "sys/windows/socket.rs",
         right: "if changes.waiting {",
-        wrong: "if changes.waiting && !state.listed {",
+        wrong: "if changes.waiting && !state.queued {",
     },
     // The same as `change-listed-late`, from the other side.
     Fault {
         name: "waiting-said-late",
-        file: "sys/iocp.rs",
+        file: "sys/windows/socket.rs",
         right: "changes.waiting = true;\n            let spare = mem::take(&mut changes.spare);\n            \
-                mem::replace(&mut changes.sockets, spare)\n        };",
+                mem::replace(&mut changes.queued, spare)\n        };",
         wrong: "let spare = mem::take(&mut changes.spare);\n            \
-                mem::replace(&mut changes.sockets, spare)\n        };\n\
+                mem::replace(&mut changes.queued, spare)\n        };\n\
                 lock(&self.changes).waiting = true;",
     },
     // The directions that an answer has not used up are not watched any more.
     Fault {
         name: "answer-without-successor",
-        file: "sys/afd_socket.rs",
+        file: "sys/windows/socket.rs",
         right: "if state.wanted().is_some() {",
         wrong: "if false {",
     },
     // Nor is a direction beside those that the running request asks for.
     Fault {
         name: "request-not-replaced",
-        file: "sys/afd_socket.rs",
-        right: "(Running::Asked(asked), Some(wanted)) if wanted & !asked == 0 => Ok(()),",
-        wrong: "(Running::Asked(_), Some(_)) => Ok(()),",
+        file: "sys/windows/socket.rs",
+        right: "(RequestState::Pending(events), Some(wanted)) if wanted & !events == 0 => Ok(()),",
+        wrong: "(RequestState::Pending(_), Some(_)) => Ok(()),",
     },
     // The call that is to look only comes back with nothing but the packet of the replaced.
     Fault {
         name: "successor-not-awaited",
-        file: "sys/iocp.rs",
-        right: "was_full || self.shared.has_changes();",
+        file: "sys/windows/iocp.rs",
+        right: "was_full || self.sockets.have_changes();",
         wrong: "was_full;",
     },
     // A wake behind packets that tell nothing has to wait for the next call.
     Fault {
         name: "room-lost-to-nothing",
-        file: "sys/iocp.rs",
+        file: "sys/windows/iocp.rs",
         right: "let was_full = events.len() == events.capacity();",
         wrong: "let was_full = false;",
     },
     // The memory of a cancelled request is used before its packet was taken.
     Fault {
         name: "cancelled-is-over",
-        file: "sys/afd_socket.rs",
-        right: "state.request = Running::Cancelled;",
-        wrong: "state.request = Running::Idle;",
+        file: "sys/windows/socket.rs",
+        right: "state.request = RequestState::Cancelled;",
+        wrong: "state.request = RequestState::Idle;",
     },
     // A request that was refused is never made again.
     Fault {
         name: "refusal-forgotten",
-        file: "sys/iocp.rs",
-        right: "outcome = Err(error);\n                true",
-        wrong: "outcome = Err(error);\n                false",
+        file: "sys/windows/socket.rs",
+        right: "Socket::enqueue(this, &mut state, &mut lock(&this.share.sockets.changes));\n            error",
+        wrong: "error",
     },
     // One source for which there can be no request fails every poll.
     Fault {
         name: "refusal-for-all",
-        file: "sys/afd_socket.rs",
-        right: "_ => shared.port.post(Key::Socket, reference.cast()),",
+        file: "sys/windows/socket.rs",
+        right: "_ => queue.port().post(context.cast()),",
         wrong: "_ => Err(error),",
     },
     // Each operation makes a request of its own.
     Fault {
         name: "request-at-once",
-        file: "sys/afd_socket.rs",
+        file: "sys/windows/socket.rs",
         right: "if changes.waiting {",
         wrong: "if true {",
     },
     // A packet that was in the port tells of a source that is gone.
     Fault {
         name: "gone-is-told",
-        file: "sys/afd_socket.rs",
-        right: "if state.gone {\n            return None;\n        }",
+        file: "sys/windows/socket.rs",
+        right: "if state.closed {\n            return None;\n        }",
         wrong: "",
     },
     // The request of a source that is gone runs on.
     Fault {
         name: "gone-runs-on",
-        file: "sys/afd_socket.rs",
-        right: "(Running::Asked(_), None) if !state.gone => Ok(()),",
-        wrong: "(Running::Asked(_), None) => Ok(()),",
+        file: "sys/windows/socket.rs",
+        right: "(RequestState::Pending(_), None) if !state.closed => Ok(()),",
+        wrong: "(RequestState::Pending(_), None) => Ok(()),",
     },
     // A record outlives its packet.
     Fault {
         name: "reference-kept",
-        file: "sys/iocp.rs",
-        right: "Socket::answered(socket, self)",
+        file: "sys/windows/socket.rs",
+        right: "Socket::completed(&socket)",
         wrong: "mem::forget(Arc::clone(&socket));\n\
-                Socket::answered(socket, self)",
+                Socket::completed(&socket)",
     },
     // Whoever lets go of the port last leaves packets in it.
     Fault {
         name: "packets-left",
-        file: "sys/iocp.rs",
+        file: "sys/windows/queue.rs",
         right: "while self.outstanding.load(Ordering::Relaxed) > 0 {",
         wrong: "while false {",
     },
-    // As `load-first`, for the bell that has no flag above it.
+    // As `load-first`, for the target of a wake that has no flag above it.
     Fault {
-        name: "bell-load-first",
-        file: "sys/iocp.rs",
-        right: "if self.bell.ringing.swap(true, Ordering::AcqRel) {",
-        wrong: "if self.bell.ringing.load(Ordering::Acquire)\n\
-                || self.bell.ringing.swap(true, Ordering::AcqRel) {",
+        name: "posted-load-first",
+        file: "sys/windows/iocp.rs",
+        right: "if self.target.posted.swap(true, Ordering::AcqRel) {",
+        wrong: "if self.target.posted.load(Ordering::Acquire)\n\
+                || self.target.posted.swap(true, Ordering::AcqRel) {",
     },
     // As `relaxed`.
     Fault {
-        name: "bell-relaxed",
-        file: "sys/iocp.rs",
-        right: "self.ringing.swap(false, Ordering::AcqRel);",
-        wrong: "self.ringing.store(false, Ordering::Relaxed);",
+        name: "posted-relaxed",
+        file: "sys/windows/iocp.rs",
+        right: "target.posted.swap(false, Ordering::AcqRel);",
+        wrong: "target.posted.store(false, Ordering::Relaxed);",
     },
-    // The bell is cleared when it is rung, not when it is heard: packets pile up.
+    // The flag is cleared when the packet is posted, not when it is taken: packets pile up.
     Fault {
-        name: "bell-never-ringing",
-        file: "sys/iocp.rs",
-        right: "let reference = Arc::into_raw(Arc::clone(&self.bell));",
-        wrong: "self.bell.ringing.store(false, Ordering::Release);\n\
-                let reference = Arc::into_raw(Arc::clone(&self.bell));",
+        name: "posted-never",
+        file: "sys/windows/iocp.rs",
+        right: "self.queue\n            .submit(",
+        wrong: "self.target.posted.store(false, Ordering::Release);\n\
+                self.queue\n            .submit(",
     },
     // The packet of a waker that is gone is heard.
     Fault {
-        name: "muffled-is-heard",
-        file: "sys/iocp.rs",
-        right: "(!muffled).then_some",
-        wrong: "(muffled || !muffled).then_some",
+        name: "dropped-is-reported",
+        file: "sys/windows/iocp.rs",
+        right: "if target.dropped.load(Ordering::Relaxed) {",
+        wrong: "if false {",
     },
 ];

@@ -40,8 +40,7 @@ cfg_if! {
         #[cfg(unix)]
         mod as_fd;
     } else if #[cfg(windows)] {
-        mod iocp;
-        use iocp as selector;
+        use windows::iocp as selector;
     } else if #[cfg(any(
         mio_unsupported_force_poll_poll,
         target_os = "aix",
@@ -98,7 +97,6 @@ cfg_if! {
 
 // The state of a named pipe of Windows is a plain value, which is tested on every system.
 #[cfg(any(test, all(windows, feature = "os-ext")))]
-#[path = "windows/pipe_state.rs"]
 mod pipe_state;
 
 pub use event::Event;

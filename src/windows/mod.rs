@@ -2,7 +2,7 @@
 //!
 //! Requires the feature `os-ext`.
 //!
-//! * [`NamedPipe`] is either end of a named pipe.
+//! [`NamedPipe`] is either end of a named pipe.
 
 mod named_pipe;
 

@@ -9,67 +9,67 @@ use crate::sys::named_pipe::Pipe;
 
 /// Either end of a named pipe.
 ///
-/// A server makes its end with [`NamedPipe::new`] and waits for a client with
-/// [`connect`](NamedPipe::connect). A client opens the pipe as a file, with
-/// `FILE_FLAG_OVERLAPPED`, and converts the handle with `From`. So does a server that needs
-/// other settings than those of `new`.
+/// Requires the feature `os-ext`.
+///
+/// A server creates its end with [`NamedPipe::new`] and waits for a client with
+/// [`connect`](NamedPipe::connect). A client opens the pipe as a file with `FILE_FLAG_OVERLAPPED`,
+/// and converts the handle with `From`. A server that needs other settings than those of `new`
+/// converts a handle too.
 ///
 /// # How it works
 ///
-/// Windows does not tell when a pipe is ready; it tells when an operation has finished.
-/// A `NamedPipe` therefore works in advance. It *reads ahead* into a buffer, and is readable
-/// when there is something in it; then [`Read`](io::Read) takes from the buffer, and the next read
-/// begins when it is empty. [`Write`](io::Write) puts what it accepts into another buffer, from which it
-/// is written in the background; until that has ended, which makes the pipe writable again,
-/// writing answers [`WouldBlock`]. This has consequences:
+/// Windows does not report that a pipe is ready, only that an operation has finished. A `NamedPipe`
+/// therefore starts operations in advance. It *reads ahead* into a buffer, and is readable when the
+/// buffer contains something. [`Read`](io::Read) takes data from the buffer, and the next read
+/// starts when it is empty. [`Write`](io::Write) copies data into another buffer, from which it is
+/// written in the background. Until that write has finished, which makes the pipe writable again,
+/// further writes return [`WouldBlock`]. This has consequences:
 ///
-/// * The pipe has to be registered before it is read, written or connected, and the poll has
-///   to be polled: with [`Poll::poll`] the results arrive. Registering with
-///   [`READABLE`](crate::Interest::READABLE) begins to read.
-/// * It belongs to the first poll that it was registered with. Deregistered, it can be
-///   registered there again, and nowhere else.
-/// * What was read ahead is gone for others who use the same pipe by another handle.
-/// * Nobody else may start an overlapped operation on the handle.
-/// * An error of a write in the background is answered by the next `write`, or by
+/// * The pipe must be registered before it is read, written or connected, and the poll must be
+///   polled: the results arrive in [`Poll::poll`]. Registering with
+///   [`READABLE`](crate::Interest::READABLE) starts to read.
+/// * The pipe belongs to the first poll that it is registered with. After it has been
+///   deregistered, it can be registered there again, but not with another poll.
+/// * What was read ahead is not available to other handles of the same pipe.
+/// * No other code may start overlapped operations on the handle.
+/// * The error of a write in the background is returned by the next `write`, or by
 ///   [`take_error`](NamedPipe::take_error).
-/// * Registering asks the system whether a client is connected already. One that comes
-///   later is noticed only by [`connect`](NamedPipe::connect).
+/// * Registering queries whether a client is connected. A client that comes later is noticed only
+///   by [`connect`](NamedPipe::connect).
 ///
 /// # Reading and writing
 ///
-/// When the other end was closed, and everything was read, reading answers `Ok(0)`. So
-/// does reading a message of no bytes, once. A client's end
-/// [is read-closed](crate::event::Event::is_read_closed) then; a server's, which can be
-/// connected with another client, is only readable.
+/// When the peer has closed its end and everything has been read, reading returns `Ok(0)`. Reading
+/// an empty message returns `Ok(0)` too, once. A client's end is then
+/// [read-closed](crate::event::Event::is_read_closed). A server's end is only readable, since it
+/// can be connected with another client.
 ///
-/// [`WouldBlock`] is the answer to reading if nothing has arrived, and to writing while the
-/// write before is going on, no client has come yet, or the pipe was never registered. The
-/// error of the write before is answered in its place, and nothing is accepted then.
+/// Reading returns [`WouldBlock`] if no data has arrived. Writing returns it while the previous
+/// write is in progress and before a client has come. Both return it before the pipe has been
+/// registered. If the previous write has failed, writing returns its error, and accepts nothing.
 ///
-/// `flush` does nothing: to wait until the other end has read everything would block.
+/// `flush` does nothing: waiting until the peer has read everything would block.
 ///
 /// # Dropping
 ///
-/// Whatever `write` has accepted goes on being written after the pipe was dropped, and the
-/// handle is closed after that. What arrives meanwhile is dropped. When the poll is dropped too,
-/// and every source and [`Waker`](crate::Waker) of it, a thread of the library waits for the
-/// end of such writes. They end with the process. Without such a write the handle is closed
-/// at once.
+/// Data that `write` has accepted is still written after the pipe has been dropped, and the handle
+/// is closed after that. Data that arrives meanwhile is discarded. If the poll, its sources and its
+/// [`Waker`](crate::Waker) have been dropped too, a thread of the library waits until such writes
+/// have finished. They end with the process. If no write is in progress, the handle is closed at
+/// once.
 ///
 /// # Messages
 ///
-/// In a pipe of the type `PIPE_TYPE_MESSAGE` every `write` is a message, however long it is,
-/// also one of no bytes. Reads never
-/// join two messages if the pipe is read in the mode `PIPE_READMODE_MESSAGE`. One that is longer
-/// than the buffer of a `read`, or than that of the reading ahead, comes in several parts. In
-/// either mode a message of no bytes is read as `Ok(0)`, which looks like the end; what follows
-/// it can be read as before.
+/// In a pipe of the type `PIPE_TYPE_MESSAGE` every `write` is one message, whatever its length,
+/// even if it is empty. If the pipe is read in the mode `PIPE_READMODE_MESSAGE`, a read never joins
+/// two messages. A message that is longer than the buffer of a `read`, or than the buffer for
+/// reading ahead, is returned in several parts. In either mode an empty message is read as `Ok(0)`,
+/// which looks like the end, but what follows it can be read as before.
 ///
 /// # Security
 ///
-/// A server can act in the name of its clients, unless they forbid it when they open the pipe:
-/// the example below permits identification only. What else there is to know is in
-/// `docs/security.md`.
+/// A server can impersonate its clients, unless they forbid it when they open the pipe. The example
+/// below permits identification only. `docs/security.md` has more.
 ///
 /// # Examples
 ///
@@ -141,23 +141,25 @@ pub struct NamedPipe {
 }
 
 impl NamedPipe {
-    /// Makes a server's end of the pipe with the full name `addr`, such as
-    /// `\\.\pipe\name`, of which there must be none yet.
+    /// Creates the first server's end of the pipe with the full name `addr`, such as
+    /// `\\.\pipe\name`.
     ///
-    /// It is a stream of bytes in both directions, in buffers of 64 KiB. Clients of other
-    /// machines may connect where the system lets them. A pipe with other properties, such as
-    /// `PIPE_REJECT_REMOTE_CLIENTS`, or a further server's end, is made with `CreateNamedPipeW`
-    /// and `FILE_FLAG_OVERLAPPED`, and converted.
+    /// The pipe is a stream of bytes in both directions, with buffers of 64 KiB. Clients on other
+    /// machines can connect if the system permits it. To create a pipe with other properties, such
+    /// as `PIPE_REJECT_REMOTE_CLIENTS`, or another server's end of the same pipe, call
+    /// [`CreateNamedPipeW`] with `FILE_FLAG_OVERLAPPED` and convert the handle.
     ///
     /// # Errors
     ///
-    /// * [`PermissionDenied`](io::ErrorKind::PermissionDenied): there is a pipe of that name.
+    /// * [`PermissionDenied`](io::ErrorKind::PermissionDenied): a pipe with that name exists.
     /// * [`InvalidInput`](io::ErrorKind::InvalidInput): the name contains a zero.
     /// * `ERROR_INVALID_NAME`, `ERROR_PATH_NOT_FOUND`: it is not the name of a pipe.
     ///
     /// # Portability
     ///
-    /// `CreateNamedPipeW` with `FILE_FLAG_FIRST_PIPE_INSTANCE`.
+    /// Calls [`CreateNamedPipeW`] with `FILE_FLAG_FIRST_PIPE_INSTANCE`.
+    ///
+    /// [`CreateNamedPipeW`]: https://learn.microsoft.com/en-us/windows/win32/api/namedpipeapi/nf-namedpipeapi-createnamedpipew
     #[doc(alias = "CreateNamedPipe")]
     pub fn new<A: AsRef<OsStr>>(addr: A) -> io::Result<NamedPipe> {
         let pipe = Pipe::create(addr.as_ref())?;
@@ -166,47 +168,49 @@ impl NamedPipe {
 
     /// Waits for a client, without blocking.
     ///
-    /// The answer is `Ok` if there is one, and otherwise
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock). Then the pipe becomes writable when a client
-    /// comes or the attempt fails, and calling once more tells which. Called before the
-    /// pipe was registered, it takes effect then. A client that has left again was there: what
-    /// it wrote can be read, and then the end.
+    /// Returns `Ok` if a client is connected, otherwise [`WouldBlock`](io::ErrorKind::WouldBlock).
+    /// The pipe then becomes writable when a client comes or the attempt fails; call `connect`
+    /// again to learn which. If it is called before the pipe is registered, it takes effect then. A
+    /// client that has left again counts as connected: what it wrote can be read, and then the end.
     ///
     /// # Errors
     ///
-    /// * `WouldBlock`: nobody has come yet.
-    /// * Others of the system, such as for a client's end.
+    /// * `WouldBlock`: no client has come yet.
+    /// * Other errors of the system, such as for a client's end.
     ///
     /// # Portability
     ///
-    /// `ConnectNamedPipe`, whose `ERROR_PIPE_CONNECTED` and `ERROR_NO_DATA` are a success.
+    /// Calls [`ConnectNamedPipe`], whose `ERROR_PIPE_CONNECTED` and `ERROR_NO_DATA` are a success.
+    ///
+    /// [`ConnectNamedPipe`]: https://learn.microsoft.com/en-us/windows/win32/api/namedpipeapi/nf-namedpipeapi-connectnamedpipe
     #[doc(alias = "ConnectNamedPipe")]
     pub fn connect(&self) -> io::Result<()> {
         self.inner.connect()
     }
 
-    /// Ends the connection with the client, so that another one can be
+    /// Ends the connection with the client, so that another client can be
     /// [connected](NamedPipe::connect).
     ///
-    /// What was written and has not been read by the client is lost, and so is what was
-    /// read ahead here. A connection attempt that is going on ends.
+    /// What was written and has not been read by the client is lost, and so is what was read ahead
+    /// here. A pending `connect` ends.
     ///
     /// # Errors
     ///
-    /// `ERROR_PIPE_NOT_CONNECTED` if it was disconnected already; others of the system, such
-    /// as for a client's end.
+    /// `ERROR_PIPE_NOT_CONNECTED` if it has been disconnected already; other errors of the system,
+    /// such as for a client's end.
     ///
     /// # Portability
     ///
-    /// `DisconnectNamedPipe`.
+    /// Calls [`DisconnectNamedPipe`].
+    ///
+    /// [`DisconnectNamedPipe`]: https://learn.microsoft.com/en-us/windows/win32/api/namedpipeapi/nf-namedpipeapi-disconnectnamedpipe
     #[doc(alias = "DisconnectNamedPipe")]
     pub fn disconnect(&self) -> io::Result<()> {
         self.inner.disconnect()
     }
 
-    /// Takes the error of an operation in the background, which otherwise the next call
-    /// would answer: why connecting, writing or reading has failed. The end of what can be read
-    /// is no error.
+    /// Takes the error of an operation in the background, which the next call would otherwise
+    /// return: why connecting, writing or reading has failed. The end of a stream is not an error.
     ///
     /// # Errors
     ///
@@ -214,33 +218,33 @@ impl NamedPipe {
     ///
     /// # Portability
     ///
-    /// No system call.
+    /// Makes no system call.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         Ok(self.inner.take_error())
     }
 
-    /// Sets how much is read ahead at most; 64 KiB unless set.
+    /// Sets the maximum that is read ahead, 64 KiB by default.
     ///
-    /// Within that, the buffer is at least 4 KiB and as large as the one that
-    /// was last given to `read`. The change holds from the next operation on.
+    /// Up to this limit, the buffer has at least 4 KiB, and is as large as the buffer of the last
+    /// `read`. The change takes effect with the next operation.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for zero, and for more than 32 bits can
-    /// tell.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for zero, and for sizes that need more than 32
+    /// bits.
     pub fn set_read_buffer_size(&self, bytes: usize) -> io::Result<()> {
         self.inner.set_read_limit(bytes)
     }
 
-    /// Sets how much one `write` accepts at most; 64 KiB unless set.
+    /// Sets the maximum that one `write` accepts, 64 KiB by default.
     ///
-    /// A pipe of messages accepts longer ones as well, since it would cut them in two
-    /// otherwise. So does a server's end for writing only, which may not ask for its type.
+    /// A pipe of messages accepts longer ones too, since it would otherwise cut them in two. So
+    /// does an outbound server's end, which cannot query the type of the pipe.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for zero, and for more than 32 bits can
-    /// tell.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for zero, and for sizes that need more than 32
+    /// bits.
     pub fn set_write_buffer_size(&self, bytes: usize) -> io::Result<()> {
         self.inner.set_write_limit(bytes)
     }
@@ -252,7 +256,7 @@ impl_write!(NamedPipe, &NamedPipe);
 
 impl AsHandle for NamedPipe {
     fn as_handle(&self) -> BorrowedHandle<'_> {
-        // SAFETY: the handle stays open for as long as the pipe is borrowed.
+        // SAFETY: the handle stays open while the pipe is borrowed.
         unsafe { BorrowedHandle::borrow_raw(self.inner.raw_handle()) }
     }
 }
@@ -263,8 +267,8 @@ impl AsRawHandle for NamedPipe {
     }
 }
 
-/// Either end of a named pipe, which has to be open for overlapped operations, and must
-/// neither belong to a completion port yet nor be set to skip its packets.
+/// The handle must be that of an end of a named pipe, opened for overlapped operations. It must not
+/// belong to a completion port, nor be set to skip completion packets.
 impl From<OwnedHandle> for NamedPipe {
     fn from(handle: OwnedHandle) -> NamedPipe {
         NamedPipe {
@@ -273,11 +277,11 @@ impl From<OwnedHandle> for NamedPipe {
     }
 }
 
-/// Either end of a named pipe, which has to be open for overlapped operations, and must
-/// neither belong to a completion port yet nor be set to skip its packets.
+/// The handle must be that of an end of a named pipe, opened for overlapped operations. It must not
+/// belong to a completion port, nor be set to skip completion packets.
 impl FromRawHandle for NamedPipe {
     unsafe fn from_raw_handle(handle: RawHandle) -> NamedPipe {
-        // SAFETY: the caller promises that `handle` is open and ours to close.
+        // SAFETY: the caller guarantees that `handle` is open and owned by nothing else.
         unsafe { OwnedHandle::from_raw_handle(handle) }.into()
     }
 }

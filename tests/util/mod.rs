@@ -850,6 +850,13 @@ where
         .unwrap();
 }
 
+/// How often a leak test repeats its cycle. The environment can ask for more.
+#[cfg(windows)]
+pub fn cycles() -> usize {
+    let asked = std::env::var("MIO_TEST_CYCLES").ok();
+    asked.map_or(1000, |asked| asked.parse().unwrap())
+}
+
 /// Whether this is Wine, which does not know everything that Windows does.
 #[cfg(windows)]
 pub fn is_wine() -> bool {

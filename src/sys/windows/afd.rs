@@ -1,18 +1,17 @@
-//! The device behind every socket of Windows, `\Device\Afd`, and the one request that is
-//! made of it here: tell me when these things are true of that socket.
+//! `\Device\Afd`, the device behind every socket of Windows, and its request
+//! `IOCTL_AFD_POLL`, which completes when one of several conditions is true of a socket.
 //!
-//! A request is good for one answer, which comes as a packet of the completion port. It looks
-//! at the socket when it is made, so that nothing is lost between two requests. Until its
-//! packet is taken, the request's memory is the system's.
+//! A request completes once, with a packet of the completion port. It checks the socket when it is
+//! submitted, so nothing is lost between two requests. Its memory belongs to the system until
+//! the packet has been taken.
 
-use std::ffi::c_void;
 use std::{io, mem, ptr};
 
 use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
 use windows_sys::Wdk::Storage::FileSystem::{NtCancelIoFileEx, NtCreateFile, FILE_OPEN};
 use windows_sys::Wdk::System::IO::NtDeviceIoControlFile;
 use windows_sys::Win32::Foundation::{
-    RtlNtStatusToDosError, HANDLE, NTSTATUS, STATUS_PENDING, UNICODE_STRING,
+    RtlNtStatusToDosError, HANDLE, NTSTATUS, STATUS_CANCELLED, STATUS_PENDING, UNICODE_STRING,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     SetFileCompletionNotificationModes, FILE_SHARE_READ, FILE_SHARE_WRITE, SYNCHRONIZE,
@@ -20,10 +19,11 @@ use windows_sys::Win32::Storage::FileSystem::{
 use windows_sys::Win32::System::WindowsProgramming::FILE_SKIP_SET_EVENT_ON_HANDLE;
 use windows_sys::Win32::System::IO::{IO_STATUS_BLOCK, IO_STATUS_BLOCK_0};
 
-use super::port::{Key, Port};
+use super::port::Port;
+use super::queue::{Head, OnCompletion};
 use super::{AsRawHandle, FromRawHandle, OwnedHandle, RawSocket};
 
-// What can be asked for, and told. The names are those of the driver's headers.
+// The conditions, by the names of the driver's headers.
 pub(crate) const AFD_POLL_RECEIVE: u32 = 1;
 pub(crate) const AFD_POLL_SEND: u32 = 1 << 2;
 pub(crate) const AFD_POLL_DISCONNECT: u32 = 1 << 3;
@@ -34,17 +34,16 @@ pub(crate) const AFD_POLL_CONNECT_FAIL: u32 = 1 << 8;
 
 const IOCTL_AFD_POLL: u32 = 0x0001_2024;
 
-/// An open handle of the device. Which one a request goes through does not matter to the
-/// socket it is about.
+/// An open handle of the device. Any handle can be used for requests about any socket.
 #[derive(Debug)]
 pub(crate) struct Afd {
     handle: OwnedHandle,
 }
 
 impl Afd {
-    /// Opens the device, for requests that end in packets of `port`.
+    /// Opens the device. Its requests complete with packets of `port`.
     pub(crate) fn open(port: &Port) -> io::Result<Afd> {
-        // What follows the device in the name is for us to choose.
+        // The device ignores what follows its name.
         const NAME: &[u8; 15] = b"\\Device\\Afd\\mio";
         let mut wide = NAME.map(u16::from);
         let bytes = mem::size_of_val(&wide) as u16;
@@ -63,8 +62,8 @@ impl Afd {
         };
         let mut handle: HANDLE = ptr::null_mut();
         let mut status = idle_status();
-        // SAFETY: every pointer is that of a local variable that lives through the call, or
-        // null where that is allowed.
+        // SAFETY: every pointer is to a local variable that outlives the call, or null where that
+        // is allowed.
         success(unsafe {
             NtCreateFile(
                 &mut handle,
@@ -80,11 +79,11 @@ impl Afd {
                 0,
             )
         })?;
-        // SAFETY: the system just made `handle` for us; nobody else knows of it.
+        // SAFETY: the handle was just created, and nothing else owns it.
         let handle = unsafe { OwnedHandle::from_raw_handle(handle) };
-        port.attach(handle.as_raw_handle(), Key::Socket)?;
-        // Saves the system work: nobody waits for the handle itself to be signalled.
-        // SAFETY: takes no pointer. After a failure things go on as they were.
+        port.attach(handle.as_raw_handle())?;
+        // Saves the system work: no thread waits for the handle itself to be signalled.
+        // SAFETY: takes no pointer. A failure has no consequence.
         unsafe {
             SetFileCompletionNotificationModes(
                 handle.as_raw_handle(),
@@ -94,38 +93,35 @@ impl Afd {
         Ok(Afd { handle })
     }
 
-    /// Makes the request to tell `context` as soon as one of `events` is true of `socket`,
-    /// or the socket was closed. After success a packet will come, even if the answer was
-    /// there at once; after an error none will, and the answer is [`Answer::Failed`].
+    /// Submits a request that completes when one of `events` is true of `socket`, or the socket is
+    /// closed. After success, a packet with the pointer `context` will come, even if the request
+    /// has completed at once. After an error no packet will come, and the result is
+    /// [`Answer::Failed`].
     ///
     /// # Safety
     ///
-    /// `request` stays where it is, and nobody touches it, until the packet has been taken.
+    /// `request` is valid, and stays in place and untouched until the packet has been taken.
     pub(crate) unsafe fn poll(
         &self,
         request: *mut Request,
         socket: RawSocket,
         events: u32,
-        context: *const c_void,
+        context: *const Head,
     ) -> io::Result<()> {
-        // SAFETY: the caller promises that `request` is ours now.
-        unsafe { request.write(Request::new(socket, events)) };
-        // SAFETY: as above.
-        let (status, info) = unsafe {
-            (
-                ptr::addr_of_mut!((*request).status),
-                ptr::addr_of_mut!((*request).info),
-            )
-        };
+        // SAFETY: the caller promises that `request` is valid, and ours now.
+        let request = unsafe { &mut *request };
+        request.info = PollInfo::new(socket, events);
+        let info = ptr::addr_of_mut!(request.info);
+        let status = request.head.prepare();
         let size = mem::size_of::<PollInfo>() as u32;
-        // SAFETY: the sizes are those of what the pointers lead to, which by the caller's
-        // promise outlives the request. `context` is handed through.
+        // SAFETY: the sizes are those of what the pointers lead to, which by the caller's promise
+        // outlives the request. `context` is passed on.
         let outcome = unsafe {
             NtDeviceIoControlFile(
                 self.handle.as_raw_handle(),
                 ptr::null_mut(),
                 None,
-                context,
+                context.cast(),
                 status,
                 IOCTL_AFD_POLL,
                 info.cast(),
@@ -135,32 +131,26 @@ impl Afd {
             )
         };
         if is_error(outcome) {
-            // SAFETY: the system has not taken the request, whose memory is ours again.
-            unsafe { (*status).Anonymous.Status = outcome };
+            // The system has refused the request, so the memory is ours again.
+            request.head.set_status(outcome);
         }
         success(outcome)
     }
 
-    /// Has the request end now. Its packet comes as ever.
+    /// Makes the request complete now. Its packet comes as usual.
     pub(crate) fn cancel(&self, request: *mut Request) {
         let mut status = idle_status();
-        // SAFETY: the system compares the first pointer with those of the requests that
-        // run, and does not follow it.
-        unsafe {
-            NtCancelIoFileEx(
-                self.handle.as_raw_handle(),
-                ptr::addr_of!((*request).status),
-                &mut status,
-            );
-        }
-        // The only failure is that no such request runs any more.
+        // SAFETY: the system compares the first pointer with those of pending requests, and does
+        // not follow it. A request begins with its status.
+        unsafe { NtCancelIoFileEx(self.handle.as_raw_handle(), request.cast(), &mut status) };
+        // It fails only if the request is not pending any more.
     }
 }
 
-/// The memory of a request: the question, and later its answer.
+/// The memory of a request: its question, and later its answer.
 #[repr(C)]
 pub(crate) struct Request {
-    status: IO_STATUS_BLOCK,
+    head: Head,
     info: PollInfo,
 }
 
@@ -175,7 +165,20 @@ struct PollInfo {
     status: NTSTATUS,
 }
 
-/// What a request was answered.
+impl PollInfo {
+    fn new(socket: RawSocket, events: u32) -> PollInfo {
+        PollInfo {
+            timeout: i64::MAX,
+            count: 1,
+            exclusive: 0,
+            socket,
+            events,
+            status: 0,
+        }
+    }
+}
+
+/// The result of a request.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Events(u32),
@@ -186,26 +189,17 @@ pub(crate) enum Answer {
 }
 
 impl Request {
-    pub(crate) fn new(socket: RawSocket, events: u32) -> Request {
+    pub(crate) fn new(on_completion: OnCompletion) -> Request {
         Request {
-            status: idle_status(),
-            info: PollInfo {
-                timeout: i64::MAX,
-                count: 1,
-                exclusive: 0,
-                socket,
-                events,
-                status: 0,
-            },
+            head: Head::new(on_completion),
+            info: PollInfo::new(0, 0),
         }
     }
 
-    /// The answer, once the packet has come.
+    /// The result, once the packet has been taken.
     pub(crate) fn answer(&self) -> Answer {
-        // SAFETY: both members of the union are valid for any bits, and all are initialised.
-        let status = unsafe { self.status.Anonymous.Status };
-        match status {
-            windows_sys::Win32::Foundation::STATUS_CANCELLED => Answer::Nothing,
+        match self.head.status() {
+            STATUS_CANCELLED => Answer::Nothing,
             status if is_error(status) => Answer::Failed,
             _ if self.info.count == 0 => Answer::Nothing,
             _ => Answer::Events(self.info.events),
@@ -222,12 +216,12 @@ fn idle_status() -> IO_STATUS_BLOCK {
     }
 }
 
-/// The two highest bits say success, information, warning, error.
+/// The two highest bits distinguish success, information, warnings and errors.
 fn is_error(status: NTSTATUS) -> bool {
     status as u32 >> 30 == 3
 }
 
-/// Everything but an error ends in a packet, and is success here.
+/// Converts a status, of which only errors are failures: everything else ends in a packet.
 fn success(status: NTSTATUS) -> io::Result<()> {
     if is_error(status) {
         // SAFETY: takes no pointer.

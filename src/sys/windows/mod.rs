@@ -1,4 +1,7 @@
-//! What the library needs of Windows: handles, and the calls on them.
+//! What the library needs of Windows: handles, the selector, and named pipes.
+//!
+//! `iocp.rs`, the selector, uses `socket.rs`. That and `named_pipe.rs` use `queue.rs`, to which
+//! they are unknown.
 
 use std::io;
 use std::os::windows::io::{AsRawSocket, RawSocket};
@@ -6,34 +9,44 @@ use std::os::windows::io::{AsRawSocket, RawSocket};
 use windows_sys::core::BOOL;
 
 #[cfg(feature = "os-poll")]
-pub(crate) mod afd;
+mod afd;
 #[cfg(feature = "os-poll")]
 mod base_socket;
+#[cfg(feature = "os-poll")]
+mod flags;
 #[cfg(feature = "net")]
 mod handles;
+#[cfg(feature = "os-poll")]
+pub(crate) mod iocp;
 #[cfg(feature = "os-ext")]
 pub(crate) mod named_pipe;
 #[cfg(feature = "net")]
 pub(crate) mod net;
+#[cfg(feature = "os-ext")]
+mod pipe_buffers;
 #[cfg(feature = "os-poll")]
-pub(crate) mod port;
+mod port;
+#[cfg(feature = "os-poll")]
+mod queue;
+#[cfg(feature = "os-poll")]
+mod socket;
 
 #[cfg(feature = "os-poll")]
-pub(crate) use base_socket::base_socket;
+use base_socket::base_socket;
 
-// The files of the selector name handles by way of here, where a model of the system can
-// have its own.
+// The files of the selector import handles from here, where a model of the system can have its
+// own.
 #[cfg(feature = "os-poll")]
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
 
-/// What a source is known by. A named pipe has a registration of its own kind.
+/// What identifies a source. A named pipe has a registration of its own kind.
 pub(crate) type Handle = RawSocket;
 
 /// Sources that have a handle.
 pub(crate) trait AsHandle {
     fn as_handle(&self) -> Handle;
 
-    /// Winsock does not say whether a socket blocks.
+    /// Winsock cannot be asked whether a socket blocks.
     fn is_blocking(&self) -> bool {
         false
     }
@@ -46,7 +59,7 @@ impl<T: AsRawSocket> AsHandle for T {
     }
 }
 
-/// The result of a call that answers zero to say that `GetLastError` has the reason.
+/// Converts the result of a call that returns zero for a failure.
 #[inline]
 pub(crate) fn check(result: BOOL) -> io::Result<()> {
     if result == 0 {

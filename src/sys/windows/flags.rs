@@ -1,21 +1,21 @@
-//! What AFD says of a socket, in the words of readiness.
+//! The flags of AFD, and what they mean for readiness and for emulated edges.
 
-use crate::readiness::Readiness;
-use crate::sys::edge::{Conditions, EdgeFlags};
-use crate::sys::windows::afd::{
+use super::afd::{
     AFD_POLL_ABORT as ABORT, AFD_POLL_ACCEPT as ACCEPT, AFD_POLL_CONNECT_FAIL as CONNECT_FAIL,
     AFD_POLL_DISCONNECT as DISCONNECT, AFD_POLL_LOCAL_CLOSE as LOCAL_CLOSE,
     AFD_POLL_RECEIVE as RECEIVE, AFD_POLL_SEND as SEND,
 };
+use crate::readiness::Readiness;
+use crate::sys::edge::{Conditions, EdgeFlags};
 
-/// Not one of AFD's: the request itself failed.
+/// Not a flag of AFD: the request itself failed.
 pub(super) const FAILED: u32 = 1 << 31;
 
-/// How a wake looks.
+/// The flags of a wake.
 pub(super) const WOKEN: u32 = RECEIVE;
 
-/// A disconnect says that the peer sends no more, an abort that it has reset the connection.
-/// A failed connection stays failed, but another attempt can be made on the same socket.
+/// A disconnect means that the peer sends no more, an abort that it has reset the connection.
+/// A connection that failed stays failed, but another attempt can be made on the same socket.
 pub(super) const EDGES: EdgeFlags = EdgeFlags {
     flags: [
         RECEIVE | ACCEPT,
@@ -42,15 +42,14 @@ pub(super) const NAMES: [(u32, &str); 8] = [
     (FAILED, "failed"),
 ];
 
-/// What a combination of flags says.
 #[inline]
 pub(super) fn to_readiness(flags: u32) -> Readiness {
     let has = |flag: u32| flags & flag != 0;
-    let over = has(ABORT | CONNECT_FAIL);
+    let closed = has(ABORT | CONNECT_FAIL);
 
     Readiness::READABLE.when(has(RECEIVE | ACCEPT | DISCONNECT))
         | Readiness::WRITABLE.when(has(SEND))
         | Readiness::ERROR.when(has(ABORT | CONNECT_FAIL | FAILED))
-        | Readiness::READ_CLOSED.when(over || has(DISCONNECT))
-        | Readiness::WRITE_CLOSED.when(over)
+        | Readiness::READ_CLOSED.when(closed || has(DISCONNECT))
+        | Readiness::WRITE_CLOSED.when(closed)
 }

@@ -1,26 +1,25 @@
-//! The state of a named pipe, as a plain value over whatever can start its operations.
+//! The state of a named pipe of Windows, a plain value over whatever can start its operations.
 //!
-//! A pipe of Windows has no readiness. Instead, operations are started in advance, and their
-//! completion is reported as readiness: a read into a buffer, a write from a buffer, a connect.
-//! Each has a [`Lane`], since there is one of each kind at a time. [`PipeState`] decides when
-//! to start them, what the user's calls return, and what to report; `named_pipe.rs` owns the
-//! handle and the buffers.
+//! A named pipe has no readiness. Instead, operations are started in advance, and their completion
+//! is reported as readiness: a connect, a read into a buffer, a write from a buffer. There is one
+//! of each kind at a time, which has a [`Lane`]. [`PipeState`] decides when to start operations,
+//! what the user's calls return, and what to report. `windows/named_pipe.rs` owns the handle and
+//! the memory.
 //!
-//! * A lane is in flight from the start of its operation until the packet has been taken from
-//!   the port, because so long the memory is the system's.
-//! * A disconnected pipe can be connected again while packets of the former connection are
-//!   still to come. Those operations are *stale*: their results are dropped.
-//! * Whether there is a peer is asked of the system, or follows from what it returned.
-//! * Which directions are ready is a level. [`Edge`] makes edges of it, as for sockets: a
-//!   direction is armed again by a call that would block, or that has used up the buffer.
-//! * A level that no packet will report is reported by a packet that the pipe posts to
-//!   itself, the *notice*.
+//! * A lane is in flight from the start of its operation until the packet has been taken from the
+//!   port, because until then the memory belongs to the system.
+//! * A disconnected pipe can be connected again before the packets of the former connection have
+//!   been taken. Those operations are *stale*: their results are dropped.
+//! * Whether there is a peer is queried from the system, or follows from its results.
+//! * Which directions are ready is a level. [`Edge`] derives edges from it, as for sockets: a
+//!   direction is armed again by a call that would block, or that has emptied the buffer.
+//! * If no packet is to come that would report a level, the pipe posts one to itself, the *notice*.
 
 use std::io;
 
 use super::backend::Outcome;
 use super::edge::{Conditions, Edge, EdgeFlags};
-use crate::Interest;
+use crate::{Interest, Token};
 
 /// An error number of the system.
 pub(crate) type Code = i32;
@@ -32,7 +31,7 @@ const PIPE_NOT_CONNECTED: Code = 233;
 const PIPE_CONNECTED: Code = 535;
 const PIPE_LISTENING: Code = 536;
 
-// What is reported, by the numbers that AFD has for it.
+// What is reported, in the values of AFD's flags.
 pub(crate) const READABLE: u32 = 1;
 pub(crate) const WRITABLE: u32 = 1 << 2;
 pub(crate) const READ_CLOSED: u32 = 1 << 3;
@@ -45,21 +44,22 @@ const FLAGS: EdgeFlags = EdgeFlags {
     failure_takes_error: false,
 };
 
-/// The pipe's end in the system. An operation that starts, even one that is complete at once,
-/// ends in a packet; one that fails to start does not.
+/// The pipe's end in the system. An operation that starts ends in a packet, even if it completes at
+/// once. One that fails to start has no packet.
 pub(crate) trait System {
-    /// Whether a peer has opened its end, and may have closed it. `None` if the system does
-    /// not say.
+    /// Whether a peer has opened its end, and may have closed it. `None` if the system cannot be
+    /// queried.
     fn has_peer(&mut self) -> Option<bool>;
     fn connect(&mut self) -> Result<(), Code>;
     fn read(&mut self) -> Result<(), Code>;
     fn write(&mut self) -> Result<(), Code>;
 }
 
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
+    #[default]
     Idle,
-    /// Stale if the connection that it belongs to was ended.
+    /// Stale if the connection that it belongs to has been disconnected.
     InFlight {
         stale: bool,
     },
@@ -67,7 +67,7 @@ enum Phase {
 }
 
 /// One kind of operation.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Lane {
     phase: Phase,
     /// Whether to start the next operation as soon as possible.
@@ -75,12 +75,7 @@ struct Lane {
 }
 
 impl Lane {
-    const IDLE: Lane = Lane {
-        phase: Phase::Idle,
-        wanted: false,
-    };
-
-    /// Whether the outcome of an operation of this connection is to come.
+    /// Whether an operation of this connection is still to end.
     fn is_under_way(self) -> bool {
         self.wanted || self.phase == Phase::InFlight { stale: false }
     }
@@ -93,14 +88,14 @@ impl Lane {
         self.wanted |= !has_one;
     }
 
-    /// Whether an operation is to be started now.
+    /// Returns whether an operation must be started now.
     fn take_wanted(&mut self) -> bool {
         let now = self.wanted && self.phase == Phase::Idle;
         self.wanted &= !now;
         now
     }
 
-    /// Drops what belongs to a connection that was ended.
+    /// Drops what belongs to a connection that has been disconnected.
     fn disconnect(&mut self) {
         self.wanted = false;
         self.phase = match self.phase {
@@ -110,7 +105,7 @@ impl Lane {
     }
 
     /// The packet has been taken. Returns whether its result counts.
-    fn land(&mut self) -> bool {
+    fn complete(&mut self) -> bool {
         let counts = self.phase == Phase::InFlight { stale: false };
         self.phase = Phase::Idle;
         counts
@@ -125,28 +120,18 @@ impl Lane {
     }
 }
 
-/// What remains to be done for a pipe that was dropped.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) struct DropPlan {
-    pub(crate) cancel_connect: bool,
-    pub(crate) cancel_read: bool,
-    pub(crate) cancel_write: bool,
-    /// The handle has to stay open until the write has ended.
-    pub(crate) lingers: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PipeState {
     /// A server's end can be connected to another client.
     is_server: bool,
-    /// Whether operations end in packets, without which none may be started.
+    /// Whether operations end in packets. Otherwise none may be started.
     attached: bool,
     dropped: bool,
-    /// Whether somebody is at the other end, or was when the system was last asked.
+    /// Whether there is a peer, by the last result of the system.
     has_peer: bool,
-    /// Whether to read without having been called.
+    /// Whether to read before the user does.
     reads_ahead: bool,
-    edge: Option<Edge>,
+    watched: Option<(Token, Edge)>,
     notice_posted: bool,
     connect: Lane,
     read: Lane,
@@ -157,21 +142,13 @@ impl PipeState {
     pub(crate) fn new(is_server: bool) -> PipeState {
         PipeState {
             is_server,
-            attached: false,
-            dropped: false,
-            has_peer: false,
-            reads_ahead: false,
-            edge: None,
-            notice_posted: false,
-            connect: Lane::IDLE,
-            read: Lane::IDLE,
-            write: Lane::IDLE,
+            ..PipeState::default()
         }
     }
 
     /// Starts what is wanted and possible.
     fn advance(&mut self, system: &mut impl System) {
-        if !self.attached {
+        if !self.attached || self.is_finished() {
             return;
         }
         if self.write.take_wanted() {
@@ -181,7 +158,7 @@ impl PipeState {
         }
         if !self.dropped && self.connect.take_wanted() {
             if self.read.phase == Phase::Done(Err(PIPE_NOT_CONNECTED)) {
-                // That was before this connection.
+                // That concerned the time before this connection.
                 self.read.phase = Phase::Idle;
             }
             match system.connect() {
@@ -212,9 +189,9 @@ impl PipeState {
         started
     }
 
-    /// What an operation in these directions ends with is news.
+    /// The result of an operation in these directions will be an event.
     fn arm(&mut self, directions: Interest) {
-        if let Some(edge) = &mut self.edge {
+        if let Some((_, edge)) = &mut self.watched {
             edge.rearm(&FLAGS, directions, Outcome::Short);
         }
     }
@@ -225,8 +202,8 @@ impl PipeState {
     }
 
     fn connect_done(&mut self, result: Result<(), Code>) {
-        // The client came before it was waited for, and may have left since. What it wrote
-        // can be read either way.
+        // The client came before `connect`, and may have left since. What it wrote can be read
+        // either way.
         let result = match result {
             Err(PIPE_CONNECTED | NO_DATA) => Ok(()),
             result => result,
@@ -244,13 +221,13 @@ impl PipeState {
         }
     }
 
-    /// A read has ended; if it succeeded, whether there is something in the buffer.
+    /// A read has ended. `Ok(true)` if there is something in the buffer.
     fn read_done(&mut self, result: Result<bool, Code>) {
         match result {
             Ok(true) if !self.dropped => self.read.phase = Phase::Done(Ok(())),
-            // The peer wrote no bytes to a stream; or nobody is interested in what it wrote.
+            // The peer wrote no bytes to a stream, or the pipe was dropped.
             Ok(_) => self.read.want(),
-            // As soon as somebody is there.
+            // As soon as there is a peer.
             Err(PIPE_LISTENING) => {
                 self.note_peer(PIPE_LISTENING);
                 self.read.want();
@@ -262,22 +239,22 @@ impl PipeState {
         }
     }
 
-    /// What an error says of the peer.
+    /// Draws conclusions about the peer from an error.
     fn note_peer(&mut self, code: Code) {
         match code {
-            // A client's end has no second peer to wait for: it fails at once, for good.
+            // A client's end has no second peer to wait for: it fails at once, and forever.
             PIPE_LISTENING | PIPE_NOT_CONNECTED if self.is_server => self.has_peer = false,
-            // It was there, and what it wrote may be unread.
+            // There was a peer, and what it wrote may be unread.
             BROKEN_PIPE | NO_DATA => self.peer_found(),
             _ => {}
         }
     }
 
-    /// What would not block now.
+    /// The operations that would not block now.
     fn levels(&self) -> u32 {
         let refused = matches!(self.connect.phase, Phase::Done(Err(_)));
         let read = match self.read.phase {
-            // An end that cannot be read was read ahead. It concerns who calls `read` only.
+            // Reading ahead on an outbound end. It concerns only a user that calls `read`.
             Phase::Done(Err(ACCESS_DENIED)) => false,
             Phase::Done(_) => true,
             Phase::Idle | Phase::InFlight { .. } => false,
@@ -293,25 +270,26 @@ impl PipeState {
     }
 }
 
-/// What the user calls.
+/// The user's calls.
 impl PipeState {
     /// From now on operations end in packets.
     pub(crate) fn attach(&mut self, system: &mut impl System) {
         self.attached = true;
         if system.has_peer().is_none() {
-            // Only an end for writing keeps its state secret. `ConnectNamedPipe` tells.
+            // Only an outbound end cannot be queried. `ConnectNamedPipe` shows whether there is a
+            // client.
             self.connect.want();
             self.advance(system);
-            // A client's refuses.
+            // A client's end refuses it.
             self.is_server = self.connect.take_failure().is_none();
         }
     }
 
-    /// Registers the pipe, also anew. What is ready is reported, even if it was before.
-    pub(crate) fn watch(&mut self, system: &mut impl System, interest: Interest) {
-        self.edge = Some(Edge::new(interest));
+    /// Registers the pipe, or registers it again. What is ready is reported, even if it was before.
+    pub(crate) fn watch(&mut self, system: &mut impl System, token: Token, interest: Interest) {
+        self.watched = Some((token, Edge::new(interest)));
         self.reads_ahead = interest.is_readable();
-        // A client's end is writable also when its server is gone: writing fails at once.
+        // A client's end is also writable when its server is gone: writing fails at once.
         self.has_peer = !self.is_server || system.has_peer().unwrap_or(self.has_peer);
         if self.reads_ahead && self.has_peer {
             self.read.want();
@@ -320,13 +298,13 @@ impl PipeState {
     }
 
     pub(crate) fn unwatch(&mut self) {
-        self.edge = None;
+        self.watched = None;
         self.reads_ahead = false;
     }
 
     #[cfg_attr(not(windows), allow(dead_code))]
     pub(crate) fn is_watched(&self) -> bool {
-        self.edge.is_some()
+        self.watched.is_some()
     }
 
     pub(crate) fn connect(&mut self, system: &mut impl System) -> io::Result<()> {
@@ -339,7 +317,7 @@ impl PipeState {
         result.map_err(io::Error::from_raw_os_error)
     }
 
-    /// The system has ended the connection, and with it everything that was in flight.
+    /// The system has ended the connection, and with it every operation that was in flight.
     pub(crate) fn disconnected(&mut self) {
         self.has_peer = false;
         self.connect.disconnect();
@@ -348,7 +326,7 @@ impl PipeState {
         self.arm(Interest::READABLE | Interest::WRITABLE);
     }
 
-    /// Returns whether there is something in the buffer to take; otherwise it is the end.
+    /// Returns whether there is something in the buffer; otherwise it is the end.
     pub(crate) fn read(&mut self, system: &mut impl System) -> io::Result<bool> {
         if self.attached {
             self.read.want();
@@ -365,8 +343,8 @@ impl PipeState {
         }
     }
 
-    /// The buffer has been read to its end. What the next read ends with, be it at once, is
-    /// news.
+    /// The buffer has been emptied. The result of the next read will be an event, even if the read
+    /// ends at once.
     pub(crate) fn drained(&mut self, system: &mut impl System) {
         self.arm(Interest::READABLE);
         self.read = Lane {
@@ -376,12 +354,12 @@ impl PipeState {
         self.advance(system);
     }
 
-    /// Whether the buffer can be filled, to be [written](Self::write).
+    /// Returns `Ok` if the buffer can be filled, to be [written](Self::write).
     pub(crate) fn check_write(&mut self) -> io::Result<()> {
         if let Some(code) = self.write.take_failure() {
             return Err(io::Error::from_raw_os_error(code));
         }
-        if !self.attached || self.write != Lane::IDLE || self.connect.is_under_way() {
+        if !self.attached || self.write != Lane::default() || self.connect.is_under_way() {
             return self.would_block(Interest::WRITABLE);
         }
         Ok(())
@@ -393,35 +371,29 @@ impl PipeState {
         if started.is_ok() {
             self.arm(Interest::WRITABLE);
         }
-        // That it started may show that somebody is there, whom to read from.
+        // Its success may have shown that there is a peer to read from.
         self.advance(system);
         started.map_err(io::Error::from_raw_os_error)
     }
 
-    /// The error of an operation that ran in advance.
+    /// Takes the error of an operation that ran in advance.
     pub(crate) fn take_error(&mut self) -> Option<Code> {
         let failure = self.connect.take_failure();
         let failure = failure.or_else(|| self.write.take_failure());
         failure.or_else(|| match self.read.phase {
-            // Neither is an error of an operation that the user has asked for.
+            // Neither is the error of an operation that the user has requested.
             Phase::Done(Err(BROKEN_PIPE | ACCESS_DENIED)) => None,
             _ => self.read.take_failure(),
         })
     }
 
-    /// The user has dropped the pipe. What was accepted is still written. Meanwhile what
-    /// arrives is read and dropped: two ends that wait for each other would never be closed.
-    pub(crate) fn drop_plan(&mut self, system: &mut impl System) -> DropPlan {
+    /// The user has dropped the pipe. Returns whether the handle has to stay open until an accepted
+    /// write has ended. Meanwhile what arrives is read and dropped: otherwise two dropped ends that
+    /// write to each other would never be closed.
+    pub(crate) fn drop_lingers(&mut self, system: &mut impl System) -> bool {
         self.unwatch();
         self.dropped = true;
-        let in_flight = |lane: Lane| matches!(lane.phase, Phase::InFlight { .. });
-        let lingers = self.write.phase == Phase::InFlight { stale: false };
-        let plan = DropPlan {
-            cancel_connect: in_flight(self.connect),
-            cancel_read: in_flight(self.read) && !lingers,
-            cancel_write: in_flight(self.write) && !lingers,
-            lingers,
-        };
+        let lingers = !self.is_finished();
         if lingers {
             if self.read.phase == Phase::Done(Ok(())) {
                 self.read.phase = Phase::Idle;
@@ -430,35 +402,36 @@ impl PipeState {
             self.read.want();
             self.advance(system);
         }
-        plan
+        lingers
     }
 
-    /// Whether the pipe was dropped and its last write has ended: time to close the handle.
-    pub(crate) fn is_over(&self) -> bool {
-        self.dropped && self.write.phase != Phase::InFlight { stale: false }
+    /// Whether the pipe was dropped and its last write has ended: nothing is started any more, and
+    /// the handle can be closed.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.dropped && !self.write.is_under_way()
     }
 }
 
-/// What packets bring.
+/// The results that packets bring.
 impl PipeState {
     pub(crate) fn connect_ended(&mut self, system: &mut impl System, result: Result<(), Code>) {
-        if self.connect.land() {
+        if self.connect.complete() {
             self.connect_done(result);
         }
         self.advance(system);
     }
 
-    /// If it succeeded, whether there is something in the buffer now.
+    /// `Ok(true)` if there is something in the buffer now.
     pub(crate) fn read_ended(&mut self, system: &mut impl System, result: Result<bool, Code>) {
-        if self.read.land() {
+        if self.read.complete() {
             self.read_done(result);
         }
         self.advance(system);
     }
 
-    /// If it succeeded, whether that was everything.
+    /// `Ok(true)` if that was everything.
     pub(crate) fn write_ended(&mut self, system: &mut impl System, result: Result<bool, Code>) {
-        if self.write.land() {
+        if self.write.complete() {
             match result {
                 Ok(true) => {}
                 Ok(false) => self.write.want(),
@@ -475,13 +448,14 @@ impl PipeState {
         self.notice_posted = false;
     }
 
-    /// Uses up what is to be reported, and returns it.
-    pub(crate) fn report(&mut self) -> Option<u32> {
+    /// Returns what is to be reported, and disarms it.
+    pub(crate) fn report(&mut self) -> Option<(Token, u32)> {
         let levels = self.levels();
-        FLAGS.deliver(self.edge.as_mut()?, levels)
+        let (token, edge) = self.watched.as_mut()?;
+        Some((*token, FLAGS.deliver(edge, levels)?))
     }
 
-    /// Whether a notice has to be posted, which is then taken to be on its way.
+    /// Returns whether a notice must be posted, and assumes that it is.
     pub(crate) fn notice_due(&mut self) -> bool {
         let due = !self.notice_posted && self.clone().report().is_some();
         self.notice_posted |= due;
@@ -490,5 +464,4 @@ impl PipeState {
 }
 
 #[cfg(test)]
-#[path = "pipe_state/search.rs"]
 mod search;

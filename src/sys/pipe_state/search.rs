@@ -11,7 +11,6 @@ use std::collections::BTreeSet;
 use super::*;
 
 const OPERATION_ABORTED: Code = 995;
-const INVALID_HANDLE: Code = 6;
 const INVALID_FUNCTION: Code = 1;
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,6 +77,11 @@ struct Pipe {
 }
 
 impl Pipe {
+    fn check_start(&self, operation: Operation) {
+        assert_eq!(operation, Operation::None, "its memory is the system's");
+        assert!(!self.closed, "the handle may belong to another object");
+    }
+
     fn has_connection(&self) -> bool {
         matches!(self.link, Link::Connected | Link::Closing)
     }
@@ -85,7 +89,6 @@ impl Pipe {
     /// The error of a transfer without a connection.
     fn check_connection(&self) -> Result<(), Code> {
         match self.link {
-            _ if self.closed => Err(INVALID_HANDLE),
             Link::Disconnected => Err(PIPE_NOT_CONNECTED),
             Link::Listening => Err(PIPE_LISTENING),
             Link::Connected | Link::Closing => Ok(()),
@@ -147,9 +150,8 @@ impl System for Pipe {
     }
 
     fn connect(&mut self) -> Result<(), Code> {
-        assert_eq!(self.connect, Operation::None, "its memory is the system's");
+        self.check_start(self.connect);
         match self.link {
-            _ if self.closed => Err(INVALID_HANDLE),
             _ if !self.kind.server => Err(INVALID_FUNCTION),
             Link::Connected => Err(PIPE_CONNECTED),
             Link::Closing if self.fault == Fault::NoDataIsAFailure => Err(INVALID_FUNCTION),
@@ -163,7 +165,7 @@ impl System for Pipe {
     }
 
     fn read(&mut self) -> Result<(), Code> {
-        assert_eq!(self.read, Operation::None, "its memory is the system's");
+        self.check_start(self.read);
         self.buffer = None;
         if !self.kind.readable {
             return Err(ACCESS_DENIED);
@@ -178,7 +180,7 @@ impl System for Pipe {
     }
 
     fn write(&mut self) -> Result<(), Code> {
-        assert_eq!(self.write, Operation::None, "its memory is the system's");
+        self.check_start(self.write);
         self.check_connection()?;
         if self.link == Link::Closing {
             return Err(NO_DATA);
@@ -386,7 +388,7 @@ impl World {
                 "the rest is lost",
             )?;
         }
-        if self.state.is_over() && !pipe.closed {
+        if self.state.is_finished() && !pipe.closed {
             Pipe::end(&mut pipe.read, Err(OPERATION_ABORTED));
             pipe.closed = true;
         }
@@ -402,7 +404,7 @@ impl World {
                     self.connecting |= !pipe.kind.readable && pipe.kind.server;
                     self.state.attach(pipe);
                 }
-                self.state.watch(pipe, interest);
+                self.state.watch(pipe, Token(0), interest);
                 self.watch = Some(interest);
                 self.fired = false;
                 self.waits_to_read = true;
@@ -574,19 +576,14 @@ impl World {
         let pipe = &mut self.pipe;
         let pending = pipe.write == Operation::Pending;
         let counted = self.state.write.phase == Phase::InFlight { stale: false };
-        let plan = self.state.drop_plan(pipe);
-        for (is_due, operation) in [
-            (plan.cancel_connect, &mut pipe.connect),
-            (plan.cancel_read, &mut pipe.read),
-            (plan.cancel_write, &mut pipe.write),
-        ] {
-            if is_due {
-                Pipe::end(operation, Err(OPERATION_ABORTED));
-            }
+        let lingers = self.state.drop_lingers(pipe);
+        Pipe::end(&mut pipe.connect, Err(OPERATION_ABORTED));
+        if !lingers {
+            pipe.end_transfers(OPERATION_ABORTED);
         }
         self.dropped = true;
         self.watch = None;
-        pipe.closed = !plan.lingers;
+        pipe.closed = !lingers;
         promise(
             !(pending && counted) || pipe.write == Operation::Pending,
             "an accepted write was cancelled",
@@ -595,7 +592,7 @@ impl World {
 
     /// What is delivered, by what is true.
     fn report(&mut self) -> Result<(), Broken> {
-        let Some(flags) = self.state.report() else {
+        let Some((_, flags)) = self.state.report() else {
             return Ok(());
         };
         let interest = self.watch.ok_or("an event of what is not registered")?;

@@ -1,0 +1,378 @@
+//! The record of one registered socket: what it is watched for, and its AFD request.
+
+use std::cell::UnsafeCell;
+use std::panic::RefUnwindSafe;
+use std::{io, mem};
+
+use windows_sys::Win32::Foundation::ERROR_INVALID_HANDLE;
+
+use super::afd::{Afd, Answer, Request, AFD_POLL_LOCAL_CLOSE};
+use super::flags::{EDGES, FAILED};
+use super::port::Port;
+use super::queue::{Completed, Head, Queue};
+use super::{base_socket, Handle};
+use crate::sync::{lock, Arc, Mutex};
+use crate::sys::backend::Outcome;
+use crate::sys::edge::Edge;
+use crate::sys::error::not_registered;
+use crate::{Interest, Token};
+
+/// What the sockets of a selector share.
+#[derive(Default)]
+pub(crate) struct Sockets {
+    /// Open handles of AFD, each for a bounded number of sockets: the work that the system does
+    /// for a handle grows with the number of its requests.
+    devices: Mutex<Vec<Device>>,
+    changes: Mutex<Changes>,
+}
+
+struct Device {
+    afd: Arc<Afd>,
+    sockets: usize,
+}
+
+/// A socket's share of a device.
+struct Share {
+    afd: Arc<Afd>,
+    sockets: Arc<Sockets>,
+}
+
+/// The sockets whose request has to be submitted or replaced.
+#[derive(Default)]
+struct Changes {
+    queued: Vec<Arc<Socket>>,
+    /// Replaces the list while the requests are submitted. Both have capacity for every
+    /// registered socket, so that polling does not allocate.
+    spare: Vec<Arc<Socket>>,
+    registered: usize,
+    /// Whether a thread is waiting for packets. It does not look at the list before it gets one.
+    waiting: bool,
+}
+
+impl Changes {
+    fn reserve(&mut self) {
+        for list in [&mut self.queued, &mut self.spare] {
+            if list.capacity() < self.registered {
+                list.reserve(self.registered.next_power_of_two() - list.len());
+            }
+        }
+    }
+}
+
+impl Sockets {
+    const PER_DEVICE: usize = 32;
+
+    /// Returns a share of a device that has space for one more socket.
+    fn share(this: &Arc<Sockets>, port: &Port) -> io::Result<Share> {
+        let mut devices = lock(&this.devices);
+        let has_space = |device: &Device| device.sockets < Self::PER_DEVICE;
+        let index = match devices.iter().rposition(has_space) {
+            Some(index) => index,
+            None => {
+                let afd = Arc::new(Afd::open(port)?);
+                devices.push(Device { afd, sockets: 0 });
+                devices.len() - 1
+            }
+        };
+        devices[index].sockets += 1;
+        Ok(Share {
+            afd: Arc::clone(&devices[index].afd),
+            sockets: Arc::clone(this),
+        })
+    }
+
+    /// Submits the queued changes. Those that come later are submitted at once, until
+    /// [`stop_waiting`](Sockets::stop_waiting).
+    pub(crate) fn submit_changes(&self, queue: &Queue) -> io::Result<()> {
+        let mut sockets = {
+            let mut changes = lock(&self.changes);
+            changes.waiting = true;
+            let spare = mem::take(&mut changes.spare);
+            mem::replace(&mut changes.queued, spare)
+        };
+        let mut outcome = Ok(());
+        for socket in sockets.drain(..) {
+            outcome = Socket::submit_change(&socket, queue).and(outcome);
+        }
+        let mut changes = lock(&self.changes);
+        // A socket that was registered meanwhile may have left a larger one.
+        if changes.spare.capacity() < sockets.capacity() {
+            changes.spare = sockets;
+        }
+        outcome
+    }
+
+    pub(crate) fn stop_waiting(&self) {
+        lock(&self.changes).waiting = false;
+    }
+
+    pub(crate) fn have_changes(&self) -> bool {
+        !lock(&self.changes).queued.is_empty()
+    }
+}
+
+impl Drop for Share {
+    /// Closes devices that are not used any more, except one: sockets that come and go one by one
+    /// must not open it each time.
+    fn drop(&mut self) {
+        let mut devices = lock(&self.sockets.devices);
+        let own = |device: &Device| Arc::ptr_eq(&device.afd, &self.afd);
+        if let Some(index) = devices.iter().position(own) {
+            devices[index].sockets -= 1;
+            let unused = devices.iter().filter(|device| device.sockets == 0);
+            if unused.count() > 1 {
+                devices.swap_remove(index);
+            }
+        }
+    }
+}
+
+#[repr(C)]
+pub(crate) struct Socket {
+    /// Comes first, since the pointer of its packet is that of the record. Belongs to the
+    /// system, unless `State::request` is `Idle`.
+    request: UnsafeCell<Request>,
+    share: Share,
+    base: Handle,
+    state: Mutex<State>,
+}
+
+// SAFETY: the handles can be used from any thread. `request` is accessed by `Socket::request` and
+// `Socket::completed` only. Both hold the lock, and know that no request is pending.
+unsafe impl Send for Socket {}
+
+// SAFETY: as above.
+unsafe impl Sync for Socket {}
+
+/// No user code runs while the record is being changed.
+impl RefUnwindSafe for Socket {}
+
+struct State {
+    token: Token,
+    edge: Edge,
+    request: RequestState,
+    /// Whether it is in the list of changes.
+    queued: bool,
+    /// Whether it was deregistered or closed.
+    closed: bool,
+}
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum RequestState {
+    Idle,
+    /// For these events.
+    Pending(u32),
+    /// Its packet has not been taken yet.
+    Cancelled,
+}
+
+impl State {
+    /// The events to request, if any.
+    fn wanted(&self) -> Option<u32> {
+        if self.closed {
+            return None;
+        }
+        let flags = EDGES.wanted(&self.edge)? & !FAILED;
+        Some(flags | AFD_POLL_LOCAL_CLOSE)
+    }
+}
+
+/// Packets and the list of changes own clones of the record's `Arc`. These functions are not
+/// methods, since `self` cannot be the `Arc` of a model checker.
+impl Socket {
+    /// Submits a changed request: at once if a thread is waiting for packets, otherwise before the
+    /// next wait.
+    fn request_update(this: &Arc<Socket>, state: &mut State, queue: &Queue) -> io::Result<()> {
+        let mut changes = lock(&this.share.sockets.changes);
+        if changes.waiting {
+            // Even if it is in the list, as after a request that was refused: the list is
+            // not looked at before the next call.
+            drop(changes);
+            return Socket::update(this, state, queue);
+        }
+        // Still under the lock, so that a thread that is about to wait finds it in the list.
+        Socket::enqueue(this, state, &mut changes);
+        Ok(())
+    }
+
+    fn enqueue(this: &Arc<Socket>, state: &mut State, changes: &mut Changes) {
+        if !state.queued {
+            state.queued = true;
+            changes.queued.push(Arc::clone(this));
+        }
+    }
+
+    /// Submits the change of a socket that was taken from the list. After an error it is in
+    /// the list again.
+    fn submit_change(this: &Arc<Socket>, queue: &Queue) -> io::Result<()> {
+        let mut state = lock(&this.state);
+        state.queued = false;
+        Socket::update(this, &mut state, queue).map_err(|error| {
+            Socket::enqueue(this, &mut state, &mut lock(&this.share.sockets.changes));
+            error
+        })
+    }
+
+    /// Brings the pending request in line with what is wanted.
+    fn update(this: &Arc<Socket>, state: &mut State, queue: &Queue) -> io::Result<()> {
+        match (state.request, state.wanted()) {
+            (RequestState::Idle, None) => Ok(()),
+            (RequestState::Idle, Some(wanted)) => Socket::request(this, state, wanted, queue),
+            // It covers all that is wanted. What it reports besides is dropped then.
+            (RequestState::Pending(events), Some(wanted)) if wanted & !events == 0 => Ok(()),
+            // It is of no use any more, and does no harm: its result is dropped.
+            (RequestState::Pending(_), None) if !state.closed => Ok(()),
+            // It covers too little, or its result will be of interest to no one.
+            (RequestState::Pending(_), _) => {
+                this.share.afd.cancel(this.request.get());
+                state.request = RequestState::Cancelled;
+                Ok(())
+            }
+            // Already cancelled; its packet will bring us back here.
+            (RequestState::Cancelled, _) => Ok(()),
+        }
+    }
+
+    fn request(
+        this: &Arc<Socket>,
+        state: &mut State,
+        wanted: u32,
+        queue: &Queue,
+    ) -> io::Result<()> {
+        const CLOSED: Option<i32> = Some(ERROR_INVALID_HANDLE as i32);
+        // Another thread may take the packet before the call returns, and then waits for our lock.
+        let submitted = queue.submit(this, |context| {
+            let context = context.cast::<Head>();
+            // SAFETY: no request is pending, so the memory is ours. It is part of the record, to
+            // which the packet has a reference.
+            let accepted = unsafe {
+                let request = this.request.get();
+                this.share.afd.poll(request, this.base, wanted, context)
+            };
+            accepted.or_else(|error| match error.raw_os_error() {
+                CLOSED => Err(error),
+                // We post the packet ourselves, so that the failure is reported to the user of
+                // this source, and not to those of the others.
+                _ => queue.port().post(context.cast()),
+            })
+        });
+        match submitted {
+            Ok(()) => state.request = RequestState::Pending(wanted),
+            // It was closed as a bare handle, without being deregistered.
+            Err(error) if error.raw_os_error() == CLOSED => state.closed = true,
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    unsafe fn on_completion(head: *mut Head, _: &Queue) -> Completed {
+        // SAFETY: it is the reference that `Socket::request` has submitted. The head comes first.
+        let socket = unsafe { Arc::from_raw(head.cast_const().cast::<Socket>()) };
+        Socket::completed(&socket).map_or(Completed::Silent, |(token, flags)| {
+            Completed::Event(token, flags)
+        })
+    }
+
+    /// The request has completed. Returns what to report.
+    fn completed(this: &Arc<Socket>) -> Option<(Token, u32)> {
+        let mut state = lock(&this.state);
+        state.request = RequestState::Idle;
+        if state.closed {
+            return None;
+        }
+        // SAFETY: no request is pending any more, and the lock prevents a new one.
+        let reported = match unsafe { &*this.request.get() }.answer() {
+            Answer::Nothing => None,
+            Answer::Failed => EDGES.deliver(&mut state.edge, FAILED),
+            Answer::Events(flags) if flags & AFD_POLL_LOCAL_CLOSE != 0 => {
+                // As above, while a request was pending.
+                state.closed = true;
+                None
+            }
+            Answer::Events(flags) => EDGES.deliver(&mut state.edge, flags),
+        };
+        if state.wanted().is_some() {
+            let mut changes = lock(&this.share.sockets.changes);
+            Socket::enqueue(this, &mut state, &mut changes);
+        }
+        Some((state.token, reported?))
+    }
+
+    pub(crate) fn register(
+        sockets: &Arc<Sockets>,
+        queue: &Queue,
+        handle: Handle,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<Arc<Socket>> {
+        let base = base_socket(handle)?;
+        let this = Arc::new(Socket {
+            request: UnsafeCell::new(Request::new(Socket::on_completion)),
+            share: Sockets::share(sockets, queue.port())?,
+            base,
+            state: Mutex::new(State {
+                token,
+                edge: Edge::new(interest),
+                request: RequestState::Idle,
+                queued: false,
+                closed: false,
+            }),
+        });
+        let mut changes = lock(&sockets.changes);
+        changes.registered += 1;
+        changes.reserve();
+        drop(changes);
+        if let Err(error) = Socket::request_update(&this, &mut lock(&this.state), queue) {
+            lock(&sockets.changes).registered -= 1;
+            return Err(error);
+        }
+        Ok(this)
+    }
+
+    pub(crate) fn reregister(
+        this: &Arc<Socket>,
+        queue: &Queue,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let mut state = lock(&this.state);
+        state.token = token;
+        state.edge = Edge::new(interest);
+        Socket::request_update(this, &mut state, queue)
+    }
+
+    pub(crate) fn deregister(this: &Arc<Socket>, queue: &Queue) -> io::Result<()> {
+        let mut state = lock(&this.state);
+        let was_registered = !state.closed;
+        state.closed = true;
+        let mut changes = lock(&this.share.sockets.changes);
+        changes.registered -= 1;
+        if state.queued {
+            // The newest changes are at the end.
+            let own = |socket: &Arc<Socket>| Arc::ptr_eq(socket, this);
+            if let Some(index) = changes.queued.iter().rposition(own) {
+                changes.queued.swap_remove(index);
+                state.queued = false;
+            }
+        }
+        drop(changes);
+        Socket::update(this, &mut state, queue)?;
+        was_registered.then_some(()).ok_or_else(not_registered)
+    }
+
+    pub(crate) fn rearm(
+        this: &Arc<Socket>,
+        queue: &Queue,
+        directions: Interest,
+        outcome: Outcome<'_>,
+    ) {
+        let mut state = lock(&this.state);
+        if state.edge.rearm(&EDGES, directions, outcome)
+            && Socket::request_update(this, &mut state, queue).is_err()
+        {
+            // There is no one to return the error to; the next poll tries again.
+            let mut changes = lock(&this.share.sockets.changes);
+            Socket::enqueue(this, &mut state, &mut changes);
+        }
+    }
+}

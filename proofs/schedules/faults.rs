@@ -229,7 +229,7 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "refusal-for-all",
         file: "sys/windows/socket.rs",
-        right: "_ => queue.port().post(context.cast()),",
+        right: "_ => queue.port().post(context.cast()).map(|()| false),",
         wrong: "_ => Err(error),",
     },
     // Each operation makes a request of its own.
@@ -238,6 +238,20 @@ pub const FAULTS: &[Fault] = &[
         file: "sys/windows/socket.rs",
         right: "if changes.waiting {",
         wrong: "if true {",
+    },
+    // A condition in doubt is taken to be the one that was reported, though it had passed.
+    Fault {
+        name: "pending-is-no-proof",
+        file: "sys/windows/socket.rs",
+        right: "if is_pending {",
+        wrong: "if false {",
+    },
+    // One that is still there is taken for another.
+    Fault {
+        name: "reset-without-doubt",
+        file: "sys/windows/flags.rs",
+        right: "doubtable: Conditions::HANG_UP,",
+        wrong: "doubtable: Conditions::NONE,",
     },
     // A packet that was in the port tells of a source that is gone.
     Fault {

@@ -470,8 +470,10 @@ fn an_edge_whose_request_fails_is_armed_by_the_next_poll() {
         let (mut poll, socket) = with_reset_socket();
         let waker = Waker::new(poll.registry(), WAKE).unwrap();
         let thread = thread::spawn(move || {
+            system::make_unready(SOCKET);
             system::refuse_requests(1);
             socket.would_block(READABLE);
+            system::make_ready(SOCKET, RECEIVE);
             waker.wake().unwrap();
             (socket, waker)
         });
@@ -486,6 +488,42 @@ fn an_edge_whose_request_fails_is_armed_by_the_next_poll() {
         }
         told.sort_unstable();
         assert_eq!(told, [ONE, WAKE]);
+        thread.join().unwrap();
+    });
+}
+
+/// After a `WouldBlock` the system is asked, and what it reports is no news.
+#[test]
+fn a_reset_that_is_still_there_is_not_reported_again() {
+    check(|| {
+        let (mut poll, socket) = with_reset_socket();
+        let waker = Waker::new(poll.registry(), WAKE).unwrap();
+        let thread = thread::spawn(move || {
+            socket.would_block(READABLE);
+            waker.wake().unwrap();
+            (socket, waker)
+        });
+        assert_eq!(wait(&mut poll, 4), [(WAKE, true, false)]);
+        thread.join().unwrap();
+        assert_eq!(look(&mut poll), []);
+    });
+}
+
+/// That its request was pending has shown that it had passed.
+#[test]
+fn a_reset_that_passed_and_comes_again_is_reported() {
+    check(|| {
+        let (mut poll, socket) = with_reset_socket();
+        system::make_unready(SOCKET);
+        socket.would_block(READABLE);
+        assert_eq!(look(&mut poll), []);
+        let thread = thread::spawn(move || {
+            system::make_ready(SOCKET, RECEIVE | ABORT);
+            socket
+        });
+        let mut events = Events::with_capacity(4);
+        poll.poll(&mut events, None).unwrap();
+        assert!(events.iter().any(|event| event.is_error()));
         thread.join().unwrap();
     });
 }

@@ -94,9 +94,9 @@ impl Afd {
     }
 
     /// Submits a request that completes when one of `events` is true of `socket`, or the socket is
-    /// closed. After success, a packet with the pointer `context` will come, even if the request
-    /// has completed at once. After an error no packet will come, and the result is
-    /// [`Answer::Failed`].
+    /// closed. Returns whether it is pending, which shows that none of them is true now. After
+    /// success, a packet with the pointer `context` will come, even if the request has completed at
+    /// once. After an error no packet will come, and the result is [`Answer::Failed`].
     ///
     /// # Safety
     ///
@@ -107,7 +107,7 @@ impl Afd {
         socket: RawSocket,
         events: u32,
         context: *const Head,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         // SAFETY: the caller promises that `request` is valid, and ours now.
         let request = unsafe { &mut *request };
         request.info = PollInfo::new(socket, events);
@@ -134,7 +134,7 @@ impl Afd {
             // The system has refused the request, so the memory is ours again.
             request.head.set_status(outcome);
         }
-        success(outcome)
+        success(outcome).map(|()| outcome == STATUS_PENDING)
     }
 
     /// Makes the request complete now. Its packet comes as usual.

@@ -16,6 +16,8 @@ pub(super) const WOKEN: u32 = RECEIVE;
 
 /// A disconnect means that the peer sends no more, an abort that it has reset the connection.
 /// A connection that failed stays failed, but another attempt can be made on the same socket.
+///
+/// That a request is pending shows that an abort in doubt is absent (`Socket::request`).
 pub(super) const EDGES: EdgeFlags = EdgeFlags {
     flags: [
         RECEIVE | ACCEPT,
@@ -27,7 +29,7 @@ pub(super) const EDGES: EdgeFlags = EdgeFlags {
     ],
     worth_trying: RECEIVE | SEND,
     muting: Conditions::HANG_UP,
-    doubtable: Conditions::NONE,
+    doubtable: Conditions::HANG_UP,
     failure_takes_error: false,
 };
 

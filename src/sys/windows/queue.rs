@@ -107,11 +107,11 @@ impl Queue {
 
     /// Calls `start` with a reference to `record`, which the packet that it submits will own.
     /// `start` must return `Ok` if, and only if, a packet will come.
-    pub(crate) fn submit<T, E>(
+    pub(crate) fn submit<T, R, E>(
         &self,
         record: &Arc<T>,
-        start: impl FnOnce(*const T) -> Result<(), E>,
-    ) -> Result<(), E> {
+        start: impl FnOnce(*const T) -> Result<R, E>,
+    ) -> Result<R, E> {
         // Another thread may take the packet before the call returns.
         let reference = Arc::into_raw(Arc::clone(record));
         self.outstanding.fetch_add(1, Ordering::Relaxed);

@@ -253,11 +253,16 @@ impl Socket {
                 CLOSED => Err(error),
                 // We post the packet ourselves, so that the failure is reported to the user of
                 // this source, and not to those of the others.
-                _ => queue.port().post(context.cast()),
+                _ => queue.port().post(context.cast()).map(|()| false),
             })
         });
         match submitted {
-            Ok(()) => state.request = RequestState::Pending(wanted),
+            Ok(is_pending) => {
+                state.request = RequestState::Pending(wanted);
+                if is_pending {
+                    EDGES.settle(&mut state.edge, 0);
+                }
+            }
             // It was closed as a bare handle, without being deregistered.
             Err(error) if error.raw_os_error() == CLOSED => state.closed = true,
             Err(error) => return Err(error),
@@ -283,7 +288,11 @@ impl Socket {
         // SAFETY: no request is pending any more, and the lock prevents a new one.
         let reported = match unsafe { &*this.request.get() }.answer() {
             Answer::Nothing => None,
-            Answer::Failed => EDGES.deliver(&mut state.edge, FAILED),
+            Answer::Failed => {
+                // Not the condition that was reported before.
+                EDGES.settle(&mut state.edge, 0);
+                EDGES.deliver(&mut state.edge, FAILED)
+            }
             Answer::Events(flags) if flags & AFD_POLL_LOCAL_CLOSE != 0 => {
                 // As above, while a request was pending.
                 state.closed = true;

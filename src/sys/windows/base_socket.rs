@@ -1,5 +1,5 @@
-//! Finds the system's own socket behind one that a layered service provider has wrapped:
-//! the device knows only the former.
+//! Finds the system's own socket behind one that a layered service provider has wrapped. AFD knows
+//! only the former.
 
 use std::io;
 use std::mem;
@@ -11,21 +11,21 @@ use windows_sys::Win32::Networking::WinSock::{
 
 use super::RawSocket;
 
-/// The base socket of `socket`, mostly itself.
+/// Returns the base socket of `socket`, which is usually `socket` itself.
 ///
-/// Providers must not intercept the first question. Some do, and fail it; they are asked
-/// what they would use for a `select` or a poll, which brings us one layer down, and then
-/// the first question is put to that one.
+/// Providers must not intercept `SIO_BASE_HANDLE`, but some do, and fail it. They are then queried
+/// for the socket that they use for a `select` or a poll, which is one layer down, and
+/// `SIO_BASE_HANDLE` is tried on that one.
 pub(crate) fn base_socket(socket: RawSocket) -> io::Result<RawSocket> {
     let mut layer = socket;
     loop {
-        let error = match ask(layer, SIO_BASE_HANDLE) {
+        let error = match query(layer, SIO_BASE_HANDLE) {
             Ok(base) => return Ok(base),
             Err(error) => error,
         };
         let next = [SIO_BSP_HANDLE_SELECT, SIO_BSP_HANDLE_POLL, SIO_BSP_HANDLE]
             .into_iter()
-            .find_map(|question| ask(layer, question).ok().filter(|&next| next != layer));
+            .find_map(|code| query(layer, code).ok().filter(|&next| next != layer));
         match next {
             Some(next) => layer = next,
             None => return Err(error),
@@ -33,17 +33,17 @@ pub(crate) fn base_socket(socket: RawSocket) -> io::Result<RawSocket> {
     }
 }
 
-fn ask(socket: RawSocket, question: u32) -> io::Result<RawSocket> {
-    let mut answer: RawSocket = 0;
+fn query(socket: RawSocket, code: u32) -> io::Result<RawSocket> {
+    let mut result: RawSocket = 0;
     let mut len = 0;
-    // SAFETY: the pointer and the size are those of `answer`; nothing is overlapped.
+    // SAFETY: the pointer and the size are those of `result`; the call is not overlapped.
     let failed = unsafe {
         WSAIoctl(
             socket as _,
-            question,
+            code,
             ptr::null(),
             0,
-            ptr::addr_of_mut!(answer).cast(),
+            ptr::addr_of_mut!(result).cast(),
             mem::size_of::<RawSocket>() as u32,
             &mut len,
             ptr::null_mut(),
@@ -53,5 +53,5 @@ fn ask(socket: RawSocket, question: u32) -> io::Result<RawSocket> {
     if failed != 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(answer)
+    Ok(result)
 }

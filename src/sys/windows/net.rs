@@ -1,6 +1,6 @@
-//! TCP and UDP sockets, made non-blocking. The standard library's are overlapped and not
-//! inherited, and it makes them without `SO_REUSEADDR`, which here would let another process
-//! take a port over.
+//! Non-blocking TCP and UDP sockets. The standard library creates them overlapped and not
+//! inherited, and without `SO_REUSEADDR`, which on Windows would let another process take over a
+//! port.
 
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::windows::io::{AsRawSocket, FromRawSocket, OwnedSocket, RawSocket};
@@ -22,12 +22,12 @@ pub(crate) fn tcp_bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 pub(crate) fn tcp_accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-    // Wine tells no address of a client that has reset the connection meanwhile, and leaves the
-    // memory for it as it was. The standard library takes that for an address, or panics.
+    // If the client has already reset the connection, Wine returns no address, and leaves the
+    // memory for it unchanged. The standard library would interpret that as an address, or panic.
     // SAFETY: all bits zero is a value of the type.
     let mut peer: SOCKADDR_IN6 = unsafe { mem::zeroed() };
     let mut len = mem::size_of::<SOCKADDR_IN6>() as i32;
-    // SAFETY: the pointers are those of local variables, and `len` the size of `peer`.
+    // SAFETY: the pointers are to local variables, and `len` is the size of `peer`.
     let accepted = unsafe {
         accept(
             raw(listener.as_raw_socket()),
@@ -35,23 +35,23 @@ pub(crate) fn tcp_accept(listener: &TcpListener) -> io::Result<(TcpStream, Socke
             &mut len,
         )
     };
-    // SAFETY: it is the answer of `accept`.
+    // SAFETY: it is the result of `accept`.
     let stream = TcpStream::from(unsafe { own(accepted) }?);
     let peer = address_of(&peer).ok_or(io::ErrorKind::ConnectionAborted)?;
     stream.set_nonblocking(true)?;
-    // Sockets that are made are not inherited from birth; one that is accepted is. Should the
-    // system refuse to mark it, the connection is as good as before.
+    // Unlike a socket that is created, one that is accepted is inherited. If the system refuses to
+    // change that, the connection is still good.
     // SAFETY: takes no pointer.
     unsafe { SetHandleInformation(stream.as_raw_socket() as HANDLE, HANDLE_FLAG_INHERIT, 0) };
     Ok((stream, peer))
 }
 
-/// The address of either family; `None` where none was filled in.
+/// Returns an address of either family; `None` if none was filled in.
 fn address_of(address: &SOCKADDR_IN6) -> Option<SocketAddr> {
     let port = u16::from_be(address.sin6_port);
     match address.sin6_family {
         AF_INET => {
-            // SAFETY: the larger one holds the bytes of the smaller one, at the same alignment.
+            // SAFETY: the larger type contains the bytes of the smaller one, at the same alignment.
             let address = unsafe { &*(address as *const SOCKADDR_IN6).cast::<SOCKADDR_IN>() };
             // SAFETY: all members of the union are valid for any bits.
             let ip = unsafe { address.sin_addr.S_un.S_addr }.to_ne_bytes();
@@ -103,7 +103,7 @@ pub(crate) fn tcp_connect(address: SocketAddr) -> io::Result<TcpStream> {
         }
     };
     match connected {
-        // Going on in the background is success.
+        // The attempt continues in the background.
         Err(error) if error.raw_os_error() != Some(WSAEWOULDBLOCK) => Err(error),
         _ => Ok(socket.into()),
     }
@@ -112,19 +112,19 @@ pub(crate) fn tcp_connect(address: SocketAddr) -> io::Result<TcpStream> {
 pub(crate) fn udp_bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(address)?;
     socket.set_nonblocking(true)?;
-    // A datagram that found no receiver must not break the receiving of others. Where the
-    // system does not know the option there is nothing to turn off.
+    // A datagram that found no receiver must not make receives of other datagrams fail. If the
+    // system does not know the option, there is nothing to turn off.
     for option in [SIO_UDP_CONNRESET, SIO_UDP_NETRESET] {
         let _ = set(&socket, option, false);
     }
     Ok(socket)
 }
 
-/// A connected socket has one receiver only, of which its user must hear that it is not there.
-/// That a datagram's time has run out (`SIO_UDP_NETRESET`) is no such news, as on Unix.
+/// A connected socket has one receiver, whose absence must be reported to the user. The expiry of a
+/// datagram's time to live (`SIO_UDP_NETRESET`) must not, as on Unix.
 pub(crate) fn udp_connect(socket: &UdpSocket, address: SocketAddr) -> io::Result<()> {
     socket.connect(address)?;
-    // To an address of zeros a socket is disconnected.
+    // Connecting to an address of zeros disconnects a socket.
     let connected = !address.ip().is_unspecified();
     let _ = set(socket, SIO_UDP_CONNRESET, connected);
     Ok(())
@@ -146,14 +146,14 @@ pub(crate) fn only_v6(socket: &UdpSocket) -> io::Result<bool> {
     Ok(only != 0)
 }
 
-/// A socket as the standard library makes them.
+/// Creates a socket as the standard library does.
 fn tcp_socket(address: SocketAddr) -> io::Result<OwnedSocket> {
     start_up();
     let family = match address {
         SocketAddr::V4(_) => AF_INET,
         SocketAddr::V6(_) => AF_INET6,
     };
-    // SAFETY: no pointer is given.
+    // SAFETY: no pointer is passed.
     let socket = unsafe {
         WSASocketW(
             i32::from(family),
@@ -164,38 +164,38 @@ fn tcp_socket(address: SocketAddr) -> io::Result<OwnedSocket> {
             WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT,
         )
     };
-    // SAFETY: it is the answer of `WSASocketW`.
+    // SAFETY: it is the result of `WSASocketW`.
     unsafe { own(socket) }
 }
 
-/// Takes over what a call that makes sockets has answered: a socket, or that there is none.
+/// Takes ownership of the result of a call that creates a socket.
 ///
 /// # Safety
 ///
-/// It was just made, and nobody else knows of it.
-unsafe fn own(made: SOCKET) -> io::Result<OwnedSocket> {
-    if made == INVALID_SOCKET {
+/// The socket was just created, and nothing else owns it.
+unsafe fn own(socket: SOCKET) -> io::Result<OwnedSocket> {
+    if socket == INVALID_SOCKET {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the caller's promise.
-    Ok(unsafe { OwnedSocket::from_raw_socket(made as RawSocket) })
+    Ok(unsafe { OwnedSocket::from_raw_socket(socket as RawSocket) })
 }
 
-/// Has the socket library start, which it does once for every time it is asked to. The
-/// standard library asks when it makes a socket, and this may be the process's first.
+/// Initialises the socket library. The standard library does so when it creates a socket, but the
+/// process's first socket may be created here.
 fn start_up() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
         let mut data = mem::MaybeUninit::<WSADATA>::uninit();
-        // SAFETY: `data` has room for what the call writes. A failure shows as the error
-        // of every call that follows.
+        // SAFETY: `data` has space for what the call writes. After a failure every later call
+        // fails.
         unsafe { WSAStartup(0x0202, data.as_mut_ptr()) };
     });
 }
 
 fn set_nonblocking(socket: &OwnedSocket) -> io::Result<()> {
     let mut yes = 1;
-    // SAFETY: the pointer is that of a local variable.
+    // SAFETY: the pointer is to a local variable.
     check(unsafe { ioctlsocket(raw(socket.as_raw_socket()), FIONBIO, &mut yes) })
 }
 
@@ -213,7 +213,7 @@ fn start_connect<T>(socket: &OwnedSocket, address: &T) -> io::Result<()> {
 fn set(socket: &UdpSocket, option: u32, on: bool) -> io::Result<()> {
     let value = u32::from(on);
     let mut len = 0;
-    // SAFETY: the pointer and the size are those of `value`; nothing is overlapped.
+    // SAFETY: the pointer and the size are those of `value`; the call is not overlapped.
     check(unsafe {
         WSAIoctl(
             raw(socket.as_raw_socket()),
@@ -229,12 +229,12 @@ fn set(socket: &UdpSocket, option: u32, on: bool) -> io::Result<()> {
     })
 }
 
-/// A socket as the system's calls take it; on 32 bits it is narrower there.
+/// Converts a socket to the type of the system's calls, which is narrower on 32 bits.
 fn raw(socket: RawSocket) -> SOCKET {
     socket as _
 }
 
-/// The result of a socket call, which answers zero for success.
+/// Converts the result of a socket call, which is zero for success.
 fn check(result: i32) -> io::Result<()> {
     if result != 0 {
         return Err(io::Error::last_os_error());

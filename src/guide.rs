@@ -298,8 +298,8 @@
 //! In this order no message is lost. A wake that happens while an earlier one is undelivered is
 //! coalesced with it, and what either thread queued before its wake is visible when the event is
 //! handled. A later wake causes another event. One event may therefore stand for many messages, and
-//! another may find the queue empty. A coalesced wake costs no system call, so there is no need to
-//! track whether the loop is asleep.
+//! another may find the queue empty. A coalesced wake costs no system call, nor does one that finds
+//! the loop busy rather than asleep, so there is no need to track whether the loop is asleep.
 //!
 //! There is one waker per poll, shared by all threads. It has to live until its last wake has been
 //! delivered: keep one `Arc` of it with the loop.

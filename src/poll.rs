@@ -1,7 +1,9 @@
 use std::time::Duration;
 use std::{fmt, io};
 
+use crate::event::Event;
 use crate::sys::backend::Selector as _;
+use crate::wake_flag::Woken;
 use crate::{Events, Registry};
 
 /// Waits for readiness events from any number of registered sources.
@@ -102,7 +104,13 @@ use crate::{Events, Registry};
 /// [poll(2)]: https://man7.org/linux/man-pages/man2/poll.2.html
 pub struct Poll {
     registry: Registry,
+    /// How many of the following polls look out for wakes that were not sent.
+    attention: u8,
 }
+
+/// The number of polls after a wake that look out for further ones. It costs them two atomic
+/// operations, which would be wasted on a poll that is never woken.
+const ATTENTION: u8 = 64;
 
 impl Poll {
     /// Creates a poll without any registered sources.
@@ -128,7 +136,10 @@ impl Poll {
     #[cfg(feature = "os-poll")]
     pub fn new() -> io::Result<Poll> {
         let registry = Registry::new()?;
-        Ok(Poll { registry })
+        Ok(Poll {
+            registry,
+            attention: 0,
+        })
     }
 
     /// Returns the registry with which sources are registered with this poll.
@@ -206,9 +217,51 @@ impl Poll {
                 "cannot poll into an `Events` of capacity zero",
             ));
         }
+        if self.attention > 0 {
+            return self.poll_attentively(buffer, timeout);
+        }
         self.registry.selector().select(buffer, timeout)?;
-        if !buffer.is_empty() {
-            self.registry.wake_flag().clear();
+        if !buffer.is_empty() && self.registry.wake_flag().is_pending() {
+            self.pay_attention(buffer);
+        }
+        Ok(())
+    }
+
+    /// Notes a wake, and that more are likely.
+    #[cold]
+    fn pay_attention(&mut self, events: &[Event]) {
+        self.registry.wake_flag().wake_up(true, false, events);
+        self.attention = ATTENTION;
+    }
+
+    /// Polls so that a wake needs no system call while this poll does not block.
+    #[cold] // What is done there outweighs the call.
+    fn poll_attentively(
+        &mut self,
+        events: &mut Vec<Event>,
+        timeout: Option<Duration>,
+    ) -> io::Result<()> {
+        let flag = self.registry.wake_flag();
+        let blocks = timeout != Some(Duration::ZERO);
+        let sleeps = blocks && flag.fall_asleep();
+        let wait = if sleeps {
+            timeout
+        } else {
+            Some(Duration::ZERO)
+        };
+        let selected = self.registry.selector().select(events, wait);
+
+        let is_last = self.attention == 1;
+        let woken = flag.wake_up(sleeps, sleeps && is_last, events);
+        self.attention = match woken {
+            Woken::No => self.attention - u8::from(sleeps),
+            _ => ATTENTION,
+        };
+        selected?;
+        // A wake that kept the poll from blocking ends it, whatever became of it since: its waker
+        // may have been dropped, or it was sent after all.
+        if woken == Woken::Unsent || blocks && !sleeps && events.is_empty() {
+            flag.deliver(events);
         }
         Ok(())
     }

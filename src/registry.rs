@@ -37,7 +37,7 @@ impl Registry {
     pub(crate) fn new() -> io::Result<Registry> {
         Ok(Registry {
             selector: sys::Selector::new()?,
-            wake_flag: Arc::default(),
+            wake_flag: Arc::new(WakeFlag::new()),
             #[cfg(debug_assertions)]
             id: PollId::next(),
         })

@@ -5,7 +5,7 @@
 
 #![allow(dead_code, unused_imports)] // Which of them are used depends on the backend.
 
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Locks `mutex`, ignoring poisoning. No user code runs while a lock is held, so a thread that

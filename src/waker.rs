@@ -81,7 +81,7 @@ pub struct Waker {
     /// Whether this waker has claimed `flag`. If another live waker has it, this one sends every
     /// wake.
     coalesces: bool,
-    waker: sys::Waker,
+    waker: Arc<sys::Waker>,
 }
 
 impl Waker {
@@ -113,11 +113,17 @@ impl Waker {
             "Only a single `Waker` can be active per `Poll` instance"
         );
         match sys::Waker::new(registry.selector(), token) {
-            Ok(waker) => Ok(Waker {
-                flag,
-                coalesces,
-                waker,
-            }),
+            Ok(waker) => {
+                let waker = Arc::new(waker);
+                if coalesces {
+                    flag.attach(&waker, token);
+                }
+                Ok(Waker {
+                    flag,
+                    coalesces,
+                    waker,
+                })
+            }
             Err(error) => {
                 if coalesces {
                     flag.release();
@@ -129,8 +135,14 @@ impl Waker {
 
     /// Wakes the poll.
     ///
-    /// While an earlier wake has not been delivered, this costs one atomic operation and no system
-    /// call.
+    /// A wake costs one atomic operation and no system call while an earlier one has not been
+    /// delivered, and while the poll is not blocked in [`Poll::poll`](crate::Poll::poll): that poll
+    /// then finds the wake itself. The system call is made
+    ///
+    /// * if the poll is blocked;
+    /// * if it has waited 64 times since the last wake, because by then it no longer expects one;
+    /// * if its descriptor was handed out through `AsFd` or `AsRawFd`, so that whatever waits for
+    ///   that descriptor sees the wake.
     ///
     /// # Errors
     ///

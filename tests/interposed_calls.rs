@@ -14,8 +14,8 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use libc::{c_int, c_long, c_void, epoll_event, nfds_t, pollfd, sigset_t, timespec};
-use mio::{Token, Waker};
-use util::{poll_and_events, poll_while, LONG, POLL2};
+use mio::{Events, Poll, Token, Waker};
+use util::{poll_and_events, poll_while, watch, LONG, POLL2};
 
 const WAKE: Token = Token(7);
 
@@ -143,11 +143,86 @@ fn every_poll_is_seen() {
         assert_eq!(calls, expected, "{timeout:?}");
         assert!(events.is_empty(), "{events:?}");
     }
+    // A wake that is pending and was not sent makes every timeout zero.
+    waker.wake().unwrap();
+    poll.poll(&mut events, None).unwrap();
+    for timeout in [None, Some(Duration::MAX)] {
+        waker.wake().unwrap();
+        let calls = calls_of(|| poll.poll(&mut events, timeout).unwrap());
+        assert_eq!(calls, whole, "{timeout:?}");
+        assert_eq!(events.iter().count(), 1, "{events:?}");
+    }
+    watch(&poll);
     for (timeout, expected) in [(None, whole), (Some(Duration::MAX), precise)] {
         waker.wake().unwrap();
         let calls = calls_of(|| poll.poll(&mut events, timeout).unwrap());
         assert_eq!(calls, expected, "{timeout:?}");
         assert_eq!(events.iter().count(), 1, "{events:?}");
+    }
+}
+
+/// From the first wake on, until there has been none for a while.
+#[test]
+fn a_wake_of_a_poll_that_is_awake_is_no_call() {
+    let (mut poll, mut events) = poll_and_events();
+    let waker = Waker::new(poll.registry(), WAKE).unwrap();
+    for _ in 0..3 {
+        waker.wake().unwrap();
+        poll.poll(&mut events, Some(LONG)).unwrap();
+        assert_eq!(events.iter().count(), 1, "{events:?}");
+        expect_free_wakes(&mut poll, &mut events, &waker);
+        // Looking is no waiting.
+        for _ in 0..1000 {
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        }
+        expect_free_wakes(&mut poll, &mut events, &waker);
+        for _ in 0..1000 {
+            poll.poll(&mut events, Some(Duration::from_nanos(1)))
+                .unwrap();
+            assert!(events.is_empty(), "{events:?}");
+        }
+        let calls = calls_of(|| waker.wake().unwrap());
+        // A poll that does not sleep needs no interruption.
+        assert_eq!(calls.write, usize::from(!POLL2));
+        poll.poll(&mut events, Some(LONG)).unwrap();
+        assert_eq!(events.iter().count(), 1, "{events:?}");
+    }
+}
+
+fn expect_free_wakes(poll: &mut Poll, events: &mut Events, waker: &Waker) {
+    for timeout in [Some(Duration::ZERO), Some(LONG), None] {
+        let calls = calls_of(|| waker.wake().unwrap());
+        assert_eq!(calls, Calls::default());
+        poll.poll(events, timeout).unwrap();
+        assert_eq!(events.iter().count(), 1, "{events:?}");
+        poll.poll(events, Some(Duration::ZERO)).unwrap();
+        assert!(events.is_empty(), "{events:?}");
+    }
+}
+
+/// Whatever waits for the descriptor of a poll must see its wakes.
+#[test]
+fn a_wake_of_a_poll_whose_descriptor_was_handed_out_is_a_call() {
+    // The descriptor of that selector is never readable.
+    if POLL2 {
+        return;
+    }
+    let (mut poll, mut events) = poll_and_events();
+    let waker = Waker::new(poll.registry(), WAKE).unwrap();
+    waker.wake().unwrap();
+    // Also the wake that had not been sent before.
+    let calls = calls_of(|| watch(&poll));
+    assert_eq!(calls.write, 1);
+    for _ in 0..3 {
+        poll.poll(&mut events, None).unwrap();
+        assert_eq!(events.iter().count(), 1, "{events:?}");
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        assert!(events.is_empty(), "{events:?}");
+        let calls = calls_of(|| {
+            waker.wake().unwrap();
+            waker.wake().unwrap();
+        });
+        assert_eq!(calls.write, 1);
     }
 }
 

@@ -9,28 +9,56 @@ pub struct Fault {
 }
 
 pub const FAULTS: &[Fault] = &[
-    // A plain load may be performed before the caller's own earlier stores are visible.
+    // A plain load may be satisfied before the caller's own earlier stores are visible.
     Fault {
         name: "load-first",
         file: "wake_flag.rs",
-        right: "!self.pending.swap(true, Ordering::AcqRel)",
-        wrong:
-            "!self.pending.load(Ordering::Acquire) && !self.pending.swap(true, Ordering::AcqRel)",
+        right: "let before = self.state.fetch_or(PENDING, Ordering::AcqRel);",
+        wrong: "if self.state.load(Ordering::Acquire) & PENDING != 0 { return false; }\n\
+                let before = self.state.fetch_or(PENDING, Ordering::AcqRel);",
     },
-    // A wake that comes while the events are being taken is never sent.
+    // A poll that goes to sleep does not look whether a wake came while it was awake.
     Fault {
-        name: "clear-first",
-        file: "poll.rs",
-        right: "self.registry.selector().select(buffer, timeout)?;",
-        wrong: "self.registry.wake_flag().clear();\n\
-                if true { return self.registry.selector().select(buffer, timeout); }",
+        name: "sleep-unlooked",
+        file: "wake_flag.rs",
+        right: "before & PENDING == 0 || is_sent(before)",
+        wrong: "before & PENDING == 0 || is_sent(before) || before == PENDING",
+    },
+    // A wake is not sent though the poll has gone to sleep.
+    Fault {
+        name: "sleep-unsaid",
+        file: "wake_flag.rs",
+        right: "let before = self.state.fetch_or(ASLEEP, Ordering::AcqRel);",
+        wrong: "let before = self.state.fetch_or(0, Ordering::AcqRel);",
+    },
+    // The poll takes every pending wake for one that the system has, also its own.
+    Fault {
+        name: "sent-unproven",
+        file: "wake_flag.rs",
+        right: "_ if slept || is_sent(state) => Woken::BySystem,",
+        wrong: "_ => Woken::BySystem,",
+    },
+    // What the system will report is decided after it may have changed.
+    Fault {
+        name: "awake-first",
+        file: "wake_flag.rs",
+        right: "let mut state = self.state.load(Ordering::Acquire);",
+        wrong: "let mut state = self.state.fetch_and(!ASLEEP, Ordering::AcqRel);\n\
+                state = self.state.load(Ordering::Acquire);",
     },
     // The woken thread does not see what the waking thread wrote.
     Fault {
         name: "relaxed",
         file: "wake_flag.rs",
-        right: "self.pending.swap(false, Ordering::AcqRel);",
-        wrong: "self.pending.store(false, Ordering::Relaxed);",
+        right: "            Ordering::AcqRel,\n            Ordering::Acquire,\n        ) {",
+        wrong: "Ordering::Relaxed, Ordering::Relaxed) {",
+    },
+    // A wake that came before the descriptor was handed out is not sent.
+    Fault {
+        name: "watch-silent",
+        file: "wake_flag.rs",
+        right: "if before & PENDING != 0 && !is_sent(before) {",
+        wrong: "if false && !is_sent(before) {",
     },
     // Draining swallows the notification of another wake.
     Fault {

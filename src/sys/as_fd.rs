@@ -6,6 +6,7 @@ use crate::{Poll, Registry};
 
 impl AsFd for Registry {
     fn as_fd(&self) -> BorrowedFd<'_> {
+        self.wake_flag().watch();
         self.selector().as_fd()
     }
 }

@@ -53,6 +53,8 @@ pub(crate) trait Selector: fmt::Debug + Send + Sync + Sized {
 
 /// An event of the system.
 pub(crate) trait RawEvent: Clone {
+    /// The event as the system would report a wake: readable, and nothing else.
+    fn of_wake(token: Token) -> Self;
     fn token(&self) -> Token;
     fn readiness(&self) -> Readiness;
     /// Writes the flags, by the names that the system's manual gives them, for `{:#?}`.

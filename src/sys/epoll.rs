@@ -132,12 +132,10 @@ impl Selector {
         fd: RawFd,
         registration: Option<(Token, Interest)>,
     ) -> io::Result<()> {
-        // SAFETY: consists of integers, for which zero is valid. Its fields vary between systems.
-        let mut event: libc::epoll_event = unsafe { mem::zeroed() };
-        if let Some((token, interest)) = registration {
-            event.events = FLAGS_OF[usize::from(interest.bits())];
-            event.u64 = token.0 as u64;
-        }
+        let mut event = match registration {
+            Some((token, interest)) => event(FLAGS_OF[usize::from(interest.bits())], token),
+            None => event(0, Token(0)),
+        };
         // SAFETY: `event` outlives the call, which only reads it. A wrong `fd` is an error, not
         // undefined behaviour.
         check(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd, &mut event) })
@@ -164,6 +162,15 @@ impl AsFd for Selector {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.epoll.as_fd()
     }
+}
+
+#[inline]
+fn event(flags: u32, token: Token) -> libc::epoll_event {
+    // SAFETY: consists of integers, for which zero is valid. Its fields vary between systems.
+    let mut event: libc::epoll_event = unsafe { mem::zeroed() };
+    event.events = flags;
+    event.u64 = token.0 as u64;
+    event
 }
 
 /// Returns how many events the kernel may write. `Event::buffer` has limited the capacity to what
@@ -223,6 +230,10 @@ const FLAGS: ReadinessFlags = ReadinessFlags {
 };
 
 impl backend::RawEvent for libc::epoll_event {
+    fn of_wake(token: Token) -> libc::epoll_event {
+        event(FLAGS.readable, token)
+    }
+
     #[inline]
     fn token(&self) -> Token {
         Token(self.u64 as usize)

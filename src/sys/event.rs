@@ -49,6 +49,13 @@ impl Event {
         }
     }
 
+    /// Creates the event of a wake that was not sent through the system.
+    pub(crate) fn of_wake(token: Token) -> Event {
+        Event {
+            raw: RawEvent::of_wake(token),
+        }
+    }
+
     /// Returns the token that the source was registered with.
     #[inline]
     #[must_use]

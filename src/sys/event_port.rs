@@ -481,6 +481,13 @@ impl RawEvent {
 }
 
 impl backend::RawEvent for RawEvent {
+    fn of_wake(token: Token) -> RawEvent {
+        // SAFETY: made of integers and a pointer, for which zero is a value.
+        let mut event = RawEvent(unsafe { mem::zeroed() });
+        event.tell(token, libc::POLLIN as u32);
+        event
+    }
+
     #[inline]
     fn token(&self) -> Token {
         Token(self.user())

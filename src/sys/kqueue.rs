@@ -408,6 +408,14 @@ unsafe impl Send for RawEvent {}
 unsafe impl Sync for RawEvent {}
 
 impl backend::RawEvent for RawEvent {
+    fn of_wake(token: Token) -> RawEvent {
+        // SAFETY: made of integers and a pointer, for which zero is a value.
+        let mut event: os::kevent = unsafe { mem::zeroed() };
+        event.filter = os::EVFILT_READ;
+        event.udata = token.0 as _;
+        RawEvent(event)
+    }
+
     #[inline]
     fn token(&self) -> Token {
         Token(self.0.udata as usize)

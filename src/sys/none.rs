@@ -48,6 +48,10 @@ impl std::os::fd::AsFd for Selector {
 }
 
 impl backend::RawEvent for RawEvent {
+    fn of_wake(_: Token) -> RawEvent {
+        unreachable!("there is no poll to wake")
+    }
+
     fn token(&self) -> Token {
         match *self {}
     }

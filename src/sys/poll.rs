@@ -499,6 +499,13 @@ fn event(token: Token, flags: u32) -> Event {
 }
 
 impl backend::RawEvent for RawEvent {
+    fn of_wake(token: Token) -> RawEvent {
+        RawEvent {
+            token,
+            flags: libc::POLLIN as u32,
+        }
+    }
+
     #[inline]
     fn token(&self) -> Token {
         self.token

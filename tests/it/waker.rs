@@ -394,6 +394,115 @@ mod among_sources {
             }
         }
     }
+
+    /// A loop that wakes itself in every turn still looks at its sources, and a source that is
+    /// always ready does not keep the wakes away, also if a poll can deliver only one event.
+    #[test]
+    fn a_busy_waker_and_a_busy_source_starve_neither() {
+        const TURNS: usize = 300;
+        for capacity in [1, 2, 16] {
+            let mut poll = Poll::new().unwrap();
+            let mut events = Events::with_capacity(capacity);
+            let waker = Waker::new(poll.registry(), WAKER).unwrap();
+            let (mut near, mut far) = stream_pair();
+            far.write_all(b"x").unwrap();
+            poll.registry()
+                .register(&mut near, SOURCE, Interest::READABLE.level())
+                .unwrap();
+            for timeout in [NOW, Some(LONG), None] {
+                let (mut wakes, mut reads) = (0, 0);
+                for _ in 0..TURNS {
+                    waker.wake().unwrap();
+                    util::poll(&mut poll, &mut events, timeout);
+                    assert!(!events.is_empty());
+                    for event in &events {
+                        match event.token() {
+                            WAKER => wakes += 1,
+                            _ => reads += 1,
+                        }
+                    }
+                }
+                let least = if capacity == 1 { TURNS / 4 } else { TURNS };
+                // The first wake of a series may find that the last of the former is due.
+                assert!(wakes + 1 >= least, "{wakes} wakes, capacity {capacity}");
+                assert!(reads + 1 >= least, "{reads} events, capacity {capacity}");
+            }
+        }
+    }
+
+    /// The event of a wake is one event, also if the poll that it interrupts returns others.
+    #[test]
+    fn a_wake_of_a_busy_poll_has_one_event() {
+        let (mut poll, mut events) = poll_and_events();
+        let waker = Waker::new(poll.registry(), WAKER).unwrap();
+        let (mut near, mut far) = stream_pair();
+        poll.registry()
+            .register(&mut near, SOURCE, Interest::READABLE)
+            .unwrap();
+        for round in 0..200 {
+            let (mut wakes, mut reads) = (0, 0);
+            poll_while(&mut poll, &mut events, None, || {
+                // Either may be what ends the poll.
+                if round % 2 == 0 {
+                    waker.wake().unwrap();
+                    far.write_all(b"x").unwrap();
+                } else {
+                    far.write_all(b"x").unwrap();
+                    waker.wake().unwrap();
+                }
+            });
+            loop {
+                for event in &events {
+                    match event.token() {
+                        WAKER => wakes += 1,
+                        _ => reads += 1,
+                    }
+                }
+                if events.is_empty() {
+                    break;
+                }
+                util::poll(&mut poll, &mut events, NOW);
+            }
+            assert_eq!(wakes, 1, "round {round}");
+            assert!(reads >= 1, "round {round}");
+            util::drain(&mut near);
+        }
+    }
+
+    /// A poll may be a source of another one. It is ready when it was woken, also if that was
+    /// before its descriptor was handed out.
+    #[cfg(all(
+        any(target_os = "linux", target_os = "macos", target_os = "freebsd"),
+        feature = "os-ext",
+        not(mio_unsupported_force_poll_poll),
+        not(mio_test_event_port_shim)
+    ))]
+    #[test]
+    fn a_poll_that_is_watched_by_another_is_readable_when_woken() {
+        use std::os::fd::AsRawFd;
+
+        use mio::unix::SourceFd;
+
+        let (mut inner, mut inner_events) = poll_and_events();
+        let (mut outer, mut outer_events) = poll_and_events();
+        let waker = Waker::new(inner.registry(), WAKER).unwrap();
+        waker.wake().unwrap();
+        outer
+            .registry()
+            .register(
+                &mut SourceFd(&inner.as_raw_fd()),
+                SOURCE,
+                Interest::READABLE,
+            )
+            .unwrap();
+        for timeout in [Some(LONG), None] {
+            util::expect_readable(&mut outer, &mut outer_events, SOURCE);
+            expect_wake(&mut inner, &mut inner_events, timeout);
+            expect_silence(&mut inner, &mut inner_events);
+            waker.wake().unwrap();
+        }
+    }
+
     /// However many find no room, no more than one event is due in the end.
     #[test]
     fn wakes_that_find_no_room_unite() {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::util::{
     self, any_port, drain, expect_readable, expect_silence, in_own_process, open_fds,
-    poll_and_events, EVENT_PORT, PIPE_WAKER, POLL2,
+    poll_and_events, watch, EVENT_PORT, PIPE_WAKER, POLL2,
 };
 use mio::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
 use mio::unix::SourceFd;
@@ -277,6 +277,7 @@ fn a_wake_after_one_that_failed_is_delivered() {
     in_own_process("a_wake_after_one_that_failed_is_delivered", || {
         let (mut poll, mut events) = poll_and_events();
         let waker = Waker::new(poll.registry(), WAKE).unwrap();
+        watch(&poll);
         for _ in 0..3 {
             where_refused(&[libc::SYS_write], libc::EIO, || {
                 expect_error(waker.wake(), libc::EIO);

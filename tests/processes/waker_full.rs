@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use crate::util::{
-    self, expect_silence, in_own_process, poll_and_events, HAS_BELL, PIPE_WAKER, POLL2,
+    self, expect_silence, in_own_process, poll_and_events, watch, HAS_BELL, PIPE_WAKER, POLL2,
 };
 use mio::{Events, Poll, Token, Waker};
 
@@ -45,6 +45,8 @@ fn poll_with_bell() -> (Poll, Events, Waker, Bell) {
         [receiver, sender] if PIPE_WAKER => Bell { receiver, sender },
         _ => panic!("not what a bell is made of: {ends:?}"),
     };
+    // Else a wake would not need the bell while the poll is awake.
+    watch(&poll);
     (poll, events, waker, bell)
 }
 

@@ -573,6 +573,13 @@ fn limit_time() {
     receiver.recv().unwrap();
 }
 
+/// Hands out the descriptor of `poll`, where it has one: from now on every wake is sent through
+/// the system, whether the poll is asleep or not.
+pub fn watch(_poll: &Poll) {
+    #[cfg(all(any(unix, target_os = "hermit"), not(mio_unsupported_force_poll_poll)))]
+    let _ = std::os::fd::AsRawFd::as_raw_fd(_poll);
+}
+
 /// Polls, and has `meanwhile` run in another thread once the poll sleeps; where that
 /// cannot be found out, once it is about to begin.
 pub fn poll_while(

@@ -100,6 +100,10 @@ pub(crate) struct RawEvent {
 }
 
 impl backend::RawEvent for RawEvent {
+    fn of_wake(token: Token) -> RawEvent {
+        RawEvent { token }
+    }
+
     fn token(&self) -> Token {
         self.token
     }

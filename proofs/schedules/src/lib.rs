@@ -90,6 +90,19 @@ impl Socket {
     }
 }
 
+/// Hands out the descriptor of the poll, as `AsFd` does.
+pub fn watch(registry: &Registry) {
+    registry.wake_flag().watch();
+}
+
+/// Whether the system has an event, as one sees who watches the descriptor of the poll.
+pub fn has_event(poll: &Poll) -> bool {
+    let mut events = sys::Event::buffer(4);
+    let now = Some(std::time::Duration::ZERO);
+    sys::backend::Selector::select(poll.registry().selector(), &mut events, now).unwrap();
+    !events.is_empty()
+}
+
 /// The selector's part of a [`Waker`]: its wakes are not united above it, like those of the
 /// second waker of a poll in a release build.
 pub struct BareWaker(sys::Waker);

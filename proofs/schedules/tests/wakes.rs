@@ -4,7 +4,7 @@
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::Arc;
 use loom::thread;
-use schedules::{Events, Poll, Token, Waker};
+use schedules::{has_event, watch, Events, Poll, Token, Waker};
 
 const WAKE: Token = Token(7);
 
@@ -12,11 +12,21 @@ fn with_waker(test: impl Fn(Poll, Arc<Waker>) + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
     // Exhaustive but for schedules that take a thread off its turn more often than that.
     model.preemption_bound = Some(3);
-    model.check(move || {
-        let poll = Poll::new().unwrap();
-        let waker = Arc::new(Waker::new(poll.registry(), WAKE).unwrap());
-        test(poll, waker);
-    });
+    let test = std::sync::Arc::new(test);
+    // With a poll that has all wakes sent, and with one that has just been woken and looks out
+    // for them itself.
+    for is_attentive in [false, true] {
+        let test = std::sync::Arc::clone(&test);
+        model.check(move || {
+            let mut poll = Poll::new().unwrap();
+            let waker = Arc::new(Waker::new(poll.registry(), WAKE).unwrap());
+            if is_attentive {
+                waker.wake().unwrap();
+                poll.poll(&mut Events::with_capacity(4), None).unwrap();
+            }
+            test(poll, waker);
+        });
+    }
 }
 
 /// Polls until `done`. Each poll has to bring an event.
@@ -106,6 +116,53 @@ fn a_successor_is_heard() {
                 break;
             }
         }
+        thread.join().unwrap();
+    });
+}
+
+/// Three polls and two wakes, so that a wake may find the poll awake, falling asleep, or asleep.
+#[test]
+fn a_wake_between_polls_is_heard() {
+    with_waker(|mut poll, waker| {
+        let (remote, own) = (Arc::clone(&waker), Arc::new(AtomicUsize::new(0)));
+        let written = Arc::clone(&own);
+        let thread = thread::spawn(move || {
+            for _ in 0..2 {
+                own.fetch_add(1, Ordering::Relaxed);
+                remote.wake().unwrap();
+            }
+        });
+        let mut events = Events::with_capacity(4);
+        poll.poll(&mut events, Some(std::time::Duration::ZERO))
+            .unwrap();
+        poll_until(&mut poll, || written.load(Ordering::Relaxed) == 2);
+        thread.join().unwrap();
+    });
+}
+
+/// Once the descriptor is handed out, the system has every wake that is pending.
+#[test]
+fn a_wake_is_seen_through_the_descriptor() {
+    with_waker(|poll, waker| {
+        let thread = thread::spawn(move || {
+            waker.wake().unwrap();
+            waker
+        });
+        watch(poll.registry());
+        let _waker = thread.join().unwrap();
+        assert!(has_event(&poll));
+    });
+}
+
+/// It is handed out while the poll looks for events.
+#[test]
+fn a_poll_whose_descriptor_is_handed_out_hears_its_wake() {
+    with_waker(|mut poll, waker| {
+        waker.wake().unwrap();
+        let registry = poll.registry().try_clone().unwrap();
+        let thread = thread::spawn(move || watch(&registry));
+        let heard = AtomicUsize::new(0);
+        poll_until(&mut poll, || heard.swap(1, Ordering::Relaxed) == 1);
         thread.join().unwrap();
     });
 }

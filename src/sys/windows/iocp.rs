@@ -251,13 +251,15 @@ impl RawEvent {
         match unsafe { queue.complete(self.0.lpOverlapped.cast()) } {
             Completed::Silent => return false,
             Completed::Later(head) => self.0.lpOverlapped = head.cast(),
-            Completed::Event(token, flags) => {
-                self.0.lpCompletionKey = token.0;
-                self.0.lpOverlapped = ptr::null_mut();
-                self.0.dwNumberOfBytesTransferred = flags;
-            }
+            Completed::Event(token, flags) => self.set(token, flags),
         }
         true
+    }
+
+    fn set(&mut self, token: Token, flags: u32) {
+        self.0.lpCompletionKey = token.0;
+        self.0.lpOverlapped = ptr::null_mut();
+        self.0.dwNumberOfBytesTransferred = flags;
     }
 
     fn flags(&self) -> u32 {
@@ -266,6 +268,13 @@ impl RawEvent {
 }
 
 impl backend::RawEvent for RawEvent {
+    fn of_wake(token: Token) -> RawEvent {
+        // SAFETY: consists of integers and a pointer, for which zero is valid.
+        let mut event = RawEvent(unsafe { std::mem::zeroed() });
+        event.set(token, flags::WOKEN);
+        event
+    }
+
     #[inline]
     fn token(&self) -> Token {
         Token(self.0.lpCompletionKey)

@@ -1,7 +1,7 @@
 //! How to build a program around a [`Poll`].
 //!
 //! The crate waits for events and reports which operations are worth trying. This page describes
-//! what the program has to do.
+//! what the program has to do. `docs/cookbook` in the repository has programs for common tasks.
 //!
 //! # The event loop
 //!

@@ -4,6 +4,13 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("timers", program!("timers")),
     ("connect", program!("connect")),
     ("datagrams", program!("datagrams")),
+    ("options", program!("options")),
+    ("per_core", program!("per_core")),
+    ("signals", program!("signals")),
+    ("tls", program!("tls")),
+    ("undrained", program!("undrained")),
+    ("upgrade", program!("upgrade")),
+    ("workers", program!("workers")),
 ];
 
 #[test]

@@ -56,6 +56,10 @@ impl Running {
         (server, address)
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The next line of the output.
     pub fn line(&self) -> String {
         match self.lines.recv_timeout(LIMIT) {

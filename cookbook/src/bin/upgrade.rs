@@ -1,0 +1,230 @@
+//! Hot upgrade: a new process takes the listener over from the old one, and no connection is lost.
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream as BlockingUnixStream;
+use std::process::ExitCode;
+use std::time::Duration;
+use std::{fs, net, process};
+
+use cookbook::{parse, run, wrong_arguments, Error};
+use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use mio::{Events, Interest, Poll, Token};
+use rustix::net::{
+    recvmsg, sendmsg, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
+};
+
+const USAGE: &str = "usage: upgrade ADDRESS:PORT CONTROL-SOCKET";
+
+const LISTENER: Token = Token(0);
+const CONTROL: Token = Token(1);
+const SUCCESSOR: Token = Token(2);
+const FIRST_CLIENT: Token = Token(3);
+
+/// How long a new process waits for the old one.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn main() -> ExitCode {
+    run(USAGE, |arguments| {
+        let [address, control] = arguments[..] else {
+            return Err(wrong_arguments(arguments));
+        };
+        let address = parse("ADDRESS:PORT", address)?;
+        let mut server = Server::start(address, control)?;
+        server.run()?;
+        println!("{} has finished", process::id());
+        Ok(())
+    })
+}
+
+/// Sends the listener's descriptor. Every message needs at least one byte of data.
+fn send_listener(to: &UnixStream, listener: &TcpListener) -> io::Result<()> {
+    let descriptors = [listener.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    control.push(SendAncillaryMessage::ScmRights(&descriptors));
+    let data = [IoSlice::new(b"L")];
+    // A single byte always fits into the socket's empty buffer.
+    to.try_io(|| Ok(sendmsg(to, &data, &mut control, SendFlags::empty())?))?;
+    Ok(())
+}
+
+/// Receives the listener. It is the old process's: the same queue of connections, in the same
+/// non-blocking mode.
+fn receive_listener(from: &BlockingUnixStream) -> io::Result<TcpListener> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    let mut data = [IoSliceMut::new(&mut byte)];
+    // Closed in programs that this one starts.
+    recvmsg(from, &mut data, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(mut descriptors) = message {
+            if let Some(descriptor) = descriptors.next() {
+                return Ok(TcpListener::from_std(net::TcpListener::from(descriptor)));
+            }
+        }
+    }
+    Err(io::Error::new(
+        ErrorKind::UnexpectedEof,
+        "the old process sent no listener",
+    ))
+}
+
+struct Server {
+    poll: Poll,
+    /// Both are gone once a successor has taken over.
+    listener: Option<TcpListener>,
+    control: Option<UnixListener>,
+    successor: Option<UnixStream>,
+    clients: HashMap<Token, TcpStream>,
+    next_token: Token,
+}
+
+impl Server {
+    /// Takes over from the process at the control socket, if there is one.
+    fn start(address: SocketAddr, path: &str) -> Result<Server, Error> {
+        let poll = Poll::new()?;
+        // Before the loop starts, blocking is simpler.
+        let predecessor = BlockingUnixStream::connect(path).ok();
+        let mut listener = match &predecessor {
+            Some(predecessor) => {
+                predecessor.set_read_timeout(Some(PATIENCE))?;
+                receive_listener(predecessor)?
+            }
+            None => TcpListener::bind(address)?,
+        };
+        poll.registry()
+            .register(&mut listener, LISTENER, Interest::READABLE)?;
+        // Ready: nothing that can fail is left to do. The old process stops to accept, and
+        // closes the control socket. Connections wait in the queue meanwhile.
+        if let Some(mut predecessor) = predecessor {
+            predecessor.write_all(b"R")?;
+            predecessor.read_to_end(&mut Vec::new())?;
+        }
+        let _ = fs::remove_file(path); // Often there is none.
+        let mut control = UnixListener::bind(path)?;
+        poll.registry()
+            .register(&mut control, CONTROL, Interest::READABLE)?;
+        println!("Listening on {}", listener.local_addr()?);
+        Ok(Server {
+            poll,
+            listener: Some(listener),
+            control: Some(control),
+            successor: None,
+            clients: HashMap::new(),
+            next_token: FIRST_CLIENT,
+        })
+    }
+
+    /// Serves until a successor has taken over and the last client has been answered.
+    fn run(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(256);
+        while self.listener.is_some() || !self.clients.is_empty() {
+            match self.poll.poll(&mut events, None) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                result => result?,
+            }
+            for event in &events {
+                match event.token() {
+                    LISTENER => self.accept()?,
+                    CONTROL => self.meet_successor()?,
+                    SUCCESSOR => self.hand_over()?,
+                    client => self.answer(client),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn meet_successor(&mut self) -> io::Result<()> {
+        let (Some(control), Some(listener)) = (&self.control, &self.listener) else {
+            return Ok(()); // Handed over a moment ago.
+        };
+        loop {
+            match control.accept() {
+                // One at a time. A second one reads the end of the stream, and gives up.
+                Ok(_) if self.successor.is_some() => {}
+                Ok((mut stream, _)) => {
+                    if send_listener(&stream, listener).is_ok() {
+                        let registry = self.poll.registry();
+                        registry.register(&mut stream, SUCCESSOR, Interest::READABLE)?;
+                        self.successor = Some(stream);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn hand_over(&mut self) -> io::Result<()> {
+        let Some(successor) = &mut self.successor else {
+            return Ok(());
+        };
+        match successor.read(&mut [0]) {
+            Ok(1) => {
+                // The queue belongs to the successor now. Deregister first: dropping does not end
+                // the registration, because the successor has the listener open.
+                if let Some(mut listener) = self.listener.take() {
+                    self.poll.registry().deregister(&mut listener)?;
+                }
+                self.control = None;
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            // It failed before it was ready: go on serving.
+            _ => {}
+        }
+        self.successor = None; // The successor sees the end of the stream.
+        Ok(())
+    }
+
+    fn accept(&mut self) -> io::Result<()> {
+        let Some(listener) = &self.listener else {
+            return Ok(());
+        };
+        loop {
+            match listener.accept() {
+                Ok((mut stream, _peer)) => {
+                    let token = self.next_token;
+                    self.next_token.0 += 1;
+                    let registry = self.poll.registry();
+                    registry.register(&mut stream, token, Interest::READABLE)?;
+                    self.clients.insert(token, stream);
+                }
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => return Ok(()),
+                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
+                    _ => return Err(error),
+                },
+            }
+        }
+    }
+
+    /// Answers a line with the process's number, and closes the connection.
+    fn answer(&mut self, token: Token) {
+        let Some(stream) = self.clients.get_mut(&token) else {
+            return;
+        };
+        let mut buffer = [0; 1024];
+        loop {
+            match stream.read(&mut buffer) {
+                Ok(len) if len > 0 && !buffer[..len].contains(&b'\n') => {}
+                Ok(len) if len > 0 => {
+                    // So little fits into the empty buffer of a new connection.
+                    let _ = writeln!(stream, "answered by {}", process::id());
+                    break;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                _ => break,
+            }
+        }
+        self.clients.remove(&token);
+    }
+}

@@ -67,6 +67,7 @@ fn accept_in_thread(number: usize, mut listener: TcpListener) -> io::Result<()> 
     let mut events = Events::with_capacity(256);
     poll.registry()
         .register(&mut listener, LISTENER, Interest::READABLE)?;
+    let answer = format!("thread {number}\n");
     loop {
         match poll.poll(&mut events, None) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -75,7 +76,7 @@ fn accept_in_thread(number: usize, mut listener: TcpListener) -> io::Result<()> 
         loop {
             match listener.accept() {
                 // So little fits into the empty buffer of a new connection.
-                Ok((mut stream, _peer)) => drop(writeln!(stream, "thread {number}")),
+                Ok((mut stream, _peer)) => drop(stream.write_all(answer.as_bytes())),
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => break,
                     ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}

@@ -217,7 +217,8 @@ impl Server {
                 Ok(len) if len > 0 && !buffer[..len].contains(&b'\n') => {}
                 Ok(len) if len > 0 => {
                     // So little fits into the empty buffer of a new connection.
-                    let _ = writeln!(stream, "answered by {}", process::id());
+                    let answer = format!("answered by {}\n", process::id());
+                    let _ = stream.write_all(answer.as_bytes());
                     break;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,

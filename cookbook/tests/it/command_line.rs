@@ -1,12 +1,15 @@
 use crate::util::{program, run, text};
 
 const PROGRAMS: &[(&str, &str)] = &[
-    ("timers", program!("timers")),
+    ("children", program!("children")),
     ("connect", program!("connect")),
     ("datagrams", program!("datagrams")),
+    ("descriptors", program!("descriptors")),
     ("options", program!("options")),
     ("per_core", program!("per_core")),
     ("signals", program!("signals")),
+    ("terminal", program!("terminal")),
+    ("timers", program!("timers")),
     ("tls", program!("tls")),
     ("undrained", program!("undrained")),
     ("upgrade", program!("upgrade")),

@@ -18,7 +18,7 @@ fn server() -> (Running, SocketAddr, TempDir) {
 fn ask(address: SocketAddr, name: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
-    writeln!(stream, "{name}").unwrap();
+    stream.write_all(format!("{name}\n").as_bytes()).unwrap();
     stream
 }
 
@@ -64,17 +64,18 @@ fn more_clients_than_threads_get_more_than_the_socket_buffers() {
 #[test]
 fn work_that_finds_no_room_in_the_queue_is_refused() {
     let (_server, address, directory) = server();
-    let path = directory.path().join("fifo");
-    fifo(&path);
-    // Two block the threads, 64 wait, and the rest is refused at once.
-    let mut waiting: Vec<TcpStream> = (0..2).map(|_| ask(address, "fifo")).collect();
-    let writer = fs::File::create(&path).unwrap();
-    waiting.extend((0..70).map(|_| ask(address, "fifo")));
+    let paths = ["one", "two"].map(|name| directory.path().join(name));
+    paths.iter().for_each(|path| fifo(path));
+    // Opening for writing returns when a thread has opened for reading: both threads block.
+    let mut waiting = vec![ask(address, "one"), ask(address, "two")];
+    let writers = paths.map(|path| fs::File::create(path).unwrap());
+    // 64 more wait in the queue, and the rest is refused at once.
+    waiting.extend((0..70).map(|_| ask(address, "one")));
     // It was connected last, so the loop has seen the others when it answers.
     answer(ask(address, ".."));
-    let refused = answer(ask(address, "fifo"));
+    let refused = answer(ask(address, "one"));
     assert_eq!(text(&refused), "too busy, try again later\n");
-    drop(writer);
+    drop(writers);
 }
 
 #[test]

@@ -47,7 +47,7 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        // The number cannot be reused before `try_wait` has returned the status.
+        // The ID cannot be reused before `try_wait` has returned the status.
         let id = child.id().try_into().ok().and_then(Pid::from_raw);
         let exit = pidfd_open(id.ok_or(ErrorKind::InvalidData)?, PidfdFlags::empty())?;
         let pipes = [
@@ -80,8 +80,8 @@ impl Process {
         Ok(())
     }
 
-    /// The exit and the end of the output are independent: a child can close its output and go
-    /// on, and what it has started can go on writing when it has exited.
+    /// The exit and the end of the output are independent: a child can close its output and
+    /// continue, and a process that it has started can write after the child's exit.
     fn has_ended(&self) -> bool {
         self.exit.is_none() && self.outputs.iter().all(Option::is_none)
     }

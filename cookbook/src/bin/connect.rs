@@ -37,7 +37,7 @@ fn connect_to_any(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStre
     let mut poll = Poll::new()?;
     let mut last = Err("the host has no address".into());
     for (at, &address) in addresses.iter().enumerate() {
-        // An address that does not respond leaves the others their share of the time.
+        // An address that does not respond must not use up the time of the others.
         let left = deadline.saturating_duration_since(Instant::now());
         let share = left / (addresses.len() - at) as u32;
         match connect(&mut poll, address, Instant::now() + share) {
@@ -59,7 +59,7 @@ fn connect(poll: &mut Poll, address: SocketAddr, deadline: Instant) -> io::Resul
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             result => result?,
         }
-        // Whatever the event says: the socket knows.
+        // Rely on the socket, not on the flags of the event.
         if let Some(error) = stream.take_error()? {
             return Err(error);
         }
@@ -68,7 +68,7 @@ fn connect(poll: &mut Poll, address: SocketAddr, deadline: Instant) -> io::Resul
             Err(error) if error.kind() == ErrorKind::NotConnected => {}
             Err(error) => return Err(error),
         }
-        // After the check: a connection that was made just in time counts.
+        // Check the time last: a connection that was established in time counts.
         if deadline <= Instant::now() {
             // Dropping the stream ends the attempt and its registration.
             return Err(ErrorKind::TimedOut.into());

@@ -21,7 +21,7 @@ const SOCKET: Token = Token(0);
 const DATAGRAM: usize = 1200;
 /// The most bytes that one buffer can receive, or one call can send.
 const BUFFER: usize = 65_536;
-/// After a datagram with this byte in front, the receiver acknowledges what it has got.
+/// The first byte of a datagram that the receiver has to acknowledge.
 const LAST_OF_BURST: u8 = 1;
 const ACK_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -95,7 +95,7 @@ impl Datagrams {
                 }
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => return Ok(calls),
-                    // An earlier datagram found no receiver: an ICMP message says so.
+                    // An ICMP message: an earlier datagram found no receiver.
                     ErrorKind::Interrupted | ErrorKind::ConnectionRefused => {}
                     _ => return Err(error),
                 },

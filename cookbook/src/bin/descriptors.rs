@@ -48,7 +48,7 @@ struct Server {
     poll: Poll,
     listener: TcpListener,
     refuse: bool,
-    /// A descriptor to give up when there is none left, if connections are to be refused.
+    /// A descriptor that is closed to accept a connection when there is no other.
     reserve: Option<File>,
     /// While the listener is not registered.
     paused_until: Option<Instant>,
@@ -96,7 +96,7 @@ impl Server {
                 }
             }
             if self.paused_until.is_some_and(|at| at <= Instant::now()) {
-                self.resume()?;
+                self.resume("time has passed")?;
             }
         }
     }
@@ -121,8 +121,8 @@ impl Server {
         Ok(())
     }
 
-    /// Stops accepting. Connections wait in the queue. The listener is deregistered: poll(2)
-    /// would report it again and again, and epoll would not report it when there is room.
+    /// Stops accepting; connections wait in the queue. Deregisters the listener, because poll(2)
+    /// would report it repeatedly, and epoll would not report it again.
     fn pause(&mut self) -> io::Result<()> {
         let (clients, polls) = (self.clients.len(), self.polls);
         println!("pausing with {clients} clients, after {polls} polls");
@@ -131,16 +131,17 @@ impl Server {
         Ok(())
     }
 
-    /// Registers the listener again, which reports connections that wait already.
-    fn resume(&mut self) -> io::Result<()> {
+    /// Registers the listener again, which reports pending connections.
+    fn resume(&mut self, reason: &str) -> io::Result<()> {
+        println!("resuming, because {reason}");
         self.paused_until = None;
         self.replenish();
         let registry = self.poll.registry();
         registry.register(&mut self.listener, LISTENER, Interest::READABLE)
     }
 
-    /// Gives the reserve up, to accept one connection and close it at once. Linux reports the
-    /// shortage also if none is pending, so this can return `WouldBlock`.
+    /// Closes the reserve, to accept one connection and close it. Linux reports the shortage even
+    /// if no connection is pending, so this can return `WouldBlock`.
     fn refuse_one(&mut self) -> io::Result<()> {
         drop(self.reserve.take());
         let result = self.listener.accept().map(drop);
@@ -148,7 +149,8 @@ impl Server {
         result
     }
 
-    /// If another thread was faster, there is no reserve until the listener is registered again.
+    /// Opens the reserve. If another thread has taken the descriptor, the next attempt is in
+    /// `resume`.
     fn replenish(&mut self) {
         if self.refuse && self.reserve.is_none() {
             self.reserve = File::open("/dev/null").ok();
@@ -184,7 +186,7 @@ impl Server {
         }
         self.clients.remove(&token);
         if self.paused_until.is_some() {
-            self.resume()?; // A descriptor is free.
+            self.resume("a client has left")?;
         }
         Ok(())
     }

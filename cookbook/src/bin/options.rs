@@ -38,15 +38,15 @@ fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
 
 fn listen(address: SocketAddr, buffer_size: usize) -> io::Result<TcpListener> {
     let socket = tcp_socket(address)?;
-    // Listen again although connections of a former process linger. Not on Windows, where it
-    // means that another process may take the port over.
+    // Permits listening while connections of an earlier process linger. Do not set it on
+    // Windows, where it permits another process to take over the port.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
-        // `[::]` is not to accept IPv4 as well, whatever the system's default.
+        // `[::]` must not accept IPv4, regardless of the system's default.
         socket.set_only_v6(true)?;
     }
-    // Connections inherit it. Set on a connection it is too late: the window's scale has been
-    // negotiated when `accept` returns.
+    // Inherited by the connections. When `accept` returns, it is too late: the scale of the
+    // window has been negotiated.
     socket.set_recv_buffer_size(buffer_size)?;
     socket.bind(&address.into())?;
     socket.listen(1024)?;

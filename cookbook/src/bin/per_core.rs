@@ -39,7 +39,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 fn serve(address: SocketAddr, threads: usize) -> Result<(), Error> {
-    // All of them before the first thread starts: an error is reported at once, and port 0
+    // Bind all listeners before starting a thread: an error is reported immediately, and port 0
     // becomes the same port for all.
     let first = listen(address)?;
     let address = first.local_addr()?;
@@ -57,7 +57,7 @@ fn serve(address: SocketAddr, threads: usize) -> Result<(), Error> {
         })?;
     }
     println!("Listening on {address}");
-    // A thread that fails ends the program: its part of the connections would wait for ever.
+    // A thread that fails ends the program, because its connections would wait for ever.
     Err(failure.recv()?.into())
 }
 

@@ -22,8 +22,8 @@ fn main() -> ExitCode {
 
 /// A pipe that becomes readable when the process gets the signal.
 fn signal_pipe(signal: i32) -> io::Result<Receiver> {
-    // Both ends are non-blocking. While the pipe is full, the handler drops further bytes: the
-    // ones that it holds stand for them.
+    // Both ends are non-blocking. While the pipe is full, the handler discards further bytes,
+    // and the bytes in the pipe still report the signal.
     let (sender, receiver) = pipe::new()?;
     low_level::pipe::register(signal, sender)?;
     Ok(receiver)
@@ -32,8 +32,7 @@ fn signal_pipe(signal: i32) -> io::Result<Receiver> {
 fn wait_for_signals() -> io::Result<()> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(SIGNALS.len());
-    // One pipe each: which signal it was is the token. The first registration is in force before
-    // the process tells anybody its number.
+    // The token identifies the signal.
     let mut pipes = Vec::new();
     for (at, signal) in SIGNALS.into_iter().enumerate() {
         let mut pipe = signal_pipe(signal)?;
@@ -46,7 +45,7 @@ fn wait_for_signals() -> io::Result<()> {
     let mut reloads = 0;
     loop {
         match poll.poll(&mut events, None) {
-            // Signals interrupt the poll. Their events come with the next one.
+            // A signal interrupts the poll. The next poll returns its event.
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             result => result?,
         }
@@ -70,8 +69,8 @@ fn wait_for_signals() -> io::Result<()> {
     }
 }
 
-/// Empties the pipe. Returns whether there was a signal. How many is not known, as with every
-/// way to receive them: the system itself merges signals that arrive before they are handled.
+/// Empties the pipe. Returns whether there was a signal. Their number is unknown: the system
+/// merges signals that arrive before they are handled.
 fn drain(pipe: &mut Receiver) -> io::Result<bool> {
     let mut received = false;
     let mut buffer = [0; 64];

@@ -25,7 +25,7 @@ const USER: Token = Token(0);
 const COMMAND: Token = Token(1);
 const RESIZED: Token = Token(2);
 
-/// How much of the output of one side may wait for the other.
+/// How much data of one end may wait to be written to the other.
 const BUFFER: usize = 16 * 1024;
 
 fn main() -> ExitCode {
@@ -37,40 +37,40 @@ fn main() -> ExitCode {
     })
 }
 
-/// Opens the user's terminal *again*. The mode `O_NONBLOCK` belongs to an open file description,
-/// and that of the standard input is shared with the shell and with other programs.
+/// Opens the user's terminal again. `O_NONBLOCK` belongs to the open file description, and that of
+/// the standard input is shared with the shell and other programs.
 fn open_user() -> io::Result<File> {
     let path = ttyname(stdin(), Vec::new())?;
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     Ok(open(path, flags, Mode::empty())?.into())
 }
 
-/// A terminal in raw mode: every key arrives at once, and neither echo nor Ctrl-C are the
-/// business of this terminal. The former mode returns when this is dropped.
+/// A terminal in raw mode, which delivers every key immediately, does not echo, and does not turn
+/// Ctrl-C into a signal. Dropping this restores the previous mode.
 struct RawMode<'a> {
     terminal: &'a File,
-    former: Termios,
+    previous: Termios,
 }
 
 impl RawMode<'_> {
     fn enter(terminal: &File) -> io::Result<RawMode<'_>> {
-        let former = tcgetattr(terminal)?;
-        let mut raw = former.clone();
+        let previous = tcgetattr(terminal)?;
+        let mut raw = previous.clone();
         raw.make_raw();
         tcsetattr(terminal, OptionalActions::Now, &raw)?;
-        Ok(RawMode { terminal, former })
+        Ok(RawMode { terminal, previous })
     }
 }
 
 impl Drop for RawMode<'_> {
     fn drop(&mut self) {
-        if let Err(error) = tcsetattr(self.terminal, OptionalActions::Now, &self.former) {
+        if let Err(error) = tcsetattr(self.terminal, OptionalActions::Now, &self.previous) {
             eprintln!("terminal: cannot restore the mode: {error}");
         }
     }
 }
 
-/// Starts the command on a new terminal, of which it returns the master's side.
+/// Starts the command on a new terminal. Returns the master side.
 fn start(command: &str, arguments: &[&str], user: &File) -> io::Result<(Child, File)> {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
     grantpt(&master)?;
@@ -85,7 +85,7 @@ fn start(command: &str, arguments: &[&str], user: &File) -> io::Result<(Child, F
         .stdin(slave.try_clone()?)
         .stdout(slave.try_clone()?)
         .stderr(slave);
-    // A session of its own, with this terminal: Ctrl-C and job control work.
+    // A session of its own with this terminal, so that Ctrl-C and job control work.
     let take_terminal = || {
         setsid()?;
         ioctl_tiocsctty(stdin())?;
@@ -94,13 +94,13 @@ fn start(command: &str, arguments: &[&str], user: &File) -> io::Result<(Child, F
     // SAFETY: runs between `fork` and `exec`, where only async-signal-safe functions are allowed.
     // These are two system calls, which neither allocate nor lock.
     let child = unsafe { command.pre_exec(take_terminal) }.spawn()?;
-    // `command` still has the slave's side open, and is dropped here: while anybody has, the
-    // master's side does not end.
+    // Dropping `command` closes the slave side in this process. While it is open, the master side
+    // does not report the end.
     Ok((child, master.into()))
 }
 
-/// A terminal, and what it is registered for. Not through `try_io`, so its registration is
-/// level-triggered, which works on every backend. That means: only for what is wanted.
+/// A terminal and its registration. I/O on it does not pass through the library, so it is
+/// level-triggered, and registered only for what the program can handle.
 struct End {
     file: File,
     token: Token,
@@ -127,7 +127,7 @@ impl End {
         let (fd, token) = (self.file.as_raw_fd(), self.token);
         let mut source = SourceFd(&fd);
         match (self.interest, wanted) {
-            (former, wanted) if former == wanted => {}
+            (current, wanted) if current == wanted => {}
             (None, Some(wanted)) => registry.register(&mut source, token, wanted)?,
             (Some(_), Some(wanted)) => registry.reregister(&mut source, token, wanted)?,
             (_, None) => registry.deregister(&mut source)?,
@@ -137,7 +137,7 @@ impl End {
     }
 }
 
-/// What one end has sent, on its way to the other.
+/// Data from one end that has not been written to the other.
 #[derive(Default)]
 struct Flow {
     data: Vec<u8>,
@@ -154,7 +154,7 @@ impl Flow {
         if self.has_room() {
             let mut buffer = [0; 4096];
             match from.read(&mut buffer) {
-                // Linux reports with an error that nobody has the other side open any more.
+                // On Linux: the other side has been closed.
                 Err(error) if Errno::from_io_error(&error) == Some(Errno::IO) => has_ended = true,
                 Ok(0) => has_ended = true,
                 Ok(len) => self.data.extend_from_slice(&buffer[..len]),
@@ -164,7 +164,7 @@ impl Flow {
         }
         if !self.data.is_empty() {
             match to.write(&self.data) {
-                // Nobody will read it.
+                // The other side has been closed: discard the data.
                 Err(error) if Errno::from_io_error(&error) == Some(Errno::IO) => self.data.clear(),
                 Ok(len) => drop(self.data.drain(..len)),
                 Err(error) if is_temporary(&error) => {}
@@ -199,8 +199,8 @@ fn connect_with_user(command: &str, arguments: &[&str]) -> Result<(), Error> {
     }
 }
 
-/// Copies both ways until the command or the user has gone. The master's side is closed then,
-/// which hangs up on a command that still runs.
+/// Copies both ways until one terminal has been closed. Returning closes the master side, which
+/// hangs up a command that is still running.
 fn exchange(
     poll: &mut Poll,
     user: &mut End,
@@ -210,21 +210,21 @@ fn exchange(
     let mut events = Events::with_capacity(8);
     let (mut input, mut output) = (Flow::default(), Flow::default());
     loop {
-        let user_is_gone = input.copy(&user.file, &command.file)?;
-        let command_is_gone = output.copy(&command.file, &user.file)?;
-        if user_is_gone || (command_is_gone && output.data.is_empty()) {
+        let user_has_ended = input.copy(&user.file, &command.file)?;
+        let command_has_ended = output.copy(&command.file, &user.file)?;
+        if user_has_ended || (command_has_ended && output.data.is_empty()) {
             user.wait_for(poll.registry(), false, false)?;
             return command.wait_for(poll.registry(), false, false);
         }
         let registry = poll.registry();
         user.wait_for(registry, input.has_room(), !output.data.is_empty())?;
-        let read = output.has_room() && !command_is_gone;
+        let read = output.has_room() && !command_has_ended;
         command.wait_for(registry, read, !input.data.is_empty())?;
         match poll.poll(&mut events, None) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             result => result?,
         }
-        // Both ends are tried in any case: nothing blocks.
+        // `copy` tries both ends regardless of the event, since neither blocks.
         if events.iter().any(|event| event.token() == RESIZED) {
             while !matches!(resized.read(&mut [0; 64]), Err(error) if is_temporary(&error)) {}
             tcsetwinsize(command.file.as_fd(), tcgetwinsize(&user.file)?)?;

@@ -29,16 +29,16 @@ fn main() -> ExitCode {
 #[derive(Default)]
 struct Timers {
     deadlines: HashMap<Token, Instant>,
-    /// When to look at a token again: at its deadline or, if that has been moved, before.
-    /// Tokens without a deadline may be left here.
+    /// When to check a token: at its deadline, or earlier if the deadline has been postponed.
+    /// Entries of removed timers remain until then.
     queue: BinaryHeap<Reverse<(Instant, Token)>>,
 }
 
 impl Timers {
     fn set(&mut self, token: Token, deadline: Instant) {
         match self.deadlines.insert(token, deadline) {
-            // `expired` will move the entry in the queue. Until then a timer that is postponed
-            // a thousand times, as an idle timer is, has one entry, not a thousand.
+            // Keep the earlier entry, which `expired` moves. An idle timer that is postponed a
+            // thousand times has one entry, not a thousand.
             Some(former) if former <= deadline => {}
             _ => self.queue.push(Reverse((deadline, token))),
         }
@@ -103,19 +103,19 @@ impl Server {
     fn run(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(256);
         loop {
-            // Computed anew before every poll, also after an interruption.
+            // Compute the timeout before every poll, including after an interruption.
             match self.poll.poll(&mut events, self.timers.timeout()) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 result => result?,
             }
-            // Events first: data that arrived in time, but is read late, is not a timeout.
+            // Events first: data that arrived in time but is read late is not a timeout.
             for event in &events {
                 match event.token() {
                     LISTENER => self.accept()?,
                     client => self.receive(client),
                 }
             }
-            // One reading of the clock for all, so that a timer set to "now" waits for its turn.
+            // Read the clock once: a handler that sets a timer to "now" must not keep the loop here.
             let now = Instant::now();
             while let Some(client) = self.timers.expired(now) {
                 println!("client {} was idle", client.0);

@@ -42,9 +42,9 @@ struct TlsStream {
     tls: Connection,
 }
 
-/// What became of an attempt to receive.
+/// The outcome of an attempt to receive.
 enum Received {
-    /// Something. It need not contain data: it can be a part of a record, or of the handshake.
+    /// Bytes, which need not contain data: they can be part of a record or of the handshake.
     Something,
     WouldBlock,
     /// The peer's `close_notify`: it will send nothing more.
@@ -52,8 +52,8 @@ enum Received {
 }
 
 impl TlsStream {
-    /// Sends what has been encrypted. Returns whether that was everything: if it was not, a
-    /// writable event tells when to continue.
+    /// Sends encrypted data. Returns whether all of it was sent; if not, continue at the next
+    /// writable event.
     fn flush(&mut self) -> io::Result<bool> {
         while self.tls.wants_write() {
             match self.tls.write_tls(&mut self.stream) {
@@ -81,7 +81,7 @@ impl TlsStream {
         let state = match self.tls.process_new_packets() {
             Ok(state) => state,
             Err(error) => {
-                // The alert that tells the peer why. The connection has failed in any case.
+                // Sends the alert with the reason. The connection has failed in any case.
                 let _ = self.flush();
                 return Err(error.into());
             }
@@ -190,8 +190,8 @@ impl Client {
         }
     }
 
-    /// Sends first, and receives only while nothing waits to be sent. So a client that does not
-    /// read cannot make the server's memory grow.
+    /// Sends first, and receives only when everything has been sent. A client that does not read
+    /// cannot make the server's memory grow.
     fn echo(&mut self) -> Result<Turn, Error> {
         while self.stream.flush()? {
             if self.has_ended {
@@ -244,8 +244,8 @@ struct Sender {
 }
 
 impl Sender {
-    /// Sends and receives until both would block: neither waits for the other, or a server that
-    /// answers while it receives could block both sides for ever.
+    /// Sends and receives until both would block. If sending had to finish first, client and
+    /// server could wait for each other for ever.
     fn exchange(&mut self) -> Result<Turn, Error> {
         loop {
             // The buffer of TLS is limited. It takes a part, possibly of zero bytes.

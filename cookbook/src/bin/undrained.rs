@@ -14,16 +14,16 @@ const SOCKET: Token = Token(0);
 
 fn main() -> ExitCode {
     run(USAGE, |arguments| {
-        let (address, answer): (_, fn(&UdpSocket) -> io::Result<()>) = match *arguments {
-            [address, "once"] => (address, answer_once),
+        let (address, echo): (_, fn(&UdpSocket) -> io::Result<()>) = match *arguments {
+            [address, "once"] => (address, echo_once),
             [address, "drain"] => (address, drain),
             _ => return Err(wrong_arguments(arguments)),
         };
-        Ok(serve(parse("ADDRESS:PORT", address)?, answer)?)
+        Ok(serve(parse("ADDRESS:PORT", address)?, echo)?)
     })
 }
 
-fn serve(address: SocketAddr, answer: fn(&UdpSocket) -> io::Result<()>) -> io::Result<()> {
+fn serve(address: SocketAddr, echo: fn(&UdpSocket) -> io::Result<()>) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(8);
     let mut socket = UdpSocket::bind(address)?;
@@ -37,7 +37,7 @@ fn serve(address: SocketAddr, answer: fn(&UdpSocket) -> io::Result<()>) -> io::R
         }
         for event in &events {
             match event.token() {
-                SOCKET => match answer(&socket) {
+                SOCKET => match echo(&socket) {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     result => result?,
                 },
@@ -47,17 +47,17 @@ fn serve(address: SocketAddr, answer: fn(&UdpSocket) -> io::Result<()>) -> io::R
     }
 }
 
-/// Answers one datagram. Called once per event, this is the fault.
-fn answer_once(socket: &UdpSocket) -> io::Result<()> {
+/// Echoes one datagram. Calling it once per event is the fault.
+fn echo_once(socket: &UdpSocket) -> io::Result<()> {
     let mut buffer = [0; 1024];
     let (len, peer) = socket.recv_from(&mut buffer)?;
     socket.send_to(&buffer[..len], peer)?;
     Ok(())
 }
 
-/// Answers until receiving returns `WouldBlock`.
+/// Echoes until receiving returns `WouldBlock`.
 fn drain(socket: &UdpSocket) -> io::Result<()> {
     loop {
-        answer_once(socket)?;
+        echo_once(socket)?;
     }
 }

@@ -53,14 +53,14 @@ fn send_listener(to: &UnixStream, listener: &TcpListener) -> io::Result<()> {
     Ok(())
 }
 
-/// Receives the listener. It is the old process's: the same queue of connections, in the same
-/// non-blocking mode.
+/// Receives the listener. It shares the open file description with that of the old process: the
+/// same queue of connections, and the same non-blocking mode.
 fn receive_listener(from: &BlockingUnixStream) -> io::Result<TcpListener> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
     let mut data = [IoSliceMut::new(&mut byte)];
-    // Closed in programs that this one starts.
+    // Close-on-exec: child processes must not inherit the listener.
     recvmsg(from, &mut data, &mut control, RecvFlags::CMSG_CLOEXEC)?;
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(mut descriptors) = message {
@@ -77,7 +77,7 @@ fn receive_listener(from: &BlockingUnixStream) -> io::Result<TcpListener> {
 
 struct Server {
     poll: Poll,
-    /// Both are gone once a successor has taken over.
+    /// Both are `None` after a successor has taken over.
     listener: Option<TcpListener>,
     control: Option<UnixListener>,
     successor: Option<UnixStream>,
@@ -100,8 +100,8 @@ impl Server {
         };
         poll.registry()
             .register(&mut listener, LISTENER, Interest::READABLE)?;
-        // Ready: nothing that can fail is left to do. The old process stops to accept, and
-        // closes the control socket. Connections wait in the queue meanwhile.
+        // Ready: the old process stops accepting and closes the control socket. Connections wait
+        // in the queue meanwhile.
         if let Some(mut predecessor) = predecessor {
             predecessor.write_all(b"R")?;
             predecessor.read_to_end(&mut Vec::new())?;
@@ -121,7 +121,7 @@ impl Server {
         })
     }
 
-    /// Serves until a successor has taken over and the last client has been answered.
+    /// Serves until a successor has taken over and the last client has its response.
     fn run(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(256);
         while self.listener.is_some() || !self.clients.is_empty() {
@@ -147,7 +147,7 @@ impl Server {
         };
         loop {
             match control.accept() {
-                // One at a time. A second one reads the end of the stream, and gives up.
+                // One at a time. A second one reads the end of the stream, and fails.
                 Ok(_) if self.successor.is_some() => {}
                 Ok((mut stream, _)) => {
                     if send_listener(&stream, listener).is_ok() {
@@ -169,15 +169,15 @@ impl Server {
         };
         match successor.read(&mut [0]) {
             Ok(1) => {
-                // The queue belongs to the successor now. Deregister first: dropping does not end
-                // the registration, because the successor has the listener open.
+                // Deregister first: dropping does not end the registration, because the successor
+                // has the listener open.
                 if let Some(mut listener) = self.listener.take() {
                     self.poll.registry().deregister(&mut listener)?;
                 }
                 self.control = None;
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            // It failed before it was ready: go on serving.
+            // It failed before it was ready: continue to serve.
             _ => {}
         }
         self.successor = None; // The successor sees the end of the stream.
@@ -206,7 +206,7 @@ impl Server {
         }
     }
 
-    /// Answers a line with the process's number, and closes the connection.
+    /// Responds to a line with the process ID, and closes the connection.
     fn answer(&mut self, token: Token) {
         let Some(stream) = self.clients.get_mut(&token) else {
             return;

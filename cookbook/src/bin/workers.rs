@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Work for a thread: whom it is for, and the file to read.
+/// Work for a thread: the file to read, and the client that waits for it.
 struct Job {
     client: Token,
     file: PathBuf,
@@ -70,8 +70,8 @@ impl Workers {
 /// Runs jobs until the loop has ended.
 fn work(queue: &Mutex<Receiver<Job>>, outcomes: &Sender<Outcome>, waker: &Waker) {
     loop {
-        // The lock is held while waiting, so that one thread waits for the queue, and the others
-        // for it. It is not held while working.
+        // One thread waits for the queue while it holds the lock; the others wait for the lock.
+        // The lock is released before the work starts.
         let job = match queue.lock() {
             Ok(queue) => queue.recv(),
             Err(_) => return,
@@ -96,7 +96,7 @@ struct Server {
     workers: Workers,
     directory: PathBuf,
     clients: HashMap<Token, Client>,
-    /// Not reused, so that the outcome for a client that is gone finds nobody.
+    /// Never reused, so that the outcome for a client that has left reaches no other client.
     next_token: Token,
 }
 
@@ -136,7 +136,7 @@ impl Server {
         }
     }
 
-    /// One wake may stand for many outcomes, and another may find none.
+    /// One wake may stand for many outcomes, and another for none.
     fn take_outcomes(&mut self) {
         while let Ok(Outcome { client, data }) = self.workers.outcomes.try_recv() {
             if let Some(it) = self.clients.get_mut(&client) {
@@ -242,7 +242,7 @@ impl Client {
             return;
         }
         let file = directory.join(name);
-        // Never blocks: a full queue is the client's problem, not the loop's.
+        // Does not block the loop: when the queue is full, the client is refused.
         self.state = match jobs.try_send(Job { client, file }) {
             Ok(()) => State::Waiting,
             Err(TrySendError::Full(_)) => State::refused("too busy, try again later\n"),

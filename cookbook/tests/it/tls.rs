@@ -133,7 +133,7 @@ fn a_certificate_for_another_name_is_rejected_on_both_sides() {
     let output = send(&files, address, "example.org", b"secret");
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("not valid for name"));
-    // The client's alert tells the server.
+    // The server has received the client's alert.
     let line = server.line();
     assert!(line.contains("failed: received fatal alert"), "{line}");
 }

@@ -28,7 +28,7 @@ fn answer(mut stream: TcpStream) -> Vec<u8> {
     answer
 }
 
-/// Reading it blocks until somebody writes.
+/// A named pipe. Reading it blocks until the test writes to it.
 fn fifo(path: &Path) {
     mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
 }
@@ -93,7 +93,7 @@ fn only_files_of_the_directory_are_sent() {
     assert_eq!(text(&long), "the name is too long\n");
 }
 
-/// The outcome finds nobody, and does no harm.
+/// Its outcome is discarded.
 #[test]
 fn a_client_may_leave_before_its_outcome() {
     let (_server, address, directory) = server();

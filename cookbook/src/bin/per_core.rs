@@ -57,7 +57,7 @@ fn serve(address: SocketAddr, threads: usize) -> Result<(), Error> {
         })?;
     }
     println!("Listening on {address}");
-    // A thread that fails ends the program, because its connections would wait for ever.
+    // A thread that fails ends the program, because its connections would wait forever.
     Err(failure.recv()?.into())
 }
 

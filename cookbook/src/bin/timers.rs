@@ -46,6 +46,11 @@ impl Timers {
 
     fn remove(&mut self, token: Token) {
         self.deadlines.remove(&token);
+        // Most entries are of removed timers: discard them.
+        if self.queue.len() > 2 * self.deadlines.len() + 16 {
+            let deadlines = self.deadlines.iter();
+            self.queue = deadlines.map(|(&it, &at)| Reverse((at, it))).collect();
+        }
     }
 
     /// How long the poll may block. Without a timer it is `None`, not a large number.

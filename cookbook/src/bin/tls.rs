@@ -245,7 +245,7 @@ struct Sender {
 
 impl Sender {
     /// Sends and receives until both would block. If sending had to finish first, client and
-    /// server could wait for each other for ever.
+    /// server could wait for each other forever.
     fn exchange(&mut self) -> Result<Turn, Error> {
         loop {
             // The buffer of TLS is limited. It takes a part, possibly of zero bytes.

@@ -25,7 +25,7 @@ const CONTROL: Token = Token(1);
 const SUCCESSOR: Token = Token(2);
 const FIRST_CLIENT: Token = Token(3);
 
-/// How long a new process waits for the old one.
+/// How long a new process waits for the listener.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
@@ -100,16 +100,19 @@ impl Server {
         };
         poll.registry()
             .register(&mut listener, LISTENER, Interest::READABLE)?;
-        // Ready: the old process stops accepting and closes the control socket. Connections wait
-        // in the queue meanwhile.
+        // With a name of its own until the old process no longer needs the path.
+        let own_path = format!("{path}.{}", process::id());
+        let mut control = UnixListener::bind(&own_path)?;
+        poll.registry()
+            .register(&mut control, CONTROL, Interest::READABLE)?;
+        // Ready: the old process stops accepting and closes its end. Connections wait in the queue
+        // meanwhile. There is no way back, and therefore no timeout.
         if let Some(mut predecessor) = predecessor {
+            predecessor.set_read_timeout(None)?;
             predecessor.write_all(b"R")?;
             predecessor.read_to_end(&mut Vec::new())?;
         }
-        let _ = fs::remove_file(path); // Often there is none.
-        let mut control = UnixListener::bind(path)?;
-        poll.registry()
-            .register(&mut control, CONTROL, Interest::READABLE)?;
+        fs::rename(own_path, path)?;
         println!("Listening on {}", listener.local_addr()?);
         Ok(Server {
             poll,

@@ -17,7 +17,8 @@ pub fn wake(with_poll: bool) -> Run {
         waker.wake().unwrap();
         if with_poll {
             poll.poll(&mut events, None).unwrap();
-            assert_eq!(events.iter().count(), 1);
+            // On Windows upstream reports each wake, the first one too.
+            assert!(!events.is_empty());
         }
     })
 }

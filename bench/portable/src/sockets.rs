@@ -1,0 +1,135 @@
+//! Messages between two ends in one poll, over a library with mio's API, which `super` names.
+
+use std::io::{self, ErrorKind, Read, Write};
+
+use super::mio::event::{Event, Source};
+use super::mio::net::{TcpListener, TcpStream, UdpSocket};
+use super::mio::{Interest, Token};
+use super::polls::poll_and_events;
+use crate::operation::{repeat, Run, MESSAGE};
+
+pub fn tcp_ping_pong() -> Run {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    let [client, server] = [client, server].map(|stream| {
+        stream.set_nonblocking(true).unwrap();
+        stream.set_nodelay(true).unwrap();
+        TcpStream::from_std(stream)
+    });
+    ping_pong(
+        client,
+        server,
+        |it, data| it.write(data),
+        |it, buf| it.read(buf),
+    )
+}
+
+pub fn udp_ping_pong() -> Run {
+    let bind = || UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let (a, b) = (bind(), bind());
+    a.connect(b.local_addr().unwrap()).unwrap();
+    b.connect(a.local_addr().unwrap()).unwrap();
+    ping_pong(a, b, |it, data| it.send(data), |it, buf| it.recv(buf))
+}
+
+#[cfg(windows)]
+pub fn named_pipe_ping_pong() -> Run {
+    use std::fs::OpenOptions;
+    use std::os::windows::fs::OpenOptionsExt;
+    use std::os::windows::io::{FromRawHandle, IntoRawHandle};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::mio::windows::NamedPipe;
+
+    const FILE_FLAG_OVERLAPPED: u32 = 0x4000_0000;
+
+    // The module is compiled once for each library.
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = format!(
+        r"\\.\pipe\{}-{}-{number}",
+        module_path!().replace("::", "-"),
+        std::process::id()
+    );
+    let server = NamedPipe::new(&name).unwrap();
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .custom_flags(FILE_FLAG_OVERLAPPED);
+    let client = options.open(&name).unwrap().into_raw_handle();
+    // SAFETY: `client` is an owned handle of a pipe, opened for overlapped operations.
+    let client = unsafe { NamedPipe::from_raw_handle(client) };
+    server.connect().unwrap();
+    ping_pong(
+        client,
+        server,
+        |it, data| it.write(data),
+        |it, buf| it.read(buf),
+    )
+}
+
+/// Sends a message and one back.
+fn ping_pong<S: Source + 'static>(
+    mut a: S,
+    mut b: S,
+    send: fn(&mut S, &[u8]) -> io::Result<usize>,
+    receive: fn(&mut S, &mut [u8]) -> io::Result<usize>,
+) -> Run {
+    let (mut poll, mut events) = poll_and_events();
+    for (index, end) in [&mut a, &mut b].into_iter().enumerate() {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        poll.registry().register(end, Token(index), both).unwrap();
+    }
+    repeat(move || {
+        for (from, to) in [(0, 1), (1, 0)] {
+            let ends = [&mut a, &mut b];
+            // A pipe takes one message at a time.
+            while unless_blocked(send(ends[from], &[7; MESSAGE])).is_none() {
+                poll.poll(&mut events, None).unwrap();
+            }
+            let mut arrived = false;
+            while !arrived {
+                poll.poll(&mut events, None).unwrap();
+                let of_receiver = |event: &Event| event.token() == Token(to) && event.is_readable();
+                arrived = events.iter().any(of_receiver);
+            }
+            let mut buf = [0; 2 * MESSAGE];
+            while unless_blocked(receive(ends[to], &mut buf)).is_some() {}
+        }
+    })
+}
+
+fn unless_blocked(result: io::Result<usize>) -> Option<usize> {
+    match result {
+        Ok(len) => Some(len),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+pub fn connect_accept() -> Run {
+    let (mut poll, mut events) = poll_and_events();
+    let mut listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    poll.registry()
+        .register(&mut listener, Token(0), Interest::READABLE)
+        .unwrap();
+    repeat(move || {
+        let mut client = TcpStream::connect(address).unwrap();
+        poll.registry()
+            .register(&mut client, Token(1), Interest::WRITABLE)
+            .unwrap();
+        let (mut accepted, mut connected) = (None, false);
+        while accepted.is_none() || !connected {
+            poll.poll(&mut events, None).unwrap();
+            for event in &events {
+                match event.token() {
+                    Token(0) => accepted = listener.accept().ok().or(accepted.take()),
+                    _ => connected = client.peer_addr().is_ok(),
+                }
+            }
+        }
+    })
+}

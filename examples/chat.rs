@@ -195,12 +195,7 @@ impl Room {
     fn run(&mut self, stop: &AtomicBool) -> io::Result<()> {
         let mut events = Events::with_capacity(128);
         while !stop.load(Ordering::Acquire) {
-            match self.poll.poll(&mut events, self.timeout()) {
-                Ok(()) => {}
-                // Interrupted by a signal: poll again, no event is lost.
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            }
+            self.poll.poll_until(&mut events, self.deadline())?;
             for event in &events {
                 match event.token() {
                     // After a failure the next attempt waits for the timeout. Some systems
@@ -230,14 +225,13 @@ impl Room {
         Ok(())
     }
 
-    /// How long the poll may block: not at all while turns are due, until the next attempt to
+    /// Until when the poll may block: not at all while turns are due, until the next attempt to
     /// accept if one is scheduled, and otherwise without a limit.
-    fn timeout(&self) -> Option<Duration> {
+    fn deadline(&self) -> Option<Instant> {
         if self.host_due || !self.due.is_empty() {
-            return Some(Duration::ZERO);
+            return Some(Instant::now());
         }
         self.accept_again
-            .map(|at| at.saturating_duration_since(Instant::now()))
     }
 
     fn accept(&mut self) {

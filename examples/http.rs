@@ -252,12 +252,7 @@ impl Worker {
     fn run(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         while !self.stop.load(Ordering::Acquire) {
-            match self.poll.poll(&mut events, self.timeout()) {
-                Ok(()) => {}
-                // Interrupted by a signal: poll again, no event is lost.
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            }
+            self.poll.poll_until(&mut events, self.deadline())?;
             self.now = Instant::now();
             for event in &events {
                 match event.token() {
@@ -281,14 +276,14 @@ impl Worker {
         Ok(())
     }
 
-    /// How long the poll may block: not at all while turns are due, and without a limit only
-    /// while there is no deadline.
-    fn timeout(&self) -> Option<Duration> {
+    /// Until when the poll may block: not at all while turns are due, and without a limit only
+    /// while there is nothing to do later.
+    fn deadline(&self) -> Option<Instant> {
         if !self.due.is_empty() {
-            return Some(Duration::ZERO);
+            return Some(self.now);
         }
         let idle = self.vacant.len() == self.slots.len() && !self.accept_again;
-        (!idle).then(|| self.next_tick.saturating_duration_since(self.now))
+        (!idle).then_some(self.next_tick)
     }
 
     fn accept(&mut self) {

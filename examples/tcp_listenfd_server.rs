@@ -163,15 +163,7 @@ examples:
         fn run(&mut self) -> io::Result<()> {
             let mut events = Events::with_capacity(128);
             loop {
-                let timeout = self
-                    .accept_again
-                    .map(|at| at.saturating_duration_since(Instant::now()));
-                match self.poll.poll(&mut events, timeout) {
-                    Ok(()) => {}
-                    // Interrupted by a signal, such as a debugger's or that of Ctrl-Z.
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    Err(error) => return Err(error),
-                }
+                self.poll.poll_until(&mut events, self.accept_again)?;
                 for event in &events {
                     let token = event.token();
                     if token.0 >= self.listeners.len() {

@@ -23,7 +23,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -162,21 +162,16 @@ impl Server {
 
     fn run(&mut self, stop: &AtomicBool) -> io::Result<()> {
         let mut events = Events::with_capacity(8);
-        let mut timeout = None;
+        let mut deadline = None;
         while !stop.load(Ordering::Acquire) {
-            match self.poll.poll(&mut events, timeout) {
-                Ok(()) => {}
-                // Interrupted by a signal: poll again, no event is lost.
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            }
-            // It does not matter whether an event, the timeout or the waker ended the poll:
+            self.poll.poll_until(&mut events, deadline)?;
+            // It does not matter whether an event, the deadline or the waker ended the poll:
             // there is one socket, and an operation that would block does no harm.
             let turn = self.take_turn();
-            timeout = match turn {
+            deadline = match turn {
                 Turn::NothingToReceive | Turn::NoRoomToSend => None,
-                Turn::Unfinished => Some(Duration::ZERO),
-                Turn::Failed => Some(RECEIVE_PAUSE),
+                Turn::Unfinished => Some(Instant::now()),
+                Turn::Failed => Some(Instant::now() + RECEIVE_PAUSE),
             };
             // Register for writability only while waiting for it: the system reports it again
             // after every datagram that was sent.

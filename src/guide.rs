@@ -10,7 +10,7 @@
 //! [crate documentation](crate#example) contains a complete loop. A poll that fails with
 //! [`Interrupted`] was interrupted by a signal: check what the program's signal handlers have
 //! recorded, if it has any, and poll again. On Linux this also happens in a program without signal
-//! handlers, when the process is stopped and continued.
+//! handlers, when the process is stopped and continued. [`Poll::poll_until`] polls again by itself.
 //!
 //! An event is a *hint* that an operation is worth trying. Another thread may have taken the data,
 //! or the data may have been discarded as corrupt. Every operation can fail with [`WouldBlock`],
@@ -242,11 +242,11 @@
 //!
 //! # Connecting
 //!
-//! `connect` only starts the attempt. On an event, first check for failure with `take_error`, then
-//! for success with `peer_addr`, which returns `NotConnected` while the attempt is in progress: not
-//! every event means that it is complete. [`TcpStream`][connecting] shows the loop. Once the
-//! connection is established, let reading and writing return errors. `take_error` clears the error,
-//! so that a subsequent read reports a reset as an ordinary end of the stream.
+//! `connect` only starts the attempt. On an event, ask whether it is complete: `is_connected`
+//! returns `false` while the attempt is in progress, since not every event means that it is
+//! complete, and the reason as an error if it has failed. [`TcpStream`][connecting] shows the loop.
+//! Once the connection is established, let reading and writing return errors: `take_error` would
+//! clear the error, so that a subsequent read reports a reset as an ordinary end of the stream.
 //!
 //! Register the stream for [`Interest::WRITABLE`] right after `connect`, and limit the time with a
 //! [timer](#timeouts-and-timers): if the peer does not respond, it takes minutes until the system
@@ -378,8 +378,7 @@
 //!
 //! # Timeouts and timers
 //!
-//! The crate has no timers. A program keeps its deadlines sorted, and polls with a timeout that
-//! expires at the earliest one:
+//! The crate has no timers. A program keeps its deadlines sorted, and polls until the earliest one:
 //!
 //! ```
 //! use std::cmp::Reverse;
@@ -399,8 +398,7 @@
 //!
 //! let mut done = Vec::new();
 //! while let Some(Reverse((nearest, _))) = timers.peek() {
-//!     let timeout = nearest.saturating_duration_since(Instant::now());
-//!     poll.poll(&mut events, Some(timeout))?;
+//!     poll.poll_until(&mut events, Some(*nearest))?;
 //!     for _event in &events {
 //!         // Handle the event as above.
 //!     }
@@ -414,10 +412,12 @@
 //! # }
 //! ```
 //!
-//! * Without any timer, the timeout is `None`, not a large number.
-//! * A poll without events does not return early: fractions are rounded up, and only a timeout of
-//!   exactly zero does not block. [`Poll::poll`](crate::Poll::poll) documents the precision.
-//! * Compute the timeout again before each poll, including after [`Interrupted`].
+//! * Without any timer, the deadline is `None`, not one that is far away.
+//! * A poll without events does not return early: fractions are rounded up, and only a deadline
+//!   that has passed, or a timeout of exactly zero, does not block.
+//!   [`Poll::poll`](crate::Poll::poll) documents the precision.
+//! * A program that polls with a timeout computes it again before each poll, including after
+//!   [`Interrupted`].
 //! * Handle events first and timers afterwards: data that arrived in time but was read late,
 //!   because the machine was busy, is not a timeout.
 //!
@@ -455,6 +455,7 @@
 //! * A poll cannot be shared by both processes after a `fork`. The child has to create its own.
 //!
 //! [`Poll`]: crate::Poll
+//! [`Poll::poll_until`]: crate::Poll::poll_until
 //! [`Registry`]: crate::Registry
 //! [`Registry::reregister`]: crate::Registry::reregister
 //! [reregistered]: crate::Registry::reregister

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use crate::event::Event;
@@ -264,6 +264,56 @@ impl Poll {
             flag.deliver(events);
         }
         Ok(())
+    }
+
+    /// Waits as [`poll`](Poll::poll) does, until a point in time and through signals.
+    ///
+    /// Returns when at least one event is available or `deadline` has passed, never earlier. If a
+    /// signal interrupts the wait, the call continues with the remaining time. If a signal handler
+    /// has to be heard by the loop, use `poll`, or let the handler write to a registered pipe.
+    ///
+    /// * `None` waits indefinitely.
+    /// * A deadline that has passed checks for events and returns immediately.
+    /// * Any other deadline is waited for, however far away it is. The call returns as long after
+    ///   it as the resolution of the timeouts of `poll` permits.
+    ///
+    /// # Errors
+    ///
+    /// As for [`poll`](Poll::poll), without `Interrupted`.
+    ///
+    /// # Portability
+    ///
+    /// Makes the calls of [`poll`](Poll::poll). The remaining time is measured with [`Instant`],
+    /// whose clock stands still while some systems are suspended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// use mio::{Events, Poll};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    ///
+    /// let deadline = Instant::now() + Duration::from_millis(5);
+    /// poll.poll_until(&mut events, Some(deadline))?;
+    /// assert!(events.is_empty() && Instant::now() >= deadline);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[inline]
+    pub fn poll_until(&mut self, events: &mut Events, deadline: Option<Instant>) -> io::Result<()> {
+        loop {
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            match self.poll(events, left) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // Some systems cannot wait that long at once.
+                Ok(()) if events.is_empty() && deadline > Some(Instant::now()) => {}
+                result => return result,
+            }
+        }
     }
 }
 

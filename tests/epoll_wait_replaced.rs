@@ -15,7 +15,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::mem;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use libc::{c_int, epoll_event};
 use mio::{Events, Poll};
@@ -88,4 +88,14 @@ fn a_fraction_of_a_millisecond_is_rounded_up_for_it() {
         poll.poll(&mut events, timeout).unwrap();
         assert_eq!(TIMEOUT.with(Cell::take), Some(millis), "{timeout:?}");
     }
+}
+
+/// So a system ends a wait that is longer than it can wait at once.
+#[test]
+fn a_wait_that_ends_early_goes_on_until_its_deadline() {
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(1);
+    let deadline = Instant::now() + Duration::from_millis(5);
+    poll.poll_until(&mut events, Some(deadline)).unwrap();
+    assert!(Instant::now() >= deadline);
 }

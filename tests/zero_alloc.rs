@@ -157,6 +157,10 @@ impl Steady {
             Duration::from_millis(1),
         ] {
             poll(&mut self.poll, &mut self.events, timeout, IDLE);
+            let deadline = std::time::Instant::now() + timeout;
+            self.poll
+                .poll_until(&mut self.events, Some(deadline))
+                .unwrap();
         }
     }
 
@@ -274,6 +278,7 @@ mod remembered_by_the_kernel {
             while super::poll(&mut poll, &mut events, LONG, FAR) == 0 {}
             assert!(client.take_error().unwrap().is_none());
             client.peer_addr().unwrap();
+            assert!(client.is_connected().unwrap());
             poll.registry()
                 .reregister(&mut listener, LISTENER, R)
                 .unwrap();
@@ -295,6 +300,27 @@ mod remembered_by_the_kernel {
         std::fs::remove_file(&path).unwrap();
         assert_eq!((tcp, unix), (0, 0));
     }
+}
+
+/// Nor does a stream that has to look for what became of its attempt.
+#[test]
+fn asking_a_stream_whether_it_is_connected_allocates_nothing() {
+    let nobody = std::net::TcpListener::bind(any_port())
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let mut stream = TcpStream::connect(nobody).unwrap();
+    poll.registry().register(&mut stream, NEAR, W).unwrap();
+    let mut failed = 0;
+    let allocations = allocations(|| {
+        while failed < 2 {
+            while failed == 0 && self::poll(&mut poll, &mut events, LONG, NEAR) == 0 {}
+            failed += usize::from(stream.is_connected().is_err());
+        }
+    });
+    assert_eq!(allocations, 0);
 }
 
 /// Also what was there before is polled with no allocation: the memory is there since the

@@ -1,9 +1,13 @@
 use std::fmt;
-use std::io;
+use std::io::{
+    self,
+    ErrorKind::{InvalidInput, NotConnected, WouldBlock},
+};
 use std::net::{self, Shutdown, SocketAddr};
 
 use crate::io_source::{IoSource, BOTH};
-use crate::{sys, Interest};
+use crate::sys::{self, AsHandle as _};
+use crate::Interest;
 
 /// A non-blocking TCP connection.
 ///
@@ -24,13 +28,8 @@ use crate::{sys, Interest};
 /// # Connecting
 ///
 /// [`TcpStream::connect`] only starts to connect. The stream becomes writable when the connection
-/// is established or has failed, but not every writable event means that the attempt is complete.
-/// Check in this order:
-///
-/// 1. [`take_error`](TcpStream::take_error): an error is the reason why the attempt failed.
-/// 2. [`peer_addr`](TcpStream::peer_addr): success means that the stream is connected;
-///    [`NotConnected`](io::ErrorKind::NotConnected) means that it is not connected yet, so wait for
-///    the next event.
+/// is established or has failed, but not every writable event means that the attempt is complete:
+/// [`is_connected`](TcpStream::is_connected) says whether it is, and why it failed.
 ///
 /// # Examples
 ///
@@ -48,18 +47,11 @@ use crate::{sys, Interest};
 /// let mut poll = Poll::new()?;
 /// let mut events = Events::with_capacity(8);
 /// poll.registry().register(&mut stream, Token(0), Interest::WRITABLE)?;
-/// 'connecting: loop {
+/// loop {
 ///     poll.poll(&mut events, Some(Duration::from_secs(5)))?;
 ///     assert!(!events.is_empty(), "no answer for five seconds");
-///     for event in events.iter().filter(|event| event.is_writable()) {
-///         if let Some(error) = stream.take_error()? {
-///             return Err(error);
-///         }
-///         match stream.peer_addr() {
-///             Ok(_) => break 'connecting,
-///             Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
-///             Err(error) => return Err(error),
-///         }
+///     if stream.is_connected()? {
+///         break;
 ///     }
 /// }
 /// stream.write_all(b"hello")?;
@@ -104,6 +96,73 @@ impl TcpStream {
     pub fn from_std(stream: net::TcpStream) -> TcpStream {
         TcpStream {
             inner: IoSource::new(stream),
+        }
+    }
+
+    /// Returns whether the attempt to connect is complete: `true` once the connection is
+    /// established, `false` while the attempt is in progress, and an error if it has failed.
+    ///
+    /// Call it on every event of a connecting stream. After `false`, wait for the next event. After
+    /// an error, drop the stream.
+    ///
+    /// A connection remains established when one side shuts its sending down, until both have. The
+    /// data that is left can still be read, whatever this method returns.
+    ///
+    /// # Errors
+    ///
+    /// * Why the attempt failed, such as `ConnectionRefused` or `TimedOut`, or why the connection
+    ///   was lost, such as `ConnectionReset`. This takes the pending error, as
+    ///   [`take_error`](TcpStream::take_error) does.
+    /// * [`NotConnected`](io::ErrorKind::NotConnected) if there is no connection and no attempt, and
+    ///   no error is left that says why: an earlier call or operation returned it, both sides have
+    ///   shut down, or the stream was created from a socket that was never connected.
+    ///
+    /// # Portability
+    ///
+    /// Calls [`getpeername`], which succeeds for a connection that is established. If it fails, a
+    /// [`poll`] without waiting ([`select`] on Windows) shows whether the attempt is still in
+    /// progress. If not, the error is read with `SO_ERROR`.
+    ///
+    /// * A socket that was never connected looks like one that is connecting on the BSDs, Apple
+    ///   systems and Windows: the result is `false`.
+    /// * Windows keeps the address of the peer after a reset: the result stays `true`, and reading
+    ///   returns the error.
+    /// * With `TCP_FASTOPEN_CONNECT`, Linux reports the stream as writable, but connects only with
+    ///   the first write. Until then the result is `false`.
+    ///
+    /// [`getpeername`]: https://man7.org/linux/man-pages/man2/getpeername.2.html
+    /// [`poll`]: https://man7.org/linux/man-pages/man2/poll.2.html
+    /// [`select`]: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-select
+    ///
+    /// # Examples
+    ///
+    /// See [above](TcpStream#examples).
+    #[doc(alias = "getpeername")]
+    #[doc(alias = "SO_ERROR")]
+    pub fn is_connected(&self) -> io::Result<bool> {
+        let connected = self.inner.try_io(BOTH, |stream| {
+            match stream.peer_addr() {
+                // An error that is pending nevertheless is left to reading and writing.
+                Ok(_) => return Ok(()),
+                // `EINVAL` on Apple systems, if both directions have ended.
+                Err(error) if matches!(error.kind(), NotConnected | InvalidInput) => {}
+                Err(error) => return Err(error),
+            }
+            if sys::is_connecting(stream.as_handle())? {
+                return Err(WouldBlock.into());
+            }
+            // The attempt is complete, so that nothing that follows can change any more.
+            match stream.take_error()? {
+                Some(error) => Err(error),
+                None => stream
+                    .peer_addr()
+                    .map(drop)
+                    .map_err(|_| NotConnected.into()),
+            }
+        });
+        match connected {
+            Err(error) if error.kind() == WouldBlock => Ok(false),
+            result => result.map(|()| true),
         }
     }
 

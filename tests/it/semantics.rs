@@ -508,7 +508,29 @@ const TIMEOUTS: &[Row] = &[
         util::poll_while(poll, events, Some(Duration::MAX), || waker.wake().unwrap());
         scene.events.iter().flat_map(words).collect()
     }),
+    ("a deadline that has passed", |scene| {
+        deadline(scene, Duration::ZERO)
+    }),
+    ("a deadline that has passed, with data pending", |scene| {
+        let (mut peer, mut stream) = tcp_pair();
+        peer.write_all(b"x").unwrap();
+        scene.register(&mut stream, Interest::READABLE.level());
+        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+        deadline(scene, Duration::ZERO)
+    }),
+    ("a deadline 1.5 ms away", |scene| {
+        deadline(scene, Duration::from_micros(1500))
+    }),
 ];
+
+/// What is told up to a deadline: nothing before it has passed.
+fn deadline(scene: &mut Scene, wait: Duration) -> Told {
+    let deadline = Instant::now() + wait;
+    let Scene { poll, events, .. } = scene;
+    poll.poll_until(events, Some(deadline)).unwrap();
+    assert!(!events.is_empty() || Instant::now() >= deadline);
+    events.iter().flat_map(words).collect()
+}
 
 /// No event, and not before the time has passed.
 fn timeout(scene: &mut Scene, timeout: Duration) -> Told {
@@ -522,7 +544,14 @@ fn timeout(scene: &mut Scene, timeout: Duration) -> Told {
 fn table() -> BTreeMap<&'static str, &'static str> {
     let mut rows = BTreeMap::new();
     let mut column = None;
-    for line in DOCUMENT.lines().filter(|line| line.starts_with('|')) {
+    for line in DOCUMENT.lines() {
+        if line.starts_with('#') {
+            // A table of something else may follow.
+            column = None;
+        }
+        if !line.starts_with('|') {
+            continue;
+        }
         let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
         if cells[0] == "situation" {
             column = cells.iter().position(|cell| *cell == COLUMN);

@@ -201,6 +201,7 @@ impl Runner {
             Op::Drain { end } => self.drain(end),
             Op::Peek { end, len } => self.read(end, len, true).map(|it| it.is_some()),
             Op::TakeError { end } => self.take_error(end),
+            Op::Ask { end } => self.ask(end),
             Op::TryIo { end } => self.try_io(end),
             Op::CloneRegistry { at } => self.clone_registry(at),
             Op::DropRegistry { at } => {
@@ -434,6 +435,28 @@ impl Runner {
         Ok(true)
     }
 
+    fn ask(&mut self, end: End) -> Result<bool, Wrong> {
+        self.observe()?;
+        let Some(Object::Tcp(stream)) = &self.objects[end] else {
+            return Ok(false);
+        };
+        let answer = stream.is_connected();
+        self.note(format_args!("{answer:?}"));
+        let is_attempt = self.model.kind_of(end) == Some(Kind::Unconnected);
+        let has_failed = world::levels(&self.objects)[end].is_some_and(|it| it.has_failed());
+        self.observe()?;
+        match answer {
+            Ok(true) if !is_attempt => return Ok(true),
+            // Windows cannot tell it from one that is in progress.
+            Ok(false) if is_attempt && cfg!(windows) => {
+                self.model.tried_both(end, Outcome::WouldBlock);
+            }
+            Err(_) if is_attempt || has_failed => self.model.tried_both(end, Outcome::Failed),
+            _ => return Err(format!("answers {answer:?}")),
+        }
+        Ok(true)
+    }
+
     fn try_io(&mut self, end: End) -> Result<bool, Wrong> {
         let Some(object) = &self.objects[end] else {
             return Ok(false);
@@ -600,9 +623,10 @@ impl Runner {
 
     fn poll(&mut self, poll: usize, capacity: usize, timeout: Timeout) -> Result<bool, Wrong> {
         self.observe()?;
+        let is_deadline = matches!(timeout, Timeout::Until(_));
         let timeout = match timeout {
             Timeout::Zero => Some(Duration::ZERO),
-            Timeout::Micros(micros) => Some(Duration::from_micros(micros)),
+            Timeout::Micros(micros) | Timeout::Until(micros) => Some(Duration::from_micros(micros)),
             Timeout::Forever if !self.model.is_owed(poll) => Some(Duration::ZERO),
             // Then what would have hung is a divergence like others, and can be shrunk.
             Timeout::Forever if is_bounded() => Some(BACKEND.long_enough()),
@@ -613,7 +637,10 @@ impl Runner {
         }
         let mut events = Events::with_capacity(capacity);
         let start = Instant::now();
-        let result = self.polls[poll].poll(&mut events, timeout);
+        let result = match timeout.filter(|_| is_deadline) {
+            Some(left) => self.polls[poll].poll_until(&mut events, Some(start + left)),
+            None => self.polls[poll].poll(&mut events, timeout),
+        };
         let elapsed = start.elapsed();
         let told: Vec<Told> = events.iter().map(told).collect();
         self.note(format_args!("{told:?}"));

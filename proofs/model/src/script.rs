@@ -22,6 +22,8 @@ pub const CLONES: usize = 2;
 pub enum Timeout {
     Zero,
     Micros(u64),
+    /// Up to a deadline in as many microseconds.
+    Until(u64),
     /// None, if the model says that something has to come; zero otherwise.
     Forever,
 }
@@ -96,6 +98,10 @@ pub enum Op {
         len: usize,
     },
     TakeError {
+        end: End,
+    },
+    /// Asks whether a stream is connected.
+    Ask {
         end: End,
     },
     /// An operation of the program's own that would have blocked, in both directions.
@@ -190,6 +196,7 @@ fn timeout() -> impl Strategy<Value = Timeout> {
     prop_oneof![
         14 => Just(Timeout::Zero),
         1 => (1..1500_u64).prop_map(Timeout::Micros),
+        1 => (0..1500_u64).prop_map(Timeout::Until),
         7 => Just(Timeout::Forever),
     ]
 }
@@ -238,6 +245,7 @@ fn transfer() -> impl Strategy<Value = Op> {
             Op::Shutdown { end, read, write }
         }),
         1 => end().prop_map(|end| Op::TakeError { end }),
+        1 => end().prop_map(|end| Op::Ask { end }),
         1 => end().prop_map(|end| Op::TryIo { end }),
         3 => poll().prop_map(|poll| Op::Wake { poll }),
     ]
@@ -353,6 +361,7 @@ impl fmt::Display for Op {
             Drain { end } => write!(f, "{}: read until it would block", name_of(end)),
             Peek { end, len } => write!(f, "{}: peek {len}", name_of(end)),
             TakeError { end } => write!(f, "{}: take the error", name_of(end)),
+            Ask { end } => write!(f, "{}: ask whether it is connected", name_of(end)),
             TryIo { end } => write!(f, "{}: try_io that would block", name_of(end)),
             CloneRegistry { at } => write!(f, "clone the registry: {at}"),
             DropRegistry { at } => write!(f, "drop the registry: {at}"),

@@ -25,6 +25,8 @@ mod interest;
 #[cfg(all(feature = "net", not(all(target_os = "wasi", target_env = "p1"))))]
 pub(crate) mod net;
 
+#[cfg(feature = "net")]
+pub(crate) use fd::is_connecting;
 #[cfg(any(feature = "net", feature = "os-ext"))]
 pub(crate) use handles::AsHandle;
 

@@ -67,3 +67,27 @@ pub(crate) fn check(result: BOOL) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Whether nothing has ended the attempt of a socket that has no peer.
+#[cfg(feature = "net")]
+pub(crate) fn is_connecting(socket: Handle) -> io::Result<bool> {
+    use windows_sys::Win32::Networking::WinSock::{select, FD_SET, TIMEVAL};
+
+    // Not `WSAPoll`, which until Windows 10 2004 did not report that an attempt has failed.
+    let mut only = FD_SET {
+        fd_count: 1,
+        fd_array: [0; 64],
+    };
+    only.fd_array[0] = socket as _;
+    let (mut connected, mut failed) = (only, only);
+    let now = TIMEVAL {
+        tv_sec: 0,
+        tv_usec: 0,
+    };
+    // SAFETY: the pointers are those of local variables.
+    match unsafe { select(0, std::ptr::null_mut(), &mut connected, &mut failed, &now) } {
+        0 => Ok(true),
+        1.. => Ok(false),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

@@ -129,7 +129,7 @@ impl Level {
         }
     }
 
-    pub(super) fn has_failed(self) -> bool {
+    pub fn has_failed(self) -> bool {
         self.hang_up || self.error
     }
 

@@ -1,10 +1,10 @@
-use std::num::NonZeroU8;
+use std::num::NonZeroU16;
 use std::{fmt, ops};
 
 /// Specifies which kinds of readiness to report for a source, and in which trigger mode.
 ///
-/// An `Interest` contains at least one *direction*: [`READABLE`], [`WRITABLE`] or, on systems that
-/// support it, `PRIORITY`, `AIO` or `LIO`. Combine interests with `|`.
+/// An `Interest` contains at least one *direction*: [`READABLE`], [`WRITABLE`], [`READ_CLOSED`] or,
+/// on systems that support it, `PRIORITY`, `AIO` or `LIO`. Combine interests with `|`.
 ///
 /// # Trigger modes
 ///
@@ -42,35 +42,41 @@ use std::{fmt, ops};
 ///
 /// [`READABLE`]: Interest::READABLE
 /// [`WRITABLE`]: Interest::WRITABLE
+/// [`READ_CLOSED`]: Interest::READ_CLOSED
 /// [`WouldBlock`]: std::io::ErrorKind::WouldBlock
 /// [`Poll::poll`]: crate::Poll::poll
 /// [reregistered]: crate::Registry::reregister
 /// [`a.remove(b)`]: Interest::remove
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Interest(NonZeroU8);
+pub struct Interest(NonZeroU16);
 
-const READABLE: u8 = 1;
-const WRITABLE: u8 = 1 << 1;
-const AIO: u8 = 1 << 2;
-const LIO: u8 = 1 << 3;
-const PRIORITY: u8 = 1 << 4;
-const LEVEL: u8 = 1 << 5;
-const ONESHOT: u8 = 1 << 6;
+// A backend translates with a table by the low byte, in which is all that epoll knows.
+const READABLE: u16 = 1;
+const WRITABLE: u16 = 1 << 1;
+const READ_CLOSED: u16 = 1 << 2;
+const PRIORITY: u16 = 1 << 3;
+const LEVEL: u16 = 1 << 4;
+const ONESHOT: u16 = 1 << 5;
+const EXCLUSIVE: u16 = 1 << 6;
 /// Set by sources, not by users. See [`Interest::maybe_pipe`].
-const MAYBE_PIPE: u8 = 1 << 7;
+const MAYBE_PIPE: u16 = 1 << 7;
+const AIO: u16 = 1 << 8;
+const LIO: u16 = 1 << 9;
 
 /// All directions. The other bits are mode bits.
-const DIRECTIONS: u8 = READABLE | WRITABLE | AIO | LIO | PRIORITY;
+const DIRECTIONS: u16 = READABLE | WRITABLE | READ_CLOSED | PRIORITY | AIO | LIO;
 
 /// The names of the bits, in the order in which `Debug` prints them.
-const NAMES: [(u8, &str); 7] = [
+const NAMES: [(u16, &str); 9] = [
     (READABLE, "READABLE"),
     (WRITABLE, "WRITABLE"),
     (PRIORITY, "PRIORITY"),
     (AIO, "AIO"),
     (LIO, "LIO"),
+    (READ_CLOSED, "READ_CLOSED"),
     (LEVEL, "LEVEL"),
     (ONESHOT, "ONESHOT"),
+    (EXCLUSIVE, "EXCLUSIVE"),
 ];
 
 impl Interest {
@@ -82,7 +88,31 @@ impl Interest {
     /// an error that writing returns.
     pub const WRITABLE: Interest = Interest::from_bits(WRITABLE);
 
-    const fn from_bits(bits: u8) -> Interest {
+    /// Interest in the end of what the peer sends, and in resets and hang-ups; data causes no
+    /// event.
+    ///
+    /// This is for sources that are not being read, such as the client of a server that is still
+    /// computing the answer: the event comes even if data is unread. It is [read-closed], and
+    /// usually also readable. [`READABLE`](Interest::READABLE) includes this interest.
+    ///
+    /// Use it with streams. What it means for other sources is unspecified.
+    ///
+    /// # Portability
+    ///
+    /// * epoll, and poll(2) on Linux and Android: `EPOLLRDHUP`, `POLLRDHUP`.
+    /// * kqueue: `EVFILT_READ` with a low-water mark (`NOTE_LOWAT`) that is out of reach. The mark is
+    ///   for sockets: on FreeBSD, NetBSD, OpenBSD and DragonFly BSD, data in a pipe causes events.
+    ///   Apple systems lower it to the size of the receive buffer: when that is full, there is an
+    ///   event that is not read-closed.
+    /// * Windows: `AFD_POLL_DISCONNECT` and `AFD_POLL_ABORT`. Under Wine, and for a named pipe, the
+    ///   end is reported only once the data before it has been read.
+    /// * Event ports, and poll(2) elsewhere, cannot tell the end from data. Unless the interest
+    ///   includes `READABLE` as well, registering fails with `InvalidInput`.
+    ///
+    /// [read-closed]: crate::event::Event::is_read_closed
+    pub const READ_CLOSED: Interest = Interest::from_bits(READ_CLOSED);
+
+    const fn from_bits(bits: u16) -> Interest {
         match Interest::try_from_bits(bits) {
             Some(interest) => interest,
             None => panic!("an interest names at least one direction"),
@@ -90,8 +120,8 @@ impl Interest {
     }
 
     /// Returns the interest with these bits, or `None` if they contain no direction.
-    pub(crate) const fn try_from_bits(bits: u8) -> Option<Interest> {
-        match NonZeroU8::new(bits) {
+    pub(crate) const fn try_from_bits(bits: u16) -> Option<Interest> {
+        match NonZeroU16::new(bits) {
             Some(bits) if bits.get() & DIRECTIONS != 0 => Some(Interest(bits)),
             _ => None,
         }
@@ -141,6 +171,30 @@ impl Interest {
         Interest::from_bits(self.0.get() | ONESHOT)
     }
 
+    /// Returns this interest in exclusive mode: if several polls watch the same object, an event
+    /// wakes at least one of those that wait, and not necessarily all.
+    ///
+    /// This is for a listener that the polls of several threads share, by way of `try_clone`, so
+    /// that a connection does not wake all threads. All of the polls have to register it in this
+    /// mode. A poll that is not waiting may get the event too.
+    ///
+    /// # Portability
+    ///
+    /// `EPOLLEXCLUSIVE` on Linux (since 4.5) and Android; no effect elsewhere. On these systems
+    ///
+    /// * registering fails with `InvalidInput` if the interest includes
+    ///   [`READ_CLOSED`](Interest::READ_CLOSED) or `PRIORITY`, if it is one-shot, or if the source
+    ///   is itself a poll;
+    /// * the end of a stream is reported as readable, but not as read-closed, and
+    ///   [`Event::is_write_closed`] cannot tell a socket from a pipe;
+    /// * [reregistering](crate::Registry::reregister) deletes the registration and adds another.
+    ///
+    /// [`Event::is_write_closed`]: crate::event::Event::is_write_closed
+    #[must_use]
+    pub const fn exclusive(self) -> Interest {
+        Interest::from_bits(self.0.get() | EXCLUSIVE)
+    }
+
     /// Returns whether the interest includes readable events.
     #[must_use]
     pub const fn is_readable(self) -> bool {
@@ -174,6 +228,12 @@ impl Interest {
         self.has(PRIORITY)
     }
 
+    /// Returns whether the interest includes [`READ_CLOSED`](Interest::READ_CLOSED).
+    #[must_use]
+    pub const fn is_read_closed(self) -> bool {
+        self.has(READ_CLOSED)
+    }
+
     /// Returns whether the interest is level-triggered.
     #[must_use]
     pub const fn is_level(self) -> bool {
@@ -186,7 +246,13 @@ impl Interest {
         self.has(ONESHOT)
     }
 
-    const fn has(self, bits: u8) -> bool {
+    /// Returns whether the interest is [exclusive](Interest::exclusive).
+    #[must_use]
+    pub const fn is_exclusive(self) -> bool {
+        self.has(EXCLUSIVE)
+    }
+
+    const fn has(self, bits: u16) -> bool {
         self.0.get() & bits != 0
     }
 }
@@ -199,9 +265,14 @@ impl Interest {
     pub(crate) const AIO_BIT: Interest = Interest::from_bits(AIO);
     pub(crate) const LIO_BIT: Interest = Interest::from_bits(LIO);
 
-    /// Returns the bits, as an index into a table of flags.
-    pub(crate) const fn bits(self) -> u8 {
-        self.0.get()
+    /// Returns the low byte, as an index into a table of flags.
+    pub(crate) const fn index(self) -> u8 {
+        self.0.get() as u8
+    }
+
+    /// Returns whether the interest includes the end of the stream, alone or with data.
+    pub(crate) const fn includes_end(self) -> bool {
+        self.has(READABLE | READ_CLOSED)
     }
 
     /// Marks the interest as that of a source that is not a socket of this crate. Such a source may

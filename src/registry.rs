@@ -59,6 +59,8 @@ impl Registry {
     ///   such as a regular file or a directory. kqueue accepts files.
     /// * `BrokenPipe`: on NetBSD, OpenBSD, FreeBSD and DragonFly BSD, the reading end of a pipe is
     ///   closed and `interest` is level-triggered.
+    /// * `InvalidInput`: the system cannot watch for this [`interest`](Interest), which
+    ///   [`READ_CLOSED`](Interest::READ_CLOSED) and [`exclusive`](Interest::exclusive) document.
     /// * `EBADF`: a [`SourceFd`] is not an open descriptor.
     /// * `ENOSPC`, `ENOMEM`: the system's limit on registrations is reached.
     ///
@@ -102,13 +104,15 @@ impl Registry {
     ///   with another poll.
     /// * Otherwise as for [`Registry::register`].
     ///
-    /// After an error the previous registration is unchanged, except that on kqueue a `SourceFd` is
-    /// no longer registered.
+    /// After an error the previous registration is unchanged, except that on kqueue a `SourceFd`,
+    /// and on epoll an [exclusive](Interest::exclusive) source that finds the system's limits
+    /// reached, is no longer registered.
     ///
     /// # Portability
     ///
     /// Calls [`epoll_ctl`](https://man7.org/linux/man-pages/man2/epoll_ctl.2.html) with
-    /// `EPOLL_CTL_MOD`; otherwise as for [`Registry::register`].
+    /// `EPOLL_CTL_MOD`, or `EPOLL_CTL_DEL` and `EPOLL_CTL_ADD` for an
+    /// [exclusive](Interest::exclusive) registration; otherwise as for [`Registry::register`].
     #[doc(alias = "epoll_ctl")]
     pub fn reregister<S>(&self, source: &mut S, token: Token, interest: Interest) -> io::Result<()>
     where

@@ -304,21 +304,23 @@ mod full_backlog {
         let address = listener.local_addr().unwrap().into();
         let mut stream = unconnected();
         let yes: libc::c_int = 1;
-        // SAFETY: the pointer and the length are those of `yes`.
-        let set = unsafe {
-            libc::setsockopt(
-                stream.as_raw_fd(),
-                libc::IPPROTO_TCP,
-                libc::TCP_FASTOPEN_CONNECT,
-                std::ptr::addr_of!(yes).cast(),
-                std::mem::size_of_val(&yes) as libc::socklen_t,
-            )
-        };
-        assert_eq!(set, 0, "{}", io::Error::last_os_error());
-        match SockRef::from(&stream).connect(&address) {
-            // Without a cookie of the server it is an ordinary attempt.
-            Err(_) => assert!(stream.is_connected().is_ok()),
-            Ok(()) => assert!(!stream.is_connected().unwrap()),
+        // Without a cookie of the server, which it would have to be asked for first.
+        for option in [libc::TCP_FASTOPEN_CONNECT, libc::TCP_FASTOPEN_NO_COOKIE] {
+            // SAFETY: the pointer and the length are those of `yes`.
+            let set = unsafe {
+                libc::setsockopt(
+                    stream.as_raw_fd(),
+                    libc::IPPROTO_TCP,
+                    option,
+                    std::ptr::addr_of!(yes).cast(),
+                    std::mem::size_of_val(&yes) as libc::socklen_t,
+                )
+            };
+            assert_eq!(set, 0, "{}", io::Error::last_os_error());
+        }
+        // Where the administrator has turned it off, it is an ordinary attempt.
+        if SockRef::from(&stream).connect(&address).is_ok() {
+            assert!(!stream.is_connected().unwrap());
         }
         let (mut poll, mut events) = register(&mut stream, BOTH);
         let _ = stream.write(b"x");

@@ -180,7 +180,9 @@ mod signals {
         let before = HANDLED.load(Ordering::Relaxed);
         let result = thread::scope(|scope| {
             scope.spawn(|| {
-                while !stop.load(Ordering::Acquire) {
+                // A wait that only the end of the storm ends is not to hang.
+                let end = Instant::now() + LONG;
+                while !stop.load(Ordering::Acquire) && Instant::now() < end {
                     // SAFETY: the thread waits for this one to end.
                     unsafe { libc::pthread_kill(target as libc::pthread_t, SIGNAL) };
                     thread::sleep(Duration::from_millis(1));

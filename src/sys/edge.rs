@@ -63,7 +63,7 @@ impl Conditions {
         Conditions::HANG_UP
             | Conditions::ERROR
             | Conditions::data_of(interest)
-            | Conditions::END.when(interest.is_readable())
+            | Conditions::END.when(interest.includes_end())
             | Conditions::PRIORITY.when(interest.is_priority())
     }
 
@@ -266,7 +266,8 @@ impl Edge {
 
     /// Returns the directions to try after `news`.
     fn implied_by(&self, news: Conditions) -> Conditions {
-        let data = Conditions::data_of(self.interest);
+        let data = Conditions::data_of(self.interest)
+            | Conditions::DATA.when(self.interest.includes_end());
         if news.intersects(Conditions::HANG_UP | Conditions::ERROR) {
             data
         } else {

@@ -133,7 +133,7 @@ impl Selector {
         registration: Option<(Token, Interest)>,
     ) -> io::Result<()> {
         let mut event = match registration {
-            Some((token, interest)) => event(FLAGS_OF[usize::from(interest.bits())], token),
+            Some((token, interest)) => event(FLAGS_OF[usize::from(interest.index())], token),
             None => event(0, Token(0)),
         };
         // SAFETY: `event` outlives the call, which only reads it. A wrong `fd` is an error, not
@@ -142,15 +142,32 @@ impl Selector {
             .map_err(error::of)?;
         Ok(())
     }
+
+    /// Replaces a registration that was exclusive, or is going to be.
+    #[cold]
+    fn replace(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
+        // What will not be taken must leave the former one in place.
+        check_exclusive(interest)?;
+        self.remove(fd)?;
+        self.add(fd, token, interest)
+    }
 }
 
 impl FdSelector for Selector {
     fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
+        if interest.is_exclusive() {
+            check_exclusive(interest)?;
+        }
         self.control(libc::EPOLL_CTL_ADD, fd, Some((token, interest)))
     }
 
     fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_MOD, fd, Some((token, interest)))
+        match self.control(libc::EPOLL_CTL_MOD, fd, Some((token, interest))) {
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                self.replace(fd, token, interest)
+            }
+            result => result,
+        }
     }
 
     fn remove(&self, fd: RawFd) -> io::Result<()> {
@@ -194,7 +211,7 @@ static FLAGS_OF: [u32; 256] = {
     let mut table = [0; 256];
     let mut bits = 0;
     while bits < table.len() {
-        if let Some(interest) = Interest::try_from_bits(bits as u8) {
+        if let Some(interest) = Interest::try_from_bits(bits as u16) {
             table[bits] = flags_of(interest);
         }
         bits += 1;
@@ -210,14 +227,38 @@ const fn flags_of(interest: Interest) -> u32 {
             0
         }
     }
+    // An exclusive registration is not for more than data and room. The flags that others are
+    // given unasked are left out.
+    let is_plain = !interest.is_exclusive();
     let is_socket = !interest.is_maybe_pipe();
-    when(interest.is_readable(), libc::EPOLLIN | libc::EPOLLRDHUP)
+    when(interest.is_readable(), libc::EPOLLIN)
+        | when(interest.is_readable() && is_plain, libc::EPOLLRDHUP)
+        | when(interest.is_read_closed(), libc::EPOLLRDHUP)
         | when(interest.is_writable(), libc::EPOLLOUT)
-        | when(interest.is_writable() && is_socket, SOCKET)
+        | when(interest.is_writable() && is_plain && is_socket, SOCKET)
         | when(interest.is_priority(), libc::EPOLLPRI)
+        | when(interest.is_exclusive(), EXCLUSIVE)
         | when(!interest.is_level(), libc::EPOLLET)
         | when(interest.is_oneshot(), libc::EPOLLONESHOT)
 }
+
+/// Whether an exclusive registration can be for what `interest` includes.
+#[cold]
+fn check_exclusive(interest: Interest) -> io::Result<()> {
+    let allowed = libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLET | EXCLUSIVE;
+    if interest.is_exclusive() && flags_of(interest) & !(allowed as u32) != 0 {
+        return Err(error::not_exclusive());
+    }
+    Ok(())
+}
+
+/// `EPOLLEXCLUSIVE`, which not every declaration of the call has. The kernel takes it with few
+/// other flags, and only when a source is added: what is registered with it cannot be modified.
+const EXCLUSIVE: libc::c_int = if cfg!(any(target_os = "linux", target_os = "android")) {
+    1 << 28
+} else {
+    0
+};
 
 const FLAGS: ReadinessFlags = ReadinessFlags {
     readable: libc::EPOLLIN as u32,

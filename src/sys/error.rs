@@ -23,6 +23,20 @@ pub(crate) fn not_registered() -> io::Error {
     )
 }
 
+pub(crate) fn not_exclusive() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "an exclusive registration cannot be one-shot or include `READ_CLOSED` or `PRIORITY`",
+    )
+}
+
+pub(crate) fn no_read_closed() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "the system cannot tell `READ_CLOSED` from `READABLE`: register for both",
+    )
+}
+
 /// Replaces the error that the kernel returns for a wrong registration.
 #[cfg(unix)]
 #[cold]

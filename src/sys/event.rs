@@ -68,7 +68,7 @@ impl Event {
     ///
     /// # Portability
     ///
-    /// * epoll: `EPOLLIN` or `EPOLLPRI`. The end of an empty pipe is
+    /// * epoll: `EPOLLIN`, `EPOLLPRI` or `EPOLLRDHUP`. The end of an empty pipe is
     ///   [read-closed](Event::is_read_closed) and not readable.
     /// * kqueue: the filter `EVFILT_READ`.
     /// * poll(2): `POLLIN` or `POLLPRI`, and every error or hang-up if the interest includes
@@ -124,9 +124,9 @@ impl Event {
     ///
     /// # Portability
     ///
-    /// * epoll: `EPOLLHUP`, or `EPOLLIN` with `EPOLLRDHUP`.
+    /// * epoll: `EPOLLHUP` or `EPOLLRDHUP`.
     /// * kqueue: the filter `EVFILT_READ` with `EV_EOF`.
-    /// * poll(2): `POLLHUP`, or `POLLIN` with `POLLRDHUP`.
+    /// * poll(2): `POLLHUP` or `POLLRDHUP`.
     /// * Windows: `AFD_POLL_DISCONNECT`, `AFD_POLL_ABORT` or `AFD_POLL_CONNECT_FAIL`.
     #[inline]
     #[must_use]

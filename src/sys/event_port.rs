@@ -273,6 +273,7 @@ impl Shared {
 
 impl FdSelector for Selector {
     fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
+        poll_flags::check(interest)?;
         check_pollable(fd)?;
         let mut registrations = lock(&self.shared.registrations);
         if let Some(record) = registrations.records.get(&fd) {
@@ -291,6 +292,7 @@ impl FdSelector for Selector {
     }
 
     fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
+        poll_flags::check(interest)?;
         let mut registrations = lock(&self.shared.registrations);
         let Some(record) = registrations.records.get_mut(&fd) else {
             check_pollable(fd)?;

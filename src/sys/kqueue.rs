@@ -122,7 +122,7 @@ impl FdSelector for Selector {
         let mut changes = Changes::new();
         for (filter, wanted) in filters_of(interest) {
             if wanted {
-                changes.push(fd, filter, flags_of(interest), token);
+                changes.add(fd, filter, interest, token);
             }
         }
         changes.submit(self.as_fd())
@@ -158,7 +158,7 @@ impl Selector {
                 changes.push(fd, filter, os::EV_DELETE, token);
             }
             if wanted {
-                changes.push(fd, filter, flags_of(interest), token);
+                changes.add(fd, filter, interest, token);
             }
         }
         changes.submit(self.as_fd())
@@ -235,7 +235,7 @@ type Flags = u32;
 /// names the queue, and adds its filter itself.
 fn filters_of(interest: Interest) -> [(Filter, bool); 2] {
     [
-        (os::EVFILT_READ, interest.is_readable()),
+        (os::EVFILT_READ, interest.includes_end()),
         (os::EVFILT_WRITE, interest.is_writable()),
     ]
 }
@@ -249,6 +249,11 @@ fn flags_of(interest: Interest) -> Flags {
         0
     };
     os::EV_ADD | edge | oneshot
+}
+
+/// Whether reading is watched for its end, and not for data.
+fn is_only_end(interest: Interest) -> bool {
+    interest.is_read_closed() && !interest.is_readable()
 }
 
 /// The filter that reports the hang-up of a pipe instead of a writing filter that the kernel
@@ -278,6 +283,16 @@ impl Changes {
             // for each.
             list: unsafe { mem::zeroed() },
             len: 0,
+        }
+    }
+
+    /// Adds a filter, or changes its low-water mark. With one that is out of reach, the reading
+    /// filter reports only the end and errors.
+    fn add(&mut self, fd: RawFd, filter: Filter, interest: Interest, token: Token) {
+        let change = self.push(fd, filter, flags_of(interest), token);
+        if filter == os::EVFILT_READ && is_only_end(interest) {
+            change.fflags = os::NOTE_LOWAT;
+            change.data = isize::MAX as _;
         }
     }
 

@@ -288,7 +288,7 @@ impl PipeState {
     /// Registers the pipe, or registers it again. What is ready is reported, even if it was before.
     pub(crate) fn watch(&mut self, system: &mut impl System, token: Token, interest: Interest) {
         self.watched = Some((token, Edge::new(interest)));
-        self.reads_ahead = interest.is_readable();
+        self.reads_ahead = interest.includes_end();
         // A client's end is also writable when its server is gone: writing fails at once.
         self.has_peer = !self.is_server || system.has_peer().unwrap_or(self.has_peer);
         if self.reads_ahead && self.has_peer {

@@ -264,6 +264,7 @@ impl Shared {
 
 impl FdSelector for Selector {
     fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
+        poll_flags::check(interest)?;
         self.shared.pollable.check(fd)?;
         let registrations = lock(&self.shared.registrations);
         if matches!(registrations.records.get(&fd), Some(record) if !record.closed) {
@@ -275,6 +276,7 @@ impl FdSelector for Selector {
     }
 
     fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
+        poll_flags::check(interest)?;
         self.shared.pollable.check(fd)?;
         let registrations = lock(&self.shared.registrations);
         let former = registrations.records.get(&fd).ok_or_else(not_registered)?;

@@ -6,12 +6,14 @@ use mio::Interest;
 
 const R: Interest = Interest::READABLE;
 const W: Interest = Interest::WRITABLE;
+const END: Interest = Interest::READ_CLOSED;
 
 /// The directions that this system has.
 fn directions() -> Vec<Interest> {
     vec![
         R,
         W,
+        END,
         #[cfg(target_os = "linux")]
         Interest::PRIORITY,
     ]
@@ -35,13 +37,15 @@ fn all() -> Vec<Interest> {
             interest.level(),
             interest.oneshot(),
             interest.level().oneshot(),
+            interest.exclusive(),
+            interest.level().exclusive(),
         ]);
     }
     all
 }
 
 /// What a value says of itself, as sets: the directions, and the mode bits.
-fn parts(interest: Interest) -> ([bool; 5], [bool; 2]) {
+fn parts(interest: Interest) -> ([bool; 6], [bool; 3]) {
     (
         [
             interest.is_readable(),
@@ -49,8 +53,13 @@ fn parts(interest: Interest) -> ([bool; 5], [bool; 2]) {
             interest.is_priority(),
             interest.is_aio(),
             interest.is_lio(),
+            interest.is_read_closed(),
         ],
-        [interest.is_level(), interest.is_oneshot()],
+        [
+            interest.is_level(),
+            interest.is_oneshot(),
+            interest.is_exclusive(),
+        ],
     )
 }
 
@@ -60,27 +69,22 @@ fn zip<const N: usize>(a: [bool; N], b: [bool; N], f: fn(bool, bool) -> bool) ->
 
 #[test]
 fn the_constants_say_what_they_are() {
-    assert_eq!(
-        parts(R),
-        ([true, false, false, false, false], [false, false])
-    );
-    assert_eq!(
-        parts(W),
-        ([false, true, false, false, false], [false, false])
-    );
+    let only = |at: Option<usize>| std::array::from_fn(|index| Some(index) == at);
+    for (at, interest) in [(0, R), (1, W), (5, END)] {
+        assert_eq!(parts(interest), (only(Some(at)), [false; 3]));
+    }
     #[cfg(target_os = "linux")]
-    assert_eq!(
-        parts(Interest::PRIORITY),
-        ([false, false, true, false, false], [false, false])
-    );
+    assert_eq!(parts(Interest::PRIORITY), (only(Some(2)), [false; 3]));
 }
 
 #[test]
 fn a_mode_is_added_to_the_directions() {
     for interest in all() {
-        let (directions, [level, oneshot]) = parts(interest);
-        assert_eq!(parts(interest.level()), (directions, [true, oneshot]));
-        assert_eq!(parts(interest.oneshot()), (directions, [level, true]));
+        let (directions, [level, oneshot, exclusive]) = parts(interest);
+        let modes = |modes| (directions, modes);
+        assert_eq!(parts(interest.level()), modes([true, oneshot, exclusive]));
+        assert_eq!(parts(interest.oneshot()), modes([level, true, exclusive]));
+        assert_eq!(parts(interest.exclusive()), modes([level, oneshot, true]));
         assert_eq!(interest.level().level(), interest.level());
         assert_eq!(interest.level().oneshot(), interest.oneshot().level());
     }
@@ -118,7 +122,7 @@ fn removing_takes_directions_and_modes_away() {
             match a.remove(b) {
                 Some(left) => assert_eq!(parts(left), (directions, modes), "{a:?} less {b:?}"),
                 // Mode bits alone are no interest.
-                None => assert_eq!(directions, [false; 5], "{a:?} less {b:?}"),
+                None => assert_eq!(directions, [false; 6], "{a:?} less {b:?}"),
             }
         }
         assert_eq!(a.remove(a), None);
@@ -132,6 +136,9 @@ fn removing_by_example() {
     assert_eq!(R.remove(W), Some(R));
     assert_eq!(R.remove(R), None);
     assert_eq!(R.remove(R | W), None);
+    // Reading includes its end, but is another direction.
+    assert_eq!((R | END).remove(R), Some(END));
+    assert_eq!(R.remove(END), Some(R));
     // The mode stays unless it is named as well.
     assert_eq!((R | W).level().remove(W), Some(R.level()));
     assert_eq!((R | W).level().remove(W.level()), Some(R));
@@ -160,6 +167,8 @@ fn debug_names_the_directions_and_then_the_mode() {
     assert_eq!(text((R | W).level()), "READABLE | WRITABLE | LEVEL");
     assert_eq!(text(R.oneshot()), "READABLE | ONESHOT");
     assert_eq!(text(W.oneshot().level()), "WRITABLE | LEVEL | ONESHOT");
+    assert_eq!(text(END | W), "WRITABLE | READ_CLOSED");
+    assert_eq!(text(R.exclusive().level()), "READABLE | LEVEL | EXCLUSIVE");
     #[cfg(target_os = "linux")]
     assert_eq!(
         text(Interest::PRIORITY | W | R),
@@ -170,9 +179,9 @@ fn debug_names_the_directions_and_then_the_mode() {
 }
 
 #[test]
-fn an_optional_interest_takes_one_byte() {
-    assert_eq!(size_of::<Interest>(), 1);
-    assert_eq!(size_of::<Option<Interest>>(), 1);
+fn an_optional_interest_is_as_small_as_an_interest() {
+    assert_eq!(size_of::<Interest>(), 2);
+    assert_eq!(size_of::<Option<Interest>>(), 2);
 }
 
 #[test]

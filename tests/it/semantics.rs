@@ -7,7 +7,7 @@
 #![cfg(all(feature = "os-poll", feature = "os-ext", feature = "net"))]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,17 @@ impl Scene {
     fn register(&mut self, source: &mut impl Source, interest: Interest) {
         let registry = self.poll.registry();
         registry.register(source, SOURCE, interest).unwrap();
+    }
+
+    /// Registers `source` unless the system cannot watch it like this.
+    fn is_refused(&mut self, source: &mut impl Source, interest: Interest) -> bool {
+        match self.poll.registry().register(source, SOURCE, interest) {
+            Err(error) if error.kind() == ErrorKind::InvalidInput => true,
+            result => {
+                result.unwrap();
+                false
+            }
+        }
     }
 
     fn reregister(&mut self, source: &mut impl Source, interest: Interest) {
@@ -326,6 +337,82 @@ const STREAMS: &[Row] = &[
     }),
 ];
 
+const END: Interest = Interest::READ_CLOSED;
+
+const ENDS: &[Row] = &[
+    ("READ_CLOSED: data arrives", |scene| {
+        unread(scene, END, Some, Scene::told)
+    }),
+    ("READ_CLOSED: the end comes behind unread data", |scene| {
+        unread(scene, END, end, Scene::told)
+    }),
+    ("READ_CLOSED: a reset comes behind unread data", |scene| {
+        unread(scene, END, reset_it, Scene::told)
+    }),
+    (
+        "READ_CLOSED and WRITABLE: the end comes behind unread data",
+        |scene| unread(scene, END | Interest::WRITABLE, end, Scene::told),
+    ),
+    ("READ_CLOSED, level: a reset, three polls", |scene| {
+        unread(scene, END.level(), reset_it, |scene| scene.told_by(3))
+    }),
+    (
+        "READ_CLOSED: the end comes with nothing before it",
+        |scene| {
+            let (peer, mut stream) = tcp_pair();
+            if scene.is_refused(&mut stream, END) {
+                return Told::from(["refused"]);
+            }
+            drop(peer);
+            scene.told()
+        },
+    ),
+    (
+        "READ_CLOSED: reregistered after the end was told",
+        |scene| {
+            let (peer, mut stream) = tcp_pair();
+            if scene.is_refused(&mut stream, END) {
+                return Told::from(["refused"]);
+            }
+            drop(peer);
+            util::expect(&mut scene.poll, &mut scene.events, SOURCE, |it| {
+                it.is_read_closed()
+            });
+            scene.forget();
+            scene.reregister(&mut stream, END);
+            scene.told()
+        },
+    ),
+];
+
+/// What is told of a connection with unread data when `ending` happens to it, which may keep the
+/// peer.
+fn unread(
+    scene: &mut Scene,
+    interest: Interest,
+    ending: fn(TcpStream) -> Option<TcpStream>,
+    told: fn(&mut Scene) -> Told,
+) -> Told {
+    let (mut peer, mut stream) = tcp_pair();
+    if scene.is_refused(&mut stream, interest) {
+        return Told::from(["refused"]);
+    }
+    scene.forget();
+    peer.write_all(b"x").unwrap();
+    let _peer = ending(peer);
+    told(scene)
+}
+
+fn end(peer: TcpStream) -> Option<TcpStream> {
+    peer.shutdown(Shutdown::Write).unwrap();
+    Some(peer)
+}
+
+fn reset_it(peer: TcpStream) -> Option<TcpStream> {
+    reset(peer);
+    None
+}
+
 const CONNECTIONS: &[Row] = &[
     ("a connection is established", |scene| {
         let listener = std::net::TcpListener::bind(any_port()).unwrap();
@@ -581,6 +668,7 @@ fn spell(told: &Told) -> String {
         "read-closed",
         "write-closed",
         "priority",
+        "refused",
     ];
     let words: Vec<_> = order
         .into_iter()
@@ -599,6 +687,7 @@ fn the_table_says_what_happens() {
     let mut wrong = Vec::new();
     let all = [
         STREAMS,
+        ENDS,
         CONNECTIONS,
         DATAGRAMS,
         REGISTRATIONS,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::kqueue::{
     self, kevent, EVFILT_READ, EVFILT_TIMER, EVFILT_USER, EVFILT_WRITE, EV_ADD, EV_CLEAR,
-    EV_DELETE, EV_ENABLE, EV_EOF, EV_ERROR, EV_ONESHOT, EV_RECEIPT, NOTE_TRIGGER,
+    EV_DELETE, EV_ENABLE, EV_EOF, EV_ERROR, EV_ONESHOT, EV_RECEIPT, NOTE_LOWAT, NOTE_TRIGGER,
 };
 use crate::util::{self, any_port, in_own_process, LONG};
 
@@ -316,6 +316,63 @@ fn an_edge_fires_per_arrival_and_when_it_is_added_again() {
     kqueue.expect([]);
     kqueue.add(&near, EVFILT_WRITE, EDGE, 9);
     kqueue.expect([write(9)]);
+}
+
+/// As every kernel's `filt_soread` has it: the end and an error come first, the mark then.
+#[test]
+fn below_the_mark_only_the_end_and_an_error_fire() {
+    let add = |kqueue: &Kqueue, fd: &dyn AsRawFd, mark: i64| {
+        let mut note = change(fd.as_raw_fd() as usize, EVFILT_READ, EDGE, 3);
+        (note.fflags, note.data) = (NOTE_LOWAT, mark);
+        assert_eq!(kqueue.submit(note), 0);
+    };
+    let kqueue = Kqueue::new();
+    let (mut one, other) = tcp_pair();
+    add(&kqueue, &other, 3);
+    one.write_all(b"xy").unwrap();
+    kqueue.expect([]);
+    one.write_all(b"z").unwrap();
+    kqueue.expect([read(3, 3)]);
+    // Added again, it has another mark, or none.
+    add(&kqueue, &other, i64::MAX);
+    kqueue.expect([]);
+    kqueue.add(&other, EVFILT_READ, EDGE, 3);
+    kqueue.expect([read(3, 3)]);
+    add(&kqueue, &other, i64::MAX);
+    kqueue.expect([]);
+    one.shutdown(Shutdown::Write).unwrap();
+    kqueue.expect([read(3, 3).eof()]);
+
+    let kqueue = Kqueue::new();
+    let (mut one, other) = tcp_pair();
+    add(&kqueue, &other, i64::MAX);
+    one.write_all(b"xy").unwrap();
+    kqueue.expect([]);
+    reset(one);
+    kqueue.expect([read(3, 2).errno(libc::ECONNRESET)]);
+}
+
+/// Pipes know the mark on Apple's systems only.
+#[test]
+fn a_pipe_has_a_mark_on_macos_only() {
+    let is_macos = std::env::var_os("MIO_TEST_KQUEUE_LIKE").is_some_and(|it| it == "macos");
+    let kqueue = Kqueue::new();
+    let (reader, mut writer) = pipe();
+    let mut note = change(reader.as_raw_fd() as usize, EVFILT_READ, EDGE, 3);
+    (note.fflags, note.data) = (NOTE_LOWAT, i64::MAX);
+    assert_eq!(kqueue.submit(note), 0);
+    writer.write_all(b"xy").unwrap();
+    if is_macos {
+        kqueue.expect([]);
+        // The mark is no higher than what fits.
+        (&reader).read_exact(&mut [0; 2]).unwrap();
+        let full = fill(&mut writer) as i64;
+        kqueue.expect([read(3, full)]);
+    } else {
+        kqueue.expect([read(3, 2)]);
+    }
+    drop(writer);
+    assert!(kqueue.take(1, LONG)[0].flags & EV_EOF != 0);
 }
 
 #[test]

@@ -14,6 +14,14 @@ use crate::Interest;
 const R: Interest = Interest::READABLE;
 const W: Interest = Interest::WRITABLE;
 const RW: Interest = Interest::READABLE.add(Interest::WRITABLE);
+const ALL: [Interest; 6] = [
+    R,
+    W,
+    RW,
+    RW.add(Interest::PRIORITY_BIT),
+    Interest::READ_CLOSED,
+    Interest::READ_CLOSED.add(W),
+];
 
 const NONE: Conditions = Conditions::NONE;
 const DATA: Conditions = Conditions::DATA;
@@ -391,7 +399,7 @@ fn settles(system: &EdgeFlags, state: &State) {
 #[test]
 fn every_state_of_an_edge_keeps_the_laws() {
     for system in [&POLL, &AFD] {
-        for interest in [R, W, RW, RW | Interest::PRIORITY_BIT] {
+        for interest in ALL {
             let states = search(system, interest, |state| settles(system, state));
             assert!(states > 500, "{states} states of {interest:?}");
             println!("{states} states of {interest:?}");
@@ -401,7 +409,7 @@ fn every_state_of_an_edge_keeps_the_laws() {
 
 #[test]
 fn level_reports_what_holds_and_is_of_interest_each_time() {
-    for interest in [R, W, RW, RW | Interest::PRIORITY_BIT] {
+    for interest in ALL {
         let mut state = State::new(interest.level(), NONE);
         for holds in (0..64).map(Conditions) {
             state.holds = holds;
@@ -414,7 +422,7 @@ fn level_reports_what_holds_and_is_of_interest_each_time() {
 
 #[test]
 fn oneshot_reports_once_whatever_is_done() {
-    for interest in [R, W, RW, RW | Interest::PRIORITY_BIT] {
+    for interest in ALL {
         for holds in (0..64).map(Conditions) {
             let mut state = State::new(interest.oneshot(), holds);
             let reported = ask(&POLL, &mut state);

@@ -1,10 +1,12 @@
 //! The flags of poll(2), which event ports use too, and epoll(7) under other names.
 
-use std::fmt;
+use std::{fmt, io};
 
 use crate::readiness::Readiness;
 use crate::sys::edge::{Conditions, Edge, EdgeFlags};
+use crate::sys::error::no_read_closed;
 use crate::sys::fmt_flags::fmt_flags;
+use crate::Interest;
 
 /// The flags of poll(2), which epoll(7) has too, with the values of one of them.
 pub(crate) struct ReadinessFlags {
@@ -24,7 +26,7 @@ impl ReadinessFlags {
     ///
     /// * Out-of-band data counts as readable too; it is only reported if it was requested.
     /// * A hang-up closes both directions.
-    /// * A shutdown of the peer's sending side closes reading.
+    /// * A shutdown of the peer's sending side closes reading, which then is worth trying.
     /// * An error with writability, or alone, closes writing: this is how the writing end of a pipe
     ///   reports that its reading end is closed, alone if the pipe is full. A socket can be used
     ///   after an error, and with entries in its error queue.
@@ -32,11 +34,11 @@ impl ReadinessFlags {
     pub(crate) fn to_readiness(&self, flags: u32) -> Readiness {
         let has = |flag: u32| flags & flag != 0;
         let hung_up = has(self.hang_up);
-        let read_closed = hung_up || has(self.readable) && has(self.read_hang_up);
+        let read_closed = hung_up || has(self.read_hang_up);
         let of_pipe = has(self.writable) && !has(self.socket);
         let write_closed = hung_up || has(self.error) && of_pipe || flags == self.error;
 
-        Readiness::READABLE.when(has(self.readable | self.priority))
+        Readiness::READABLE.when(has(self.readable | self.priority | self.read_hang_up))
             | Readiness::WRITABLE.when(has(self.writable))
             | Readiness::PRIORITY.when(has(self.priority))
             | Readiness::ERROR.when(has(self.error))
@@ -89,6 +91,14 @@ pub(crate) const EDGES: EdgeFlags = EdgeFlags {
         .union(Conditions::ERROR),
     failure_takes_error: true,
 };
+
+/// `InvalidInput` if the system does not tell the end of a stream from data.
+pub(crate) fn check(interest: Interest) -> io::Result<()> {
+    if RDHUP == 0 && interest.is_read_closed() && !interest.is_readable() {
+        return Err(no_read_closed());
+    }
+    Ok(())
+}
 
 /// Returns the flags of the user's event when the system reports `flags`; `None` without one.
 pub(crate) fn deliver(edge: &mut Edge, flags: u32) -> Option<u32> {

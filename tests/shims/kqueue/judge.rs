@@ -5,11 +5,11 @@ use std::os::fd::{AsRawFd, RawFd};
 use libc::c_int;
 
 use super::linux::{
-    beyond_the_offset, count, has_shut_writing, is_ready, unacknowledged, unread, TcpInfo,
+    beyond_the_offset, count, has_shut_writing, is_ready, option, unacknowledged, unread, TcpInfo,
     TCP_CLOSE, TCP_LISTEN,
 };
 use super::notes::{Kind, Note, Report, Told, READ, WRITE};
-use super::EV_CLEAR;
+use super::{is_like, EV_CLEAR};
 
 impl Kind {
     /// What tells that something happened of which epoll says nothing; `None` if there is
@@ -43,6 +43,22 @@ impl Note {
     /// What epoll watches for the descriptor `fd`.
     pub(super) fn target(&self, fd: RawFd) -> RawFd {
         self.stand_in.as_ref().map_or(fd, AsRawFd::as_raw_fd)
+    }
+
+    /// Whether there is too little to read.
+    pub(super) fn is_below_mark(&self, fd: RawFd, unread: i64) -> bool {
+        let Some(mark) = self.low_water_mark else {
+            return false;
+        };
+        let highest = match self.kind {
+            Kind::TcpListener | Kind::File => return false,
+            Kind::Pipe if !is_like("macos") => return false,
+            // SAFETY: takes no pointer.
+            Kind::Pipe => unsafe { libc::fcntl(fd, libc::F_GETPIPE_SZ) }.into(),
+            _ if is_like("macos") => option(fd, libc::SO_RCVBUF).into(),
+            _ => i64::MAX,
+        };
+        unread < mark.min(highest)
     }
 
     pub(super) fn data(&self, number: u32) -> u64 {

@@ -32,7 +32,7 @@ pub(super) fn kind_of(fd: RawFd) -> io::Result<Kind> {
 }
 
 /// An option of a socket; -1 if it has none of the name.
-fn option(fd: RawFd, name: c_int) -> c_int {
+pub(super) fn option(fd: RawFd, name: c_int) -> c_int {
     let mut value = -1;
     let mut len = mem::size_of::<c_int>() as libc::socklen_t;
     let into = (&mut value as *mut c_int).cast();

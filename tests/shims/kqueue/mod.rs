@@ -27,9 +27,15 @@
 //! |---|---|---|---|---|
 //! | adding `EVFILT_WRITE` to a pipe whose reader is gone | fires | fires | `EPIPE` | `EBADF` |
 //! | `NOTE_TRIGGER` in the change that adds an `EVFILT_USER` | waits | fires | waits | waits |
+//! | the highest mark that `NOTE_LOWAT` sets for a socket | any | its buffer's size | any | any |
+//! | `NOTE_LOWAT` for a pipe | ignored | as for a socket | ignored | ignored |
 //!
 //! The first row is each kernel's `pipe_kqfilter`: DragonFly and OpenBSD behave like FreeBSD, and
 //! so did macOS before 10.15. A filter that exists already fires on all of them.
+//!
+//! The last rows are each kernel's `filt_soread` and `filt_piperead`; DragonFly and OpenBSD behave like
+//! FreeBSD. The end of a stream and a pending error fire on all of them, whatever the mark, and so
+//! do the connections of a listener. Adding the filter again sets the mark anew.
 //!
 //! A timeout of more seconds than an `int` holds fails with `EINVAL`, as in XNU.
 //!
@@ -105,6 +111,7 @@ pub(crate) const EV_RECEIPT: u16 = 0x0040;
 pub(crate) const EV_ERROR: u16 = 0x4000;
 pub(crate) const EV_EOF: u16 = 0x8000;
 
+pub(crate) const NOTE_LOWAT: u32 = 0x0001;
 pub(crate) const NOTE_TRIGGER: u32 = 0x0100_0000;
 
 /// The least number of a hidden descriptor.

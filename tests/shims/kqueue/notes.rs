@@ -11,7 +11,8 @@ use super::linux::{is_connected, is_ready, kind_of};
 use super::queue::find;
 use super::{
     check, errno_of, failure, is_like, is_set, kevent, List, EVFILT_READ, EVFILT_TIMER,
-    EVFILT_USER, EVFILT_WRITE, EV_ADD, EV_CLEAR, EV_DELETE, EV_EOF, EV_ONESHOT, NOTE_TRIGGER,
+    EVFILT_USER, EVFILT_WRITE, EV_ADD, EV_CLEAR, EV_DELETE, EV_EOF, EV_ONESHOT, NOTE_LOWAT,
+    NOTE_TRIGGER,
 };
 
 /// The filters, as indices.
@@ -64,6 +65,8 @@ pub(super) struct Note {
     /// Those that it was first added with: another `EV_ADD` does not change them.
     pub(super) flags: u16,
     pub(super) udata: usize,
+    /// How many bytes there must be for the reading filter to fire.
+    pub(super) low_water_mark: Option<i64>,
     pub(super) kind: Kind,
     /// What the latest event said, if a repetition would be no news.
     pub(super) told: Option<Told>,
@@ -140,6 +143,7 @@ impl Notes {
                 Ok(()) if deletes => *slot = None,
                 Ok(()) => {
                     note.udata = change.udata as usize;
+                    note.low_water_mark = low_water_mark(change);
                     note.told = None;
                 }
                 // The note was of a descriptor that was closed; now it is another one.
@@ -207,6 +211,7 @@ impl Notes {
             generation: self.generation,
             flags: change.flags,
             udata: change.udata as usize,
+            low_water_mark: low_water_mark(change),
             kind,
             told: None,
             was_connected,
@@ -333,6 +338,10 @@ impl Notes {
             return None;
         }
         let report = note.judge(filter, fd, bits)?;
+        let ends = report.eof || bits & libc::EPOLLERR as u32 != 0;
+        if filter == READ && !ends && note.is_below_mark(fd, report.data) {
+            return None;
+        }
         let event = kevent {
             ident: fd as usize,
             filter: [EVFILT_READ, EVFILT_WRITE][filter],
@@ -384,4 +393,8 @@ fn is_registered(epoll: RawFd, fd: RawFd) -> bool {
             false
         }
     }
+}
+
+fn low_water_mark(change: &kevent) -> Option<i64> {
+    (change.fflags & NOTE_LOWAT != 0).then_some(change.data)
 }

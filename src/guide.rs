@@ -324,6 +324,110 @@
 //!   must not call [`Waker::wake`], which may take a lock: write to a registered pipe instead, or
 //!   use the system's descriptor for signals.
 //!
+//! **A client that leaves.** While a server computes an answer, it has no reason to read, and would
+//! not notice that its client has gone. [`Interest::READ_CLOSED`] reports the end of the stream and
+//! resets, even behind unread data, and no data. Reregister for reading afterwards, which reports
+//! what has arrived in the meantime:
+//!
+//! ```
+//! # use std::io::{self, Write};
+//! # use std::time::Duration;
+//! # use mio::net::TcpStream;
+//! # use mio::{Events, Interest, Poll, Token};
+//! # fn main() -> io::Result<()> {
+//! # let mut poll = Poll::new()?;
+//! # let mut events = Events::with_capacity(8);
+//! # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! # let mut client = std::net::TcpStream::connect(server.local_addr()?)?;
+//! # let (stream, _) = server.accept()?;
+//! # stream.set_nonblocking(true)?;
+//! # let mut stream = TcpStream::from_std(stream);
+//! # let wait = Some(Duration::from_secs(5));
+//! // Event ports, and poll(2) on some systems, cannot watch for the end alone.
+//! let is_busy = Interest::READ_CLOSED;
+//! if poll.registry().register(&mut stream, Token(0), is_busy).is_err() {
+//!     return Ok(());
+//! }
+//! client.write_all(b"another request")?;
+//! poll.poll(&mut events, Some(Duration::ZERO))?;
+//! assert!(events.is_empty(), "data is no event");
+//!
+//! poll.registry().reregister(&mut stream, Token(0), Interest::READABLE)?;
+//! poll.poll(&mut events, wait)?;
+//! assert!(events.iter().any(|event| event.is_readable()), "now it is");
+//!
+//! poll.registry().reregister(&mut stream, Token(0), is_busy)?;
+//! # #[cfg(unix)] { // Under Wine, the end waits for the data to be read.
+//! drop(client);
+//! poll.poll(&mut events, wait)?;
+//! assert!(events.iter().any(|event| event.is_read_closed()), "no need to go on");
+//! # }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Several threads
+//!
+//! A poll belongs to one thread, and a connection to the poll that it is registered with. Threads
+//! that share the load of one *listener* each have a poll of their own, and register a duplicate
+//! of the listener with it, from `try_clone` of the standard library's type. A connection then
+//! wakes every thread that waits, and all but one find that there is nothing to accept. On Linux,
+//! [`Interest::exclusive`] wakes at least one of them, and in general only one:
+//!
+//! ```
+//! use std::io::ErrorKind;
+//! use std::thread;
+//!
+//! use mio::net::TcpListener;
+//! use mio::{Events, Interest, Poll, Token, Waker};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! listener.set_nonblocking(true)?;
+//! let (accepted, received) = std::sync::mpsc::channel();
+//! let mut threads = Vec::new();
+//! for _ in 0..4 {
+//!     let mut listener = TcpListener::from_std(listener.try_clone()?);
+//!     let mut poll = Poll::new()?;
+//!     let stop = std::sync::Arc::new(Waker::new(poll.registry(), Token(1))?);
+//!     let interest = Interest::READABLE.exclusive();
+//!     poll.registry().register(&mut listener, Token(0), interest)?;
+//!     let accepted = accepted.clone();
+//!     let thread = thread::spawn(move || -> std::io::Result<()> {
+//!         let mut events = Events::with_capacity(8);
+//!         loop {
+//!             poll.poll_until(&mut events, None)?;
+//!             if events.iter().any(|event| event.token() == Token(1)) {
+//!                 return Ok(());
+//!             }
+//!             // Others may have been faster.
+//!             loop {
+//!                 match listener.accept() {
+//!                     Ok(_connection) => accepted.send(()).unwrap(),
+//!                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+//!                     Err(error) => return Err(error),
+//!                 }
+//!             }
+//!         }
+//!     });
+//!     threads.push((thread, stop));
+//! }
+//! for _ in 0..10 {
+//!     std::net::TcpStream::connect(listener.local_addr()?)?;
+//!     received.recv().expect("a thread has accepted it");
+//! }
+//! for (thread, stop) in threads {
+//!     stop.wake()?;
+//!     thread.join().unwrap()?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The connections are not distributed evenly: of the threads that wait, Linux wakes the same one
+//! again and again. Where this matters, let one thread accept and hand the connections to the
+//! others, or give each thread a listener of its own (`SO_REUSEPORT`).
+//!
 //! # Trigger modes
 //!
 //! The trigger mode is part of the [`Interest`] and applies to the whole registration:
@@ -464,6 +568,8 @@
 //! [`Waker::wake`]: crate::Waker::wake
 //! [`Interest`]: crate::Interest
 //! [`Interest::WRITABLE`]: crate::Interest::WRITABLE
+//! [`Interest::READ_CLOSED`]: crate::Interest::READ_CLOSED
+//! [`Interest::exclusive`]: crate::Interest::exclusive
 //! [`level`]: crate::Interest::level
 //! [`oneshot`]: crate::Interest::oneshot
 //! [`is_readable`]: crate::event::Event::is_readable

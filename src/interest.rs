@@ -110,6 +110,12 @@ impl Interest {
     ///   includes `READABLE` as well, registering fails with `InvalidInput`.
     ///
     /// [read-closed]: crate::event::Event::is_read_closed
+    ///
+    /// # Examples
+    ///
+    /// See [Shutting down](crate::guide#shutting-down).
+    #[doc(alias = "EPOLLRDHUP")]
+    #[doc(alias = "POLLRDHUP")]
     pub const READ_CLOSED: Interest = Interest::from_bits(READ_CLOSED);
 
     const fn from_bits(bits: u16) -> Interest {
@@ -190,6 +196,11 @@ impl Interest {
     /// * [reregistering](crate::Registry::reregister) deletes the registration and adds another.
     ///
     /// [`Event::is_write_closed`]: crate::event::Event::is_write_closed
+    ///
+    /// # Examples
+    ///
+    /// See [Several threads](crate::guide#several-threads).
+    #[doc(alias = "EPOLLEXCLUSIVE")]
     #[must_use]
     pub const fn exclusive(self) -> Interest {
         Interest::from_bits(self.0.get() | EXCLUSIVE)

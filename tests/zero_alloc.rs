@@ -188,8 +188,13 @@ impl Steady {
 
     fn reregistrations(&mut self) {
         let registry = self.poll.registry();
-        for interest in [R | W, R.level(), R.oneshot(), R] {
+        for interest in [R | W, R.level(), R.oneshot(), R.exclusive(), R] {
             registry.reregister(&mut self.idle, IDLE, interest).unwrap();
+        }
+        if !util::EVENT_PORT {
+            let end = Interest::READ_CLOSED;
+            registry.reregister(&mut self.idle, IDLE, end).unwrap();
+            registry.reregister(&mut self.idle, IDLE, R).unwrap();
         }
     }
 }

@@ -486,7 +486,7 @@ impl backend::RawEvent for RawEvent {
     fn of_wake(token: Token) -> RawEvent {
         // SAFETY: made of integers and a pointer, for which zero is a value.
         let mut event = RawEvent(unsafe { mem::zeroed() });
-        event.tell(token, libc::POLLIN as u32);
+        event.set(token, libc::POLLIN as u32);
         event
     }
 

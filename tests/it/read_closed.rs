@@ -6,18 +6,16 @@
     any(unix, windows)
 ))]
 
-mod util;
-
 use std::io::{ErrorKind, Write};
 use std::net::Shutdown;
 use std::time::Duration;
 
+use crate::util::{
+    self, drain, expect, expect_silence, poll_and_events, settle, tcp_pair, AFD, EVENT_PORT, KQUEUE,
+};
 use mio::event::{Event, Source};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use util::{
-    drain, expect, expect_silence, poll_and_events, settle, tcp_pair, AFD, EVENT_PORT, KQUEUE,
-};
 
 const SOURCE: Token = Token(1);
 const END: Interest = Interest::READ_CLOSED;

@@ -2,16 +2,16 @@
 //! failed.
 #![cfg(all(feature = "os-poll", feature = "net", any(unix, windows)))]
 
-mod util;
-
 use std::io::{self, Read, Write};
 use std::net::{self, Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
+use crate::util::{
+    self, any_port, any_port_at, any_port_v6, expect, poll_and_events, tcp_pair, AFD, LONG,
+};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use socket2::SockRef;
-use util::{any_port, any_port_at, any_port_v6, expect, poll_and_events, tcp_pair, AFD, LONG};
 
 const STREAM: Token = Token(1);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);

@@ -1,8 +1,6 @@
 //! A listener that several polls watch: a connection wakes one of them, or all.
 #![cfg(all(feature = "os-poll", feature = "os-ext", feature = "net", unix))]
 
-mod util;
-
 use std::io::{ErrorKind, Write};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,15 +8,15 @@ use std::sync::{mpsc, Arc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::util::{
+    self, any_port, expect, expect_readable, expect_silence, expect_writable, poll_and_events,
+    settle, tcp_pair, thread_id, wait_until_asleep, EVENT_PORT, KQUEUE, LONG, POLL2,
+};
 use mio::event::{Event, Source};
 use mio::net::{TcpListener, UnixListener};
 use mio::unix::{pipe, SourceFd};
 use mio::{Interest, Poll, Token, Waker};
 use socket2::{Domain, SockAddr, Socket, Type};
-use util::{
-    any_port, expect, expect_readable, expect_silence, expect_writable, poll_and_events, settle,
-    tcp_pair, thread_id, wait_until_asleep, EVENT_PORT, KQUEUE, LONG, POLL2,
-};
 
 const LISTENER: Token = Token(1);
 const WAKER: Token = Token(2);

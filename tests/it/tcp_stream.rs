@@ -7,7 +7,7 @@ use std::net::{self, Shutdown};
 use crate::util::{
     self, any_port, any_port_v6, drain, exchange, expect, expect_all, expect_end, expect_readable,
     expect_shut_down, expect_silence, expect_would_block, expect_writable, poll_and_events,
-    raw_recv, reset_on_close, settle, tcp_pair, Until, AFD, EVENT_PORT, IMPOSSIBLE_TTLS, KQUEUE,
+    raw_recv, reset_on_close, settle, tcp_pair, Until, AFD, IMPOSSIBLE_TTLS, KQUEUE,
 };
 use mio::event::Event;
 use mio::net::TcpStream;
@@ -415,6 +415,7 @@ mod urgent {
     use std::os::fd::{AsFd, AsRawFd};
 
     use super::*;
+    use crate::util::EVENT_PORT;
 
     fn recv(stream: &TcpStream, buf: &mut [u8], flags: libc::c_int) -> io::Result<usize> {
         let fd = stream.as_raw_fd();

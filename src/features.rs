@@ -13,10 +13,11 @@
 //!
 //! # `os-ext`
 //!
-//! Adds extensions for specific systems. Implies `os-poll`. On Unix, it adds the module
+//! Adds [`IoSource`][io-source], which makes a source of any object with a descriptor or a socket,
+//! and extensions for specific systems. Implies `os-poll`. On Unix, it adds the module
 //! [`unix`][unix]:
 //!
-//! * `unix::SourceFd` registers any descriptor that can be polled;
+//! * `unix::SourceFd` registers any descriptor that can be polled, by its number;
 //! * `unix::pipe` contains pipes, including those to child processes.
 //!
 //! On Windows, it adds the module `windows` with `NamedPipe`. On hermit and WASI, it adds a module
@@ -46,6 +47,8 @@
 //! [`event::Source`]: crate::event::Source
 #![cfg_attr(feature = "os-poll", doc = "[new]: crate::Poll::new")]
 #![cfg_attr(not(feature = "os-poll"), doc = "[new]: #os-poll")]
+#![cfg_attr(feature = "os-ext", doc = "[io-source]: crate::IoSource")]
+#![cfg_attr(not(feature = "os-ext"), doc = "[io-source]: #os-ext")]
 #![cfg_attr(all(unix, feature = "os-ext"), doc = "[unix]: crate::unix")]
 #![cfg_attr(not(all(unix, feature = "os-ext")), doc = "[unix]: #os-ext")]
 #![cfg_attr(feature = "net", doc = "[net]: crate::net")]

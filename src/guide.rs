@@ -480,6 +480,49 @@
 //! sleeping. After a one-shot event of a source registered for both directions, assume that the
 //! other direction is disarmed as well.
 //!
+//! # Sources of other kinds
+//!
+//! With the feature `os-ext`, an [`IoSource`] makes a source of anything that has a descriptor, or
+//! on Windows a socket: a `socket2::Socket`, a terminal, a timerfd, a netlink or raw socket. Perform
+//! the I/O *through* it, with `Read` and `Write` or with `try_io`, and always until [`WouldBlock`].
+//! Make the object non-blocking first.
+//!
+//! ```
+//! use std::io::{ErrorKind, Read, Write};
+//! use std::net::TcpStream; // In the place of another crate's type.
+//!
+//! use mio::{Events, Interest, IoSource, Poll, Token};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! let stream = TcpStream::connect(server.local_addr()?)?;
+//! # let (mut peer, _) = server.accept()?;
+//! stream.set_nonblocking(true)?;
+//! let mut source = IoSource::new(stream);
+//!
+//! let mut poll = Poll::new()?;
+//! let mut events = Events::with_capacity(8);
+//! poll.registry().register(&mut source, Token(0), Interest::READABLE)?;
+//! peer.write_all(b"hello")?;
+//!
+//! poll.poll(&mut events, None)?;
+//! let (mut received, mut buf) = (Vec::new(), [0; 4096]);
+//! loop {
+//!     match source.read(&mut buf) {
+//!         Ok(0) => break,
+//!         Ok(len) => received.extend_from_slice(&buf[..len]),
+//!         Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+//!         Err(error) => return Err(error),
+//!     }
+//! }
+//! assert_eq!(received, b"hello");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`SourceFd`] registers the bare number of a descriptor instead, for objects that other code
+//! reads and writes.
+//!
 //! # Timeouts and timers
 //!
 //! The crate has no timers. A program keeps its deadlines sorted, and polls until the earliest one:
@@ -545,7 +588,7 @@
 //! * **Edge triggering of a [`SourceFd`].** I/O on its descriptor does not pass through the crate.
 //!   Where edges are emulated, each condition is reported once, and again only after
 //!   [`Registry::reregister`]. Either reregister after each drain, or use [`level`], which works on
-//!   every backend.
+//!   every backend, or an [`IoSource`], which performs the I/O.
 //!
 //! The following is the same on every backend:
 //!
@@ -592,3 +635,5 @@
     not(all(unix, feature = "os-ext")),
     doc = "[`SourceFd`]: crate::features#os-ext"
 )]
+#![cfg_attr(feature = "os-ext", doc = "[`IoSource`]: crate::IoSource")]
+#![cfg_attr(not(feature = "os-ext"), doc = "[`IoSource`]: crate::features#os-ext")]

@@ -7,6 +7,9 @@ use crate::sys::backend::{Outcome, Registration as _, Selector};
 use crate::sys::{self, AsHandle};
 use crate::{Interest, Registry, Token};
 
+#[cfg(feature = "os-ext")]
+pub(crate) mod any;
+
 /// An I/O object and its registration.
 ///
 /// All I/O goes through [`try_io`](IoSource::try_io) or [`transfer`](IoSource::transfer), so that
@@ -103,6 +106,7 @@ impl<T> IoSource<T> {
 }
 
 /// The directions to rearm after an operation of unknown kind.
+#[cfg_attr(not(feature = "net"), allow(dead_code))] // Of the other types, only pipes have them.
 pub(crate) const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 impl<T: AsHandle> IoSource<T> {

@@ -200,6 +200,8 @@ pub mod wasi {
 
 pub use event::Events;
 pub use interest::Interest;
+#[cfg(feature = "os-ext")]
+pub use io_source::any::IoSource;
 pub use poll::Poll;
 pub use registry::Registry;
 pub use token::Token;

@@ -18,7 +18,9 @@ use crate::{Interest, Registry, Token};
 /// I/O on the descriptor does not pass through this crate. On epoll and kqueue, edge triggering is
 /// done by the kernel and is exact. Where it is emulated (poll(2) and event ports), each condition
 /// is reported once, and again only after [`Registry::reregister`]; an error or a hang-up silences
-/// both directions until then. [`Interest::level`] works fully on every backend.
+/// both directions until then. [`Interest::level`] works fully on every backend, and
+/// [`IoSource`](crate::IoSource), which performs the I/O, is exact in every mode. Prefer it where
+/// the program has the object whose descriptor it is.
 ///
 /// # Errors of sockets
 ///

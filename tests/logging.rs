@@ -158,6 +158,11 @@ mod blocking {
             sources.push(Box::new(sender));
             sources.push(Box::new(receiver));
         }
+        #[cfg(feature = "os-ext")]
+        {
+            let socket = net::UdpSocket::bind(any_port()).unwrap();
+            sources.push(Box::new(mio::IoSource::new(socket)));
+        }
         (sources, peer)
     }
 

@@ -2,7 +2,8 @@
 #![cfg(all(
     feature = "os-poll",
     feature = "net",
-    any(windows, all(unix, feature = "os-ext"))
+    feature = "os-ext",
+    any(windows, unix)
 ))]
 
 mod util;
@@ -17,8 +18,10 @@ use std::time::Duration;
 use mio::net::{TcpStream, UdpSocket};
 #[cfg(unix)]
 use mio::unix::pipe;
-use mio::{Events, Interest, Poll, Token, Waker};
-use util::{any_port, stream_pair, tcp_pair, thread_id, wait_until_asleep, Stream, LONG};
+use mio::{Events, Interest, IoSource, Poll, Token, Waker};
+use util::{
+    any_port, std_tcp_pair, stream_pair, tcp_pair, thread_id, wait_until_asleep, Stream, LONG,
+};
 
 /// The system's allocator, which counts the calls of each thread.
 struct Counting;
@@ -114,6 +117,7 @@ struct Steady {
     waker: Waker,
     tcp: (TcpStream, TcpStream),
     udp: UdpSocket,
+    any: (IoSource<std::net::TcpStream>, std::net::TcpStream),
     #[cfg(unix)]
     pipe: (pipe::Sender, pipe::Receiver),
     idle: Stream,
@@ -132,6 +136,9 @@ impl Steady {
         registry.register(&mut tcp.0, NEAR, R).unwrap();
         registry.register(&mut tcp.1, FAR, W).unwrap();
         registry.register(&mut udp, NEAR, R).unwrap();
+        let (any, far_of_any) = std_tcp_pair();
+        let mut any = (IoSource::new(any), far_of_any);
+        registry.register(&mut any.0, NEAR, R).unwrap();
         #[cfg(unix)]
         let mut pipe = pipe::new().unwrap();
         #[cfg(unix)]
@@ -143,6 +150,7 @@ impl Steady {
             waker,
             tcp,
             udp,
+            any,
             #[cfg(unix)]
             pipe,
             idle,
@@ -176,6 +184,7 @@ impl Steady {
     fn transfers(&mut self) {
         let (poll, events) = (&mut self.poll, &mut self.events);
         round_trip(poll, events, &mut self.tcp.1, &mut self.tcp.0);
+        round_trip(poll, events, &mut self.any.1, &mut self.any.0);
         #[cfg(unix)]
         round_trip(poll, events, &mut self.pipe.0, &mut self.pipe.1);
 
@@ -254,7 +263,9 @@ mod remembered_by_the_kernel {
         let mut tcp = tcp_pair();
         let mut udp = UdpSocket::bind(any_port()).unwrap();
         let mut pipe = pipe::new().unwrap();
-        let sources: [&mut dyn Source; 4] = [&mut tcp.0, &mut udp, &mut pipe.0, &mut pipe.1];
+        let mut any = IoSource::new(std_tcp_pair().0);
+        let sources: [&mut dyn Source; 5] =
+            [&mut tcp.0, &mut udp, &mut any, &mut pipe.0, &mut pipe.1];
         for source in sources {
             let allocations = allocations(|| change_registration(registry, source));
             assert_eq!(allocations, 0);

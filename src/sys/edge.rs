@@ -287,7 +287,8 @@ impl Edge {
             return false;
         }
         let before = (self.wanted(system), self.doubted);
-        if directions.is_readable() && directions.is_writable() {
+        let is_unknown = directions.is_readable() && directions.is_writable();
+        if is_unknown || directions.is_priority() {
             // Reading ordinary data does not consume out-of-band data: only an operation of unknown
             // kind may have.
             self.arm(Conditions::PRIORITY);

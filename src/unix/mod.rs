@@ -2,7 +2,8 @@
 //!
 //! Requires the feature `os-ext`.
 //!
-//! * [`SourceFd`] registers any descriptor that can be polled.
+//! * [`SourceFd`] registers any descriptor that can be polled; see also
+//!   [`IoSource`](crate::IoSource).
 //! * [`pipe`] contains pipes, including the ends of pipes to child processes.
 
 pub mod pipe;

@@ -56,6 +56,14 @@ fn pipes_and_bare_descriptors_are_free_to_move_and_share() {
     auto::<mio::unix::pipe::Sender>();
 }
 
+/// As free as the object inside it.
+#[test]
+#[cfg(feature = "os-ext")]
+fn any_object_as_a_source_is_free_to_move_and_share() {
+    auto::<mio::IoSource<std::net::TcpStream>>();
+    auto::<mio::IoSource<&std::net::TcpStream>>();
+}
+
 /// Edge case 30.
 #[test]
 #[cfg(all(windows, feature = "os-ext"))]

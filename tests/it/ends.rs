@@ -3,13 +3,13 @@
 #![cfg(all(feature = "os-poll", feature = "os-ext", feature = "net"))]
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::net::{self, Shutdown};
 use std::time::Duration;
 
 use crate::util::{self, any_port, expect_would_block, poll_and_events};
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, IoSource, Poll, Token};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 const SOURCE: Token = Token(3);
@@ -57,12 +57,16 @@ fn unconnected() -> TcpStream {
 /// Edge case 45, and what the user does about it.
 #[test]
 fn a_socket_that_is_not_connected_is_told_once() {
-    let mut stream = unconnected();
+    is_told_once(unconnected());
+    is_told_once(IoSource::new(net::TcpStream::from(unconnected())));
+}
+
+fn is_told_once<S: Source + Read + Write>(mut stream: S) {
     let (mut poll, mut events) = registered(&mut stream, BOTH);
     for _ in 0..3 {
         let told = events_of(&mut poll, &mut events, || {
-            assert!((&stream).read(&mut [0; 8]).is_err());
-            assert!((&stream).write(b"x").is_err());
+            assert!(stream.read(&mut [0; 8]).is_err());
+            assert!(stream.write(b"x").is_err());
         });
         assert!(told <= 1, "{told} events");
     }
@@ -313,6 +317,9 @@ mod behind_data {
             for read in READS {
                 let (mut reader, writer) = UnixStream::pair().unwrap();
                 expect_end(&mut reader, writer, interest, read);
+                let (reader, writer) = std::os::unix::net::UnixStream::pair().unwrap();
+                reader.set_nonblocking(true).unwrap();
+                expect_end(&mut IoSource::new(reader), writer, interest, read);
             }
         }
     }

@@ -18,6 +18,7 @@ mod events;
 mod exclusive;
 mod hang_up;
 mod interest;
+mod io_source;
 mod is_connected;
 mod misuse;
 mod pipe;

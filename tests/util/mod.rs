@@ -607,13 +607,19 @@ pub fn poll_while(
 /// Two TCP streams that are connected with one another.
 #[cfg(feature = "net")]
 pub fn tcp_pair() -> (mio::net::TcpStream, mio::net::TcpStream) {
+    let (one, other) = std_tcp_pair();
+    let from_std = mio::net::TcpStream::from_std;
+    (from_std(one), from_std(other))
+}
+
+/// The same, of the standard library's type, and non-blocking.
+pub fn std_tcp_pair() -> (std::net::TcpStream, std::net::TcpStream) {
     let listener = std::net::TcpListener::bind(any_port()).unwrap();
     let one = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (other, _) = listener.accept().unwrap();
     one.set_nonblocking(true).unwrap();
     other.set_nonblocking(true).unwrap();
-    let from_std = mio::net::TcpStream::from_std;
-    (from_std(one), from_std(other))
+    (one, other)
 }
 
 /// Takes the events that are there now and in the next moment, of which some may be

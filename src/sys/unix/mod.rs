@@ -18,6 +18,8 @@ pub(crate) mod registration;
 #[allow(dead_code)]
 pub(super) mod waker;
 
+#[cfg(feature = "os-ext")]
+pub(crate) mod any_handle;
 #[cfg(any(feature = "net", feature = "os-ext"))]
 mod handles;
 #[cfg(unix)]

@@ -10,6 +10,8 @@ use windows_sys::core::BOOL;
 
 #[cfg(feature = "os-poll")]
 mod afd;
+#[cfg(feature = "os-ext")]
+pub(crate) mod any_handle;
 #[cfg(feature = "os-poll")]
 mod base_socket;
 #[cfg(feature = "os-poll")]

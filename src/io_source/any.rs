@@ -1,0 +1,261 @@
+use std::fmt;
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
+
+use super::total;
+use crate::event::Source;
+use crate::sys::any_handle::AsObject;
+use crate::sys::backend::{Outcome, Registration as _};
+use crate::{Interest, Registry, Token};
+
+/// A source made of any object that has a descriptor or a socket: of another crate, of the standard
+/// library, or of the program.
+///
+/// Requires the feature `os-ext`.
+///
+/// `T` is a type with [`AsFd`] on Unix, WASI and hermit (sockets of `socket2`, terminals, timers,
+/// netlink and raw sockets, an [`OwnedFd`]), and with [`AsSocket`] on Windows. The object should be
+/// in non-blocking mode, and keep the same descriptor.
+///
+/// The operations on the object go through the `IoSource`, so edge triggering is exact on every
+/// backend: [`try_io`](IoSource::try_io) runs any operation, and [`Read`] and [`Write`] are
+/// implemented if `&T` has them. The type does not dereference to `T`, because an operation that
+/// went past it could end an edge unnoticed; [`get_ref`](IoSource::get_ref) is for operations that
+/// do not transfer data, such as reading an option.
+///
+/// # Reading and writing
+///
+/// Reading assumes nothing about `T`. Where edges are emulated, the poll watches the object again
+/// after every read, except at the end (`Ok(0)`), so a timer whose expirations are read once per
+/// event, or a datagram socket, never misses an event. If more data is left, the next poll reports
+/// it, which epoll and kqueue may not do. A write makes the poll watch the object again if it
+/// returns `WouldBlock` or accepts less than it was given. Read and write until `WouldBlock`, as
+/// with every source.
+///
+/// # Errors
+///
+/// Registering fails as for the other sources. On Unix, it fails with `EBADF` if the descriptor is
+/// not open, and with `PermissionDenied` (`EPERM`) if the file cannot be polled, as regular files
+/// cannot (kqueue accepts them). On Windows, it fails if the handle is not a socket of the system's
+/// own provider (AFD).
+///
+/// # Portability
+///
+/// Dropping the `IoSource` drops the object, which closes its descriptor and thereby ends the
+/// registration. If the descriptor stays open, because `T` is a reference or an [`Arc`], or after
+/// [`into_inner`](IoSource::into_inner), epoll and kqueue keep the registration: deregister the
+/// source first. Two sources that share a descriptor cannot be registered with the same poll;
+/// kqueue and Windows do not detect it.
+///
+/// The library does not know whether the object is a socket. On epoll and poll(2), an error that a
+/// socket survives is therefore reported like that of the writing end of a pipe: as
+/// [write-closed](crate::event::Event::is_write_closed).
+///
+/// # Examples
+///
+/// A socket of the standard library, in the place of a socket of another crate:
+///
+/// ```
+/// use std::io::ErrorKind;
+/// use std::net::UdpSocket;
+///
+/// use mio::{Events, Interest, IoSource, Poll, Token};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let socket = UdpSocket::bind("127.0.0.1:0")?;
+/// socket.set_nonblocking(true)?;
+/// let mut source = IoSource::new(socket);
+///
+/// let mut poll = Poll::new()?;
+/// let mut events = Events::with_capacity(8);
+/// poll.registry().register(&mut source, Token(0), Interest::READABLE)?;
+///
+/// let address = source.get_ref().local_addr()?;
+/// source.try_io(Interest::WRITABLE, |socket| socket.send_to(b"hello", address))?;
+/// poll.poll(&mut events, None)?;
+/// let mut buf = [0; 16];
+/// loop {
+///     match source.try_io(Interest::READABLE, |socket| socket.recv_from(&mut buf)) {
+///         Ok((len, _)) => assert_eq!(&buf[..len], b"hello"),
+///         Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+///         Err(error) => return Err(error),
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// [`AsFd`]: https://doc.rust-lang.org/std/os/fd/trait.AsFd.html
+/// [`OwnedFd`]: https://doc.rust-lang.org/std/os/fd/struct.OwnedFd.html
+/// [`AsSocket`]: https://doc.rust-lang.org/std/os/windows/io/trait.AsSocket.html
+/// [`Arc`]: std::sync::Arc
+#[doc(alias = "AsyncFd")]
+pub struct IoSource<T> {
+    inner: super::IoSource<Object<T>>,
+}
+
+/// An object whose handle is asked for by the traits of borrowed handles. Those of raw handles,
+/// which the types of this crate use, have numbers among their types.
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<T> IoSource<T> {
+    /// Creates a source from an object, and does not change the object's mode.
+    #[must_use]
+    pub fn new(io: T) -> IoSource<T> {
+        IoSource {
+            inner: super::IoSource::new(Object(io)),
+        }
+    }
+
+    /// Returns the object, for operations that neither transfer data nor connect.
+    #[must_use]
+    pub fn get_ref(&self) -> &T {
+        &self.inner.io().0
+    }
+
+    /// Returns the object. Deregister the source first.
+    #[must_use]
+    pub fn into_inner(self) -> T {
+        self.inner.into_io().0
+    }
+
+    /// Runs an I/O operation on the object, and notifies the poll of its outcome.
+    ///
+    /// `operation` must not block. `interest` contains the directions of the operation. If it
+    /// cannot be completed immediately, it must return `WouldBlock`, which makes the poll watch
+    /// these directions again. After any other error, the poll also watches for readable events
+    /// again if `interest` contains them: the operation may have removed a message from a queue
+    /// that contains others.
+    ///
+    /// An operation that succeeds changes nothing, so repeat it until `WouldBlock`. Backends that
+    /// leave edge triggering to the kernel do not need `try_io`; poll(2), event ports and Windows
+    /// do.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error that `operation` returns.
+    pub fn try_io<R>(
+        &self,
+        interest: Interest,
+        operation: impl FnOnce(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let result = self.inner.try_io(interest, |io| operation(&io.0));
+        if interest.is_readable()
+            && matches!(&result, Err(error) if error.kind() != ErrorKind::WouldBlock)
+        {
+            self.rearm_reading();
+        }
+        result
+    }
+
+    /// Runs a read of an object of unknown kind. Programs may read once per event where one read
+    /// takes all, as from a timer, so every read ends an edge. A read that finds the end does not:
+    /// on some backends the end counts as data, and would be reported again and again.
+    fn read_with(&self, operation: impl FnOnce(&T) -> io::Result<usize>) -> io::Result<usize> {
+        let result = self.try_io(Interest::READABLE, operation);
+        if matches!(result, Ok(1..)) {
+            self.rearm_reading();
+        }
+        result
+    }
+
+    fn rearm_reading(&self) {
+        self.inner
+            .registration
+            .rearm(Interest::READABLE, Outcome::Short);
+    }
+}
+
+impl<T: AsObject> Source for IoSource<T> {
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.inner.register(registry, token, interest.maybe_pipe())
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.inner
+            .reregister(registry, token, interest.maybe_pipe())
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.inner.deregister(registry)
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for IoSource<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get_ref().fmt(f)
+    }
+}
+
+impl<T> Read for &IoSource<T>
+where
+    for<'a> &'a T: Read,
+{
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.read_with(|mut io| io.read(buf))
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.read_with(|mut io| io.read_vectored(bufs))
+    }
+}
+
+impl<T> Read for IoSource<T>
+where
+    for<'a> &'a T: Read,
+{
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&*self).read(buf)
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        (&*self).read_vectored(bufs)
+    }
+}
+
+impl<T> Write for &IoSource<T>
+where
+    for<'a> &'a T: Write,
+{
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.inner
+            .transfer(Interest::WRITABLE, buf.len(), |io| (&io.0).write(buf))
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        let wanted = total(bufs.iter().map(|buf| buf.len()));
+        self.inner.transfer(Interest::WRITABLE, wanted, |io| {
+            (&io.0).write_vectored(bufs)
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.try_io(Interest::WRITABLE, |mut io| io.flush())
+    }
+}
+
+impl<T> Write for IoSource<T>
+where
+    for<'a> &'a T: Write,
+{
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        (&*self).write(buf)
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self).write_vectored(bufs)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (&*self).flush()
+    }
+}

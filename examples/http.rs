@@ -252,7 +252,13 @@ impl Worker {
     fn run(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         while !self.stop.load(Ordering::Acquire) {
-            self.poll.poll_until(&mut events, self.deadline())?;
+            match self.poll.poll(&mut events, self.timeout()) {
+                Ok(()) => {}
+                // Interrupted by a signal: poll again, no event is lost. `poll_until` would do so
+                // itself, but the benchmarks compile this program with the published crate too.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
             self.now = Instant::now();
             for event in &events {
                 match event.token() {
@@ -276,14 +282,14 @@ impl Worker {
         Ok(())
     }
 
-    /// Until when the poll may block: not at all while turns are due, and without a limit only
-    /// while there is nothing to do later.
-    fn deadline(&self) -> Option<Instant> {
+    /// How long the poll may block: not at all while turns are due, and without a limit only
+    /// while there is no deadline.
+    fn timeout(&self) -> Option<Duration> {
         if !self.due.is_empty() {
-            return Some(self.now);
+            return Some(Duration::ZERO);
         }
         let idle = self.vacant.len() == self.slots.len() && !self.accept_again;
-        (!idle).then_some(self.next_tick)
+        (!idle).then(|| self.next_tick.saturating_duration_since(self.now))
     }
 
     fn accept(&mut self) {

@@ -160,7 +160,7 @@ mod registry;
 mod sync;
 mod sys;
 mod token;
-#[cfg_attr(any(target_os = "wasi", target_os = "horizon"), allow(dead_code))] // As above.
+#[allow(dead_code)] // Which parts are used depends on the system and the features.
 mod wake_flag;
 #[cfg(not(any(target_os = "wasi", target_os = "horizon")))]
 mod waker;

@@ -13,8 +13,8 @@
 //!
 //! # `os-ext`
 //!
-//! Adds [`IoSource`][io-source], which makes a source of any object with a descriptor or a socket,
-//! and extensions for specific systems. Implies `os-poll`. On Unix, it adds the module
+//! Adds [`IoSource`][io-source], which turns any object with a descriptor or a socket into a
+//! source, and extensions for specific systems. Implies `os-poll`. On Unix, it adds the module
 //! [`unix`][unix]:
 //!
 //! * `unix::SourceFd` registers any descriptor that can be polled, by its number;

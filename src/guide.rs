@@ -1,7 +1,8 @@
 //! How to build a program around a [`Poll`].
 //!
 //! The crate waits for events and reports which operations are worth trying. This page describes
-//! what the program has to do. `docs/cookbook` in the repository has programs for common tasks.
+//! what the program has to do. `docs/cookbook` in the repository has tested programs for common
+//! tasks, such as timers, TLS, signals and child processes.
 //!
 //! # The event loop
 //!
@@ -10,7 +11,7 @@
 //! [crate documentation](crate#example) contains a complete loop. A poll that fails with
 //! [`Interrupted`] was interrupted by a signal: check what the program's signal handlers have
 //! recorded, if it has any, and poll again. On Linux this also happens in a program without signal
-//! handlers, when the process is stopped and continued. [`Poll::poll_until`] polls again by itself.
+//! handlers, when the process is stopped and continued. [`Poll::poll_until`] continues by itself.
 //!
 //! An event is a *hint* that an operation is worth trying. Another thread may have taken the data,
 //! or the data may have been discarded as corrupt. Every operation can fail with [`WouldBlock`],
@@ -112,7 +113,7 @@
 //!
 //! **Accepting without a free descriptor.** If `accept` fails with `EMFILE`, the connection remains
 //! pending. On epoll it is not reported again; with poll(2), every poll reports it. Deregister the
-//! listener, and register it again when a descriptor is free.
+//! listener, and register it again when a descriptor is free (`docs/cookbook/descriptors.md`).
 //!
 //! # Fairness
 //!
@@ -298,8 +299,8 @@
 //! In this order no message is lost. A wake that happens while an earlier one is undelivered is
 //! coalesced with it, and what either thread queued before its wake is visible when the event is
 //! handled. A later wake causes another event. One event may therefore stand for many messages, and
-//! another may find the queue empty. A coalesced wake costs no system call, nor does one that finds
-//! the loop busy rather than asleep, so there is no need to track whether the loop is asleep.
+//! another may find the queue empty. A coalesced wake costs no system call, and one that finds the
+//! loop busy usually costs none either, so there is no need to track whether the loop is asleep.
 //!
 //! There is one waker per poll, shared by all threads. It has to live until its last wake has been
 //! delivered: keep one `Arc` of it with the loop.
@@ -324,10 +325,10 @@
 //!   must not call [`Waker::wake`], which may take a lock: write to a registered pipe instead, or
 //!   use the system's descriptor for signals.
 //!
-//! **A client that leaves.** While a server computes an answer, it has no reason to read, and would
-//! not notice that its client has gone. [`Interest::READ_CLOSED`] reports the end of the stream and
-//! resets, even behind unread data, and no data. Reregister for reading afterwards, which reports
-//! what has arrived in the meantime:
+//! **A client that leaves.** While a server computes a response, it has no reason to read, and
+//! would not notice that its client has gone. [`Interest::READ_CLOSED`] reports the end of the
+//! stream and resets, even behind unread data, but not data. Reregister for reading afterwards,
+//! which reports what has arrived in the meantime:
 //!
 //! ```
 //! # use std::io::{self, Write};
@@ -371,8 +372,8 @@
 //! A poll belongs to one thread, and a connection to the poll that it is registered with. Threads
 //! that share the load of one *listener* each have a poll of their own, and register a duplicate
 //! of the listener with it, from `try_clone` of the standard library's type. A connection then
-//! wakes every thread that waits, and all but one find that there is nothing to accept. On Linux,
-//! [`Interest::exclusive`] wakes at least one of them, and in general only one:
+//! wakes every waiting thread, and all but one find nothing to accept. On Linux,
+//! [`Interest::exclusive`] wakes at least one of them, and usually only one:
 //!
 //! ```
 //! use std::io::ErrorKind;
@@ -424,7 +425,7 @@
 //! # }
 //! ```
 //!
-//! The connections are not distributed evenly: of the threads that wait, Linux wakes the same one
+//! The connections are not distributed evenly: Linux wakes the same one of the waiting threads
 //! again and again. Where this matters, let one thread accept and hand the connections to the
 //! others, or give each thread a listener of its own (`SO_REUSEPORT`).
 //!
@@ -482,14 +483,14 @@
 //!
 //! # Sources of other kinds
 //!
-//! With the feature `os-ext`, an [`IoSource`] makes a source of anything that has a descriptor, or
-//! on Windows a socket: a `socket2::Socket`, a terminal, a timerfd, a netlink or raw socket. Perform
-//! the I/O *through* it, with `Read` and `Write` or with `try_io`, and always until [`WouldBlock`].
-//! Make the object non-blocking first.
+//! With the feature `os-ext`, an [`IoSource`] turns any object that has a descriptor, or on Windows
+//! a socket, into a source: a `socket2::Socket`, a terminal, a timerfd, a netlink or raw socket.
+//! Make the object non-blocking first. Perform the I/O *through* the `IoSource`, with `Read` and
+//! `Write` or with `try_io`, and always until [`WouldBlock`].
 //!
 //! ```
 //! use std::io::{ErrorKind, Read, Write};
-//! use std::net::TcpStream; // In the place of another crate's type.
+//! use std::net::TcpStream; // Stands for another crate's type.
 //!
 //! use mio::{Events, Interest, IoSource, Poll, Token};
 //!
@@ -521,7 +522,7 @@
 //! ```
 //!
 //! A [`SourceFd`] registers the bare number of a descriptor instead, for objects that other code
-//! reads and writes.
+//! reads and writes. Where edges are emulated, it needs more care: see [Portability](#portability).
 //!
 //! # Timeouts and timers
 //!

@@ -92,7 +92,7 @@ impl Interest {
     /// event.
     ///
     /// This is for sources that are not being read, such as the client of a server that is still
-    /// computing the answer: the event comes even if data is unread. It is [read-closed], and
+    /// computing the response: the event comes even if data is unread. It is [read-closed], and
     /// usually also readable. [`READABLE`](Interest::READABLE) includes this interest.
     ///
     /// Use it with streams. What it means for other sources is unspecified.
@@ -100,14 +100,14 @@ impl Interest {
     /// # Portability
     ///
     /// * epoll, and poll(2) on Linux and Android: `EPOLLRDHUP`, `POLLRDHUP`.
-    /// * kqueue: `EVFILT_READ` with a low-water mark (`NOTE_LOWAT`) that is out of reach. The mark is
-    ///   for sockets: on FreeBSD, NetBSD, OpenBSD and DragonFly BSD, data in a pipe causes events.
-    ///   Apple systems lower it to the size of the receive buffer: when that is full, there is an
-    ///   event that is not read-closed.
+    /// * kqueue: `EVFILT_READ` with a low-water mark (`NOTE_LOWAT`) that is out of reach. The mark
+    ///   is for sockets: on FreeBSD, NetBSD, OpenBSD and DragonFly BSD, data in a pipe causes
+    ///   events. Apple systems lower it to the size of the receive buffer: when that is full, there
+    ///   is an event that is not read-closed.
     /// * Windows: `AFD_POLL_DISCONNECT` and `AFD_POLL_ABORT`. Under Wine, and for a named pipe, the
     ///   end is reported only once the data before it has been read.
-    /// * Event ports, and poll(2) elsewhere, cannot tell the end from data. Unless the interest
-    ///   includes `READABLE` as well, registering fails with `InvalidInput`.
+    /// * Event ports, and poll(2) elsewhere, cannot distinguish the end from data. Unless the
+    ///   interest includes `READABLE` as well, registering fails with `InvalidInput`.
     ///
     /// [read-closed]: crate::event::Event::is_read_closed
     ///
@@ -192,7 +192,7 @@ impl Interest {
     ///   [`READ_CLOSED`](Interest::READ_CLOSED) or `PRIORITY`, if it is one-shot, or if the source
     ///   is itself a poll;
     /// * the end of a stream is reported as readable, but not as read-closed, and
-    ///   [`Event::is_write_closed`] cannot tell a socket from a pipe;
+    ///   [`Event::is_write_closed`] cannot distinguish a socket from a pipe;
     /// * [reregistering](crate::Registry::reregister) deletes the registration and adds another.
     ///
     /// [`Event::is_write_closed`]: crate::event::Event::is_write_closed

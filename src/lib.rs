@@ -21,8 +21,8 @@
 //! # Usage
 //!
 //! Most of the crate is behind [features]: `os-poll` adds [`Poll::new`](features#os-poll), `net`
-//! adds TCP, UDP and Unix domain sockets, and `os-ext` adds pipes and other descriptors. A network
-//! program uses
+//! adds TCP, UDP and Unix domain sockets, and `os-ext` adds pipes and other kinds of sources. A
+//! network program uses
 //!
 //! ```toml
 //! [dependencies]
@@ -122,9 +122,10 @@
 //! # Platforms
 //!
 //! The complete test suite runs on Linux with two backends (epoll(7), the default, and poll(2),
-//! which is optional), on Windows under Wine, and against a simulated kqueue. [`Poll`] lists the
-//! backends. `docs/platforms.md` describes how far each system has been tested; most have only been
-//! compiled. On a system without a backend, enabling the feature `os-poll` is a compile error.
+//! which is optional), on Windows under Wine, and against a simulated kqueue and simulated event
+//! ports. [`Poll`] lists the backends. `docs/platforms.md` describes how far each system has been
+//! tested; most have only been compiled. On a system without a backend, enabling the feature
+//! `os-poll` is a compile error.
 //!
 //! # Unsupported configuration flags
 //!

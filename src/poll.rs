@@ -269,8 +269,8 @@ impl Poll {
     /// Waits as [`poll`](Poll::poll) does, until a point in time and through signals.
     ///
     /// Returns when at least one event is available or `deadline` has passed, never earlier. If a
-    /// signal interrupts the wait, the call continues with the remaining time. If a signal handler
-    /// has to be heard by the loop, use `poll`, or let the handler write to a registered pipe.
+    /// signal interrupts the wait, the call continues with the remaining time. If the loop has to
+    /// react to a signal, use `poll`, or let the signal handler write to a registered pipe.
     ///
     /// * `None` waits indefinitely.
     /// * A deadline that has passed checks for events and returns immediately.

@@ -134,8 +134,8 @@ impl Registry {
     /// # Portability
     ///
     /// Calls [`epoll_ctl`] with `EPOLL_CTL_DEL`, [`kevent`] with `EV_DELETE`, [`port_dissociate`],
-    /// or, on Windows, [`NtCancelIoFileEx`] if a request is pending. The poll(2) backend removes the
-    /// source from its table.
+    /// or, on Windows, [`NtCancelIoFileEx`] if a request is pending. The poll(2) backend removes
+    /// the source from its table.
     ///
     /// [`epoll_ctl`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html
     /// [`kevent`]: https://man.freebsd.org/cgi/man.cgi?query=kevent&sektion=2

@@ -14,9 +14,9 @@ const WATCHED: u8 = 1 << 3;
 
 /// Decides which wakes need a system call. Shared by a poll, its registries and its waker.
 ///
-/// A wake records itself here. Only the first wake that finds the poll asleep is sent through the
-/// system. One that finds the poll awake is found by the poll before it would block, or after it
-/// has looked at its sources, and the poll makes its event itself.
+/// A wake is recorded here. Only the first wake that finds the poll asleep is sent through the
+/// system. The poll finds any other wake before it would block, or after it has checked its
+/// sources, and creates the event itself.
 ///
 /// # Why no wake is lost
 ///
@@ -33,7 +33,7 @@ const WATCHED: u8 = 1 << 3;
 /// meanwhile that the system has it. This is decided in the same operation that clears `ASLEEP`,
 /// since a wake that comes later is not sent.
 ///
-/// An `ASLEEP` that a panic leaves behind costs system calls until the next poll, and loses nothing.
+/// An `ASLEEP` left behind by a panic costs system calls until the next poll, but loses no wake.
 #[derive(Debug)]
 pub(crate) struct WakeFlag {
     /// Whether a live waker uses the flag.

@@ -34,11 +34,21 @@ use crate::{Interest, Registry, Token};
 /// }
 ///
 /// impl Source for Connection {
-///     fn register(&mut self, registry: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+///     fn register(
+///         &mut self,
+///         registry: &Registry,
+///         token: Token,
+///         interest: Interest,
+///     ) -> io::Result<()> {
 ///         self.stream.register(registry, token, interest)
 ///     }
 ///
-///     fn reregister(&mut self, registry: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+///     fn reregister(
+///         &mut self,
+///         registry: &Registry,
+///         token: Token,
+///         interest: Interest,
+///     ) -> io::Result<()> {
 ///         self.stream.reregister(registry, token, interest)
 ///     }
 ///

@@ -29,7 +29,7 @@ use crate::Interest;
 ///
 /// [`TcpStream::connect`] only starts to connect. The stream becomes writable when the connection
 /// is established or has failed, but not every writable event means that the attempt is complete:
-/// [`is_connected`](TcpStream::is_connected) says whether it is, and why it failed.
+/// [`is_connected`](TcpStream::is_connected) returns whether it is, or why it failed.
 ///
 /// # Examples
 ///
@@ -110,12 +110,13 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// * Why the attempt failed, such as `ConnectionRefused` or `TimedOut`, or why the connection
-    ///   was lost, such as `ConnectionReset`. This takes the pending error, as
+    /// * The reason for which the attempt failed, such as `ConnectionRefused` or `TimedOut`, or for
+    ///   which the connection was lost, such as `ConnectionReset`. This takes the pending error, as
     ///   [`take_error`](TcpStream::take_error) does.
-    /// * [`NotConnected`](io::ErrorKind::NotConnected) if there is no connection and no attempt, and
-    ///   no error is left that says why: an earlier call or operation returned it, both sides have
-    ///   shut down, or the stream was created from a socket that was never connected.
+    /// * [`NotConnected`](io::ErrorKind::NotConnected) if there is no connection and no attempt,
+    ///   and no error is pending that gives the reason: an earlier call or operation returned it,
+    ///   both sides have shut down, or the stream was created from a socket that was never
+    ///   connected.
     ///
     /// # Portability
     ///

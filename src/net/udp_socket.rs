@@ -191,8 +191,8 @@ impl UdpSocket {
     ///
     /// # Portability
     ///
-    /// On Windows, [`SIO_UDP_CONNRESET`] is turned on: if nobody receives at `addr`, receiving fails
-    /// with `ConnectionReset`. An address of zeros disconnects the socket, and turns it off.
+    /// On Windows, [`SIO_UDP_CONNRESET`] is turned on: if no socket receives at `addr`, receiving
+    /// fails with `ConnectionReset`. An address of zeros disconnects the socket, and turns it off.
     ///
     /// [`connect`]: https://man7.org/linux/man-pages/man2/connect.2.html
     /// [`SIO_UDP_CONNRESET`]: https://learn.microsoft.com/en-us/windows/win32/winsock/winsock-ioctls

@@ -3,7 +3,7 @@
 //! The public types use these traits, through the aliases of [`super`] and thus without dynamic
 //! dispatch. A backend that lacks something does not compile, and the error names what is missing.
 //!
-//! # Who keeps the registrations
+//! # Where registrations are kept
 //!
 //! There are two kinds of backends, which differ in [`Registration`]:
 //!
@@ -11,10 +11,10 @@
 //!   further action, and dropping a source deregisters it, because closing the descriptor does. On
 //!   epoll a source stores nothing (`unix/registration.rs`). On kqueue it stores its token and
 //!   interest, because a change of mode is submitted differently.
-//! * The backend keeps the registrations (poll(2), event ports, AFD). It asks the system again for
-//!   every wait. The system reports levels, or reports once; the backend derives edges. It has to
-//!   learn from the source when an edge is used up, by `rearm`. `edge/linked.rs` is the
-//!   registration of this kind, and `edge.rs` the state machine.
+//! * The backend keeps the registrations (poll(2), event ports, AFD). The system reports levels, or
+//!   reports once and must be asked again; the backend derives edges. The source calls `rearm` when
+//!   an operation may have used up an edge. `edge/linked.rs` is the registration of this kind, and
+//!   `edge.rs` the state machine.
 //!
 //! # Waking
 //!
@@ -93,7 +93,7 @@ pub(crate) trait Registration<S>: Default + Send + Sync {
     fn rearm(&self, directions: Interest, outcome: Outcome<'_>);
 }
 
-/// How an operation ended that may have used up an edge.
+/// The outcome of an operation that may have used up an edge.
 #[derive(Copy, Clone, Debug)]
 pub(crate) enum Outcome<'a> {
     /// It transferred less than was requested.

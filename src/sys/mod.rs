@@ -1,14 +1,14 @@
 //! The backends: one event queue for each kind of operating system.
 //!
-//! The tables of this file and of `unix/mod.rs` choose what a target uses. A row is a condition
-//! and the modules that it selects; the first row whose condition holds is taken.
+//! The tables in this file and in `unix/mod.rs` select what a target uses. A row is a condition and
+//! the modules that it selects; the first row whose condition holds is taken.
 
 #[macro_use]
 mod cfg_if;
 
 mod event;
 
-// What a configuration uses of these depends on its selector and on the features of the crate.
+// Which parts of these are used depends on the selector and on the features of the crate.
 #[allow(dead_code)]
 pub(crate) mod backend;
 #[allow(dead_code)]
@@ -20,7 +20,7 @@ mod fmt_flags;
 #[allow(dead_code)]
 mod timeout;
 
-// What sources and selectors need of the kind of system.
+// What sources and selectors use of the operating system, for each family of systems.
 #[cfg(not(windows))]
 mod unix;
 #[cfg(windows)]

@@ -1,10 +1,10 @@
-//! Every order of calls, packets and deeds of the peer, over a model of the system's pipe.
+//! Every order of calls, packets and actions of the peer, over a model of the system's pipe.
 //!
-//! The model is written from Microsoft's documentation and from what a system answered
+//! The model is written from Microsoft's documentation and from the results of a system
 //! (`proofs/named-pipes`), not from the state machine: it has the four states of
 //! `FILE_PIPE_LOCAL_INFORMATION`, the messages that have arrived, and the operations that are
-//! pending or whose packets lie in the port. What is checked are promises to the user, by what
-//! is true of the system. That the checks find faults is shown by [`Fault`]s.
+//! pending or whose packets are in the port. The checks compare what the library promises to the
+//! user with the state of the modelled system. Planted [`Fault`]s show that the checks find faults.
 
 use std::collections::BTreeSet;
 
@@ -49,7 +49,7 @@ struct Kind {
     listening_ends: bool,
 }
 
-/// Errors that were made, to see that they are found.
+/// Faults planted in the model, each of which the search must find.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fault {
     None,
@@ -641,13 +641,13 @@ impl World {
         let over = self.dropped && pipe.write == Operation::None;
         promise(!over || pipe.closed, "the handle is never closed")?;
         match self.watch {
-            // A packet will tell, or what it leads to.
+            // A pending packet, or what follows from it, will cause the event.
             Some(interest) if self.is_quiet() && !self.fired => self.check_told(interest),
             _ => Ok(()),
         }
     }
 
-    /// Nothing that is true is left to be told.
+    /// Every condition that holds has been reported.
     fn check_told(&self, interest: Interest) -> Result<(), Broken> {
         let pipe = &self.pipe;
         if !self.known && pipe.kind.server {

@@ -92,7 +92,7 @@ pub(crate) const EDGES: EdgeFlags = EdgeFlags {
     failure_takes_error: true,
 };
 
-/// `InvalidInput` if the system does not tell the end of a stream from data.
+/// Fails with `InvalidInput` if the system does not distinguish the end of a stream from data.
 pub(crate) fn check(interest: Interest) -> io::Result<()> {
     if RDHUP == 0 && interest.is_read_closed() && !interest.is_readable() {
         return Err(no_read_closed());

@@ -147,7 +147,7 @@ impl Afd {
     }
 }
 
-/// The memory of a request: its question, and later its answer.
+/// The memory of a request: the conditions to wait for, and later the result.
 #[repr(C)]
 pub(crate) struct Request {
     head: Head,

@@ -185,8 +185,8 @@ impl Queue {
     /// when its handle is closed is not documented, and Wine discards it. The handle cannot be
     /// given to the system's thread pool, since it has a port already
     /// (`FileReplaceCompletionInformation` needs Windows 8.1, and is reported to fail while an
-    /// operation is pending). Waiting for the handle does not tell a write from a read, and an
-    /// event for the writes would cost each pipe another handle. Besides, two dropped ends that
+    /// operation is pending). Waiting for the handle does not distinguish a write from a read, and
+    /// an event for the writes would cost each pipe another handle. Besides, two dropped ends that
     /// write to each other must go on reading, or neither would be closed.
     fn drain_in_thread(&mut self) {
         let successor = ManuallyDrop::new(Queue {

@@ -1,8 +1,8 @@
 //! The table of `docs/semantics.md`, row by row, on the backend at hand.
 //!
-//! Each row is a situation, each cell says what a poll tells of it. A row of the table
+//! Each row is a situation, and each cell contains what a poll reports in it. A row of the table
 //! without a situation here fails, and the other way round. After a change,
-//! `MIO_SEMANTICS=print cargo test --all-features --test semantics -- --nocapture` prints the
+//! `MIO_SEMANTICS=print cargo test --all-features --test it semantics:: -- --nocapture` prints the
 //! column of the backend.
 #![cfg(all(feature = "os-poll", feature = "os-ext", feature = "net"))]
 

@@ -223,8 +223,8 @@ fn an_idle_socket_is_writable_and_not_readable() {
     expect_silence(&mut poll, &mut events);
 }
 
-/// Refusals, which come with the next operation. On Windows they come by receiving only:
-/// `tests/afd.rs`.
+/// Refusals, which the next operation returns. On Windows only receiving does:
+/// `tests/processes/afd.rs`.
 #[cfg(unix)]
 mod refusals {
     use crate::util::{any_port_at, expect, settle, EMULATED_EDGES, KQUEUE};

@@ -146,16 +146,23 @@ impl Selector {
     /// Replaces a registration that was exclusive, or is going to be.
     #[cold]
     fn replace(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        // What will not be taken must leave the former one in place.
-        check_exclusive(interest)?;
-        self.remove(fd)?;
-        self.add(fd, token, interest)
+        // What the kernel does not accept must leave the former one in place. It looks at what is
+        // wrong with the new one before it finds that there is a former one.
+        match self.add(fd, token, interest) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.remove(fd)?;
+                self.add(fd, token, interest)
+            }
+            Err(error) => Err(error),
+            // There was none.
+            Ok(()) => self.remove(fd).and(Err(error::not_registered())),
+        }
     }
 }
 
 impl FdSelector for Selector {
     fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        if interest.is_exclusive() {
+        if is_exclusive(interest) {
             check_exclusive(interest)?;
         }
         self.control(libc::EPOLL_CTL_ADD, fd, Some((token, interest)))
@@ -163,7 +170,7 @@ impl FdSelector for Selector {
 
     fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
         match self.control(libc::EPOLL_CTL_MOD, fd, Some((token, interest))) {
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+            Err(error) if EXCLUSIVE != 0 && error.raw_os_error() == Some(libc::EINVAL) => {
                 self.replace(fd, token, interest)
             }
             result => result,
@@ -229,7 +236,7 @@ const fn flags_of(interest: Interest) -> u32 {
     }
     // An exclusive registration is not for more than data and room. The flags that others are
     // given unasked are left out.
-    let is_plain = !interest.is_exclusive();
+    let is_plain = !is_exclusive(interest);
     let is_socket = !interest.is_maybe_pipe();
     when(interest.is_readable(), libc::EPOLLIN)
         | when(interest.is_readable() && is_plain, libc::EPOLLRDHUP)
@@ -237,16 +244,21 @@ const fn flags_of(interest: Interest) -> u32 {
         | when(interest.is_writable(), libc::EPOLLOUT)
         | when(interest.is_writable() && is_plain && is_socket, SOCKET)
         | when(interest.is_priority(), libc::EPOLLPRI)
-        | when(interest.is_exclusive(), EXCLUSIVE)
+        | when(is_exclusive(interest), EXCLUSIVE)
         | when(!interest.is_level(), libc::EPOLLET)
         | when(interest.is_oneshot(), libc::EPOLLONESHOT)
+}
+
+/// Whether only some of the polls that watch a source are to be woken, where that is possible.
+const fn is_exclusive(interest: Interest) -> bool {
+    EXCLUSIVE != 0 && interest.is_exclusive()
 }
 
 /// Whether an exclusive registration can be for what `interest` includes.
 #[cold]
 fn check_exclusive(interest: Interest) -> io::Result<()> {
     let allowed = libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLET | EXCLUSIVE;
-    if interest.is_exclusive() && flags_of(interest) & !(allowed as u32) != 0 {
+    if flags_of(interest) & !(allowed as u32) != 0 {
         return Err(error::not_exclusive());
     }
     Ok(())

@@ -372,6 +372,50 @@ fn what_cannot_be_exclusive_is_refused() {
     }
 }
 
+/// Linux accepts no exclusive registration of an epoll instance. The former registration stays.
+#[test]
+fn a_poll_that_cannot_be_exclusive_keeps_its_registration() {
+    if !EPOLL {
+        return;
+    }
+    let (inner, _) = poll_and_events();
+    let waker = Waker::new(inner.registry(), WAKER).unwrap();
+    let (mut poll, mut events) = poll_and_events();
+    let fd = inner_fd(&inner);
+    let mut source = SourceFd(&fd);
+    let registry = poll.registry();
+    let error = registry.register(&mut source, WAKER, R.exclusive());
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidInput);
+    let error = registry.reregister(&mut source, WAKER, R.exclusive());
+    assert!(error.is_err());
+    registry.register(&mut source, LISTENER, R).unwrap();
+    let error = registry.reregister(&mut source, WAKER, R.exclusive());
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidInput);
+    waker.wake().unwrap();
+    expect_readable(&mut poll, &mut events, LISTENER);
+}
+
+#[cfg(not(mio_unsupported_force_poll_poll))]
+fn inner_fd(poll: &Poll) -> std::os::fd::RawFd {
+    poll.as_raw_fd()
+}
+
+#[cfg(mio_unsupported_force_poll_poll)]
+fn inner_fd(_: &Poll) -> std::os::fd::RawFd {
+    unreachable!("that selector has no descriptor")
+}
+
+/// What was never registered cannot be registered again, whatever the mode.
+#[test]
+fn reregistering_what_is_not_registered_is_not_found() {
+    let (mut stream, _peer) = tcp_pair();
+    let (poll, _) = poll_and_events();
+    for interest in [R, R.exclusive(), W.exclusive()] {
+        let error = poll.registry().reregister(&mut stream, LISTENER, interest);
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}
+
 /// It is a mode like others: data, room, the end and an error arrive.
 #[test]
 fn a_stream_can_be_exclusive() {

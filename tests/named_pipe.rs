@@ -476,6 +476,41 @@ fn the_end_comes_after_the_data() {
     assert_eq!(client.read(&mut buf).unwrap(), 0);
 }
 
+/// A server that watches for the end alone is told when its client has gone and left nothing unread,
+/// though it could be connected with another one.
+#[test]
+fn a_server_is_told_of_the_end_alone() {
+    let mode = Interest::READ_CLOSED;
+    for interest in [
+        mode,
+        mode.level(),
+        mode.oneshot(),
+        mode | Interest::WRITABLE,
+    ] {
+        let (mut poll, mut events) = poll_and_events();
+        let name = name();
+        let mut server = NamedPipe::new(&name).unwrap();
+        let client = blocking_client(&name);
+        poll.registry()
+            .register(&mut server, SERVER, interest)
+            .unwrap();
+        if !interest.is_writable() {
+            expect_nothing_of(&mut poll, &mut events, SERVER);
+        }
+        drop(client);
+        loop {
+            util::poll(&mut poll, &mut events, Some(LONG));
+            let mut of_server = events.iter().filter(|event| event.token() == SERVER);
+            let event = of_server.next().expect("the end was not reported");
+            if event.is_read_closed() {
+                break;
+            }
+            assert!(event.is_writable(), "{event:?}");
+        }
+        assert_eq!(server.read(&mut [0; 8]).unwrap(), 0);
+    }
+}
+
 /// Edge case 42: after the end nothing is read until the pipe is connected anew; and since
 /// it can be, the end of one connection is not the end of the pipe.
 #[test]

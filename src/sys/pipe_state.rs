@@ -131,6 +131,9 @@ pub(crate) struct PipeState {
     has_peer: bool,
     /// Whether to read before the user does.
     reads_ahead: bool,
+    /// Whether reading is watched for its end alone. Otherwise the end of a client is readable, and
+    /// no more than that for a server, which can be connected again.
+    only_end: bool,
     watched: Option<(Token, Edge)>,
     notice_posted: bool,
     connect: Lane,
@@ -264,7 +267,8 @@ impl PipeState {
             Phase::Done(_) => true,
             Phase::InFlight { .. } => false,
         };
-        let closed = !self.is_server && self.read.phase == Phase::Done(Err(BROKEN_PIPE));
+        let for_good = !self.is_server || self.only_end;
+        let closed = for_good && self.read.phase == Phase::Done(Err(BROKEN_PIPE));
         let when = |flag, condition| if condition { flag } else { 0 };
         when(READABLE, read) | when(WRITABLE, write || refused) | when(READ_CLOSED, closed)
     }
@@ -289,6 +293,7 @@ impl PipeState {
     pub(crate) fn watch(&mut self, system: &mut impl System, token: Token, interest: Interest) {
         self.watched = Some((token, Edge::new(interest)));
         self.reads_ahead = interest.includes_end();
+        self.only_end = !interest.is_readable();
         // A client's end is also writable when its server is gone: writing fails at once.
         self.has_peer = !self.is_server || system.has_peer().unwrap_or(self.has_peer);
         if self.reads_ahead && self.has_peer {

@@ -45,7 +45,8 @@ use crate::sys::named_pipe::Pipe;
 /// can be connected with another client.
 ///
 /// Reading returns [`WouldBlock`] if no data has arrived. Writing returns it while the previous
-/// write is in progress and before a client has come. Both return it before the pipe has been
+/// write is in progress, and while [`connect`](NamedPipe::connect) waits for a client; without a
+/// client and without `connect`, it returns the error `ERROR_PIPE_LISTENING`. Both return it before the pipe has been
 /// registered. If the previous write has failed, writing returns its error, and accepts nothing.
 ///
 /// `flush` does nothing: waiting until the peer has read everything would block.

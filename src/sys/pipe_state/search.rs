@@ -262,6 +262,7 @@ struct World {
     /// The directions in which the user has reason to wait for an event.
     waits_to_read: bool,
     waits_to_write: bool,
+    waits_for_end: bool,
     /// Whether the user has called `connect`, without success so far.
     connecting: bool,
     /// Whether the library had occasion to learn of the connection.
@@ -296,6 +297,7 @@ impl World {
             fired: false,
             waits_to_read: false,
             waits_to_write: false,
+            waits_for_end: false,
             connecting: false,
             known: false,
             unread: None,
@@ -409,6 +411,7 @@ impl World {
                 self.fired = false;
                 self.waits_to_read = true;
                 self.waits_to_write = true;
+                self.waits_for_end = true;
                 self.known |= pipe.has_connection() && pipe.kind.readable;
             }
             Input::Unwatch => {
@@ -600,8 +603,12 @@ impl World {
         self.fired = interest.is_oneshot();
         let exact = !interest.is_level();
         if flags & READABLE != 0 {
-            promise(interest.is_readable(), "an event that nobody asked for")?;
-            promise(self.waits_to_read || !exact, "an edge that is none")?;
+            // The end counts as readable, too.
+            let is_end = flags & READ_CLOSED != 0 && interest.is_read_closed();
+            let asked = interest.is_readable() || is_end;
+            promise(asked, "an event that nobody asked for")?;
+            let waits = self.waits_to_read || is_end && self.waits_for_end;
+            promise(waits || !exact, "an edge that is none")?;
             let answer = self.state.clone().read(&mut self.pipe.clone());
             promise(answer.is_ok() || !would_block(&answer), "nothing to read")?;
             self.waits_to_read = false;
@@ -618,7 +625,8 @@ impl World {
             self.waits_to_write = false;
         }
         let ended = self.pipe.link == Link::Closing && self.unread.is_none();
-        let for_good = ended && !self.pipe.kind.server;
+        let for_good = ended && (!self.pipe.kind.server || !interest.is_readable());
+        self.waits_for_end &= flags & READ_CLOSED == 0;
         promise(flags & READ_CLOSED == 0 || for_good, "it is not closed")
     }
 
@@ -671,6 +679,14 @@ impl World {
         promise(
             !(interest.is_writable() && waits(self.waits_to_write) && room),
             "an event to write is lost",
+        )?;
+        let ended = pipe.link == Link::Closing && self.unread.is_none();
+        promise(
+            !(interest.is_read_closed()
+                && pipe.kind.readable
+                && waits(self.waits_for_end)
+                && ended),
+            "an end is lost",
         )
     }
 }
@@ -739,7 +755,7 @@ fn ends() -> [(Kind, Vec<Interest>); 6] {
         (outbound, vec![BOTH, Interest::WRITABLE]),
         (client, vec![BOTH, BOTH.level()]),
         (messages(client), vec![BOTH, BOTH.oneshot()]),
-        (server, vec![BOTH]),
+        (server, vec![BOTH, Interest::READ_CLOSED]),
         (messages(windows), vec![BOTH.oneshot()]),
         (server, vec![BOTH.level()]),
     ]

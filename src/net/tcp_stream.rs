@@ -125,7 +125,7 @@ impl TcpStream {
     /// progress. If not, the error is read with `SO_ERROR`.
     ///
     /// * A socket that was never connected looks like one that is connecting on the BSDs, Apple
-    ///   systems and Windows: the result is `false`.
+    ///   systems, illumos, Solaris and Windows: the result is `false`.
     /// * Windows keeps the address of the peer after a reset: the result stays `true`, and reading
     ///   returns the error.
     /// * With `TCP_FASTOPEN_CONNECT`, Linux reports the stream as writable, but connects only with
@@ -145,6 +145,9 @@ impl TcpStream {
             match stream.peer_addr() {
                 // An error that is pending nevertheless is left to reading and writing.
                 Ok(_) => return Ok(()),
+                Err(error) if sys::INVALID_IS_CONNECTED && error.kind() == InvalidInput => {
+                    return Ok(())
+                }
                 // `EINVAL` on Apple systems, if both directions have ended.
                 Err(error) if matches!(error.kind(), NotConnected | InvalidInput) => {}
                 Err(error) => return Err(error),

@@ -109,6 +109,11 @@ cfg_if! {
     }
 }
 
+/// Whether `getpeername` fails with `EINVAL` only for a socket that is connected, and whose sending
+/// side has been shut down. On Apple systems it is one that has been connected.
+pub(crate) const INVALID_IS_CONNECTED: bool =
+    cfg!(any(target_os = "illumos", target_os = "solaris"));
+
 /// Returns whether nothing has ended the attempt to connect of a socket that has no peer.
 pub(crate) fn is_connecting(socket: RawFd) -> io::Result<bool> {
     // A BSD may report only that writing does not block. On Linux that is also true of a socket

@@ -28,7 +28,7 @@ mod interest;
 pub(crate) mod net;
 
 #[cfg(feature = "net")]
-pub(crate) use fd::is_connecting;
+pub(crate) use fd::{is_connecting, INVALID_IS_CONNECTED};
 #[cfg(any(feature = "net", feature = "os-ext"))]
 pub(crate) use handles::AsHandle;
 

@@ -70,6 +70,10 @@ pub(crate) fn check(result: BOOL) -> io::Result<()> {
     Ok(())
 }
 
+/// As on most systems, the name of the peer shows that there is one.
+#[cfg(feature = "net")]
+pub(crate) const INVALID_IS_CONNECTED: bool = false;
+
 /// Whether nothing has ended the attempt of a socket that has no peer.
 #[cfg(feature = "net")]
 pub(crate) fn is_connecting(socket: Handle) -> io::Result<bool> {

@@ -175,8 +175,8 @@ impl WakeFlag {
     fn send(&self) {
         if let Some(waker) = &*lock(&self.waker) {
             if waker.wake().is_err() {
-                // The next poll finds the wake again.
-                self.state.fetch_and(!SENT, Ordering::AcqRel);
+                // The next poll finds the wake itself, unless it takes the wake for sent.
+                self.state.fetch_and(!(SENT | WATCHED), Ordering::AcqRel);
             }
         }
     }

@@ -25,8 +25,10 @@ use crate::{Interest, Registry, Token};
 /// # Reading and writing
 ///
 /// Reading assumes nothing about `T`. Where edges are emulated, the poll watches the object again
-/// after every read, except at the end (`Ok(0)`), so a timer whose expirations are read once per
-/// event, or a datagram socket, never misses an event. If more data is left, the next poll reports
+/// after every read that returned data, so a timer whose expirations are read once per event never
+/// misses an event. It does not after `Ok(0)`, which is mostly the end of a stream but may also be
+/// an empty datagram or a terminal's end-of-file character: read on until `WouldBlock` where the
+/// object goes on. If more data is left, the next poll reports
 /// it, which epoll and kqueue may not do. A write makes the poll watch the object again if it
 /// returns `WouldBlock` or accepts less than it was given. Read and write until `WouldBlock`, as
 /// with every source.

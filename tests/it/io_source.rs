@@ -488,6 +488,9 @@ mod files {
             }
         }
 
+        // The lowest version of `libc` that the library permits does not declare it.
+        const TUNSETIFF: libc::c_int = 0x4004_54ca;
+
         /// A device with the network 10.1.2.0/24 behind it, and a socket of the same network.
         fn tun() -> io::Result<(File, net::UdpSocket)> {
             let check = |result: libc::c_int| match result {
@@ -508,11 +511,7 @@ mod files {
             // the field that it reads.
             unsafe {
                 request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI) as _;
-                check(libc::ioctl(
-                    tun.as_raw_fd(),
-                    libc::TUNSETIFF as _,
-                    &mut request,
-                ))?;
+                check(libc::ioctl(tun.as_raw_fd(), TUNSETIFF as _, &mut request))?;
                 let mut set = |name, address: [u8; 4]| {
                     let address = libc::sockaddr_in {
                         sin_family: libc::AF_INET as _,

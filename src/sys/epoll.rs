@@ -138,22 +138,23 @@ impl Selector {
         };
         // SAFETY: `event` outlives the call, which only reads it. A wrong `fd` is an error, not
         // undefined behaviour.
-        check(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd, &mut event) })
-            .map_err(error::of)?;
+        check(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd, &mut event) })?;
         Ok(())
     }
 
     /// Replaces a registration that was exclusive, or is going to be.
     #[cold]
     fn replace(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
+        check_exclusive(interest)?;
+        let add = || self.control(libc::EPOLL_CTL_ADD, fd, Some((token, interest)));
         // What the kernel does not accept must leave the former one in place. It looks at what is
         // wrong with the new one before it finds that there is a former one.
-        match self.add(fd, token, interest) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+        match add() {
+            Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
                 self.remove(fd)?;
-                self.add(fd, token, interest)
+                add().map_err(error::of)
             }
-            Err(error) => Err(error),
+            Err(error) => Err(error::of(error)),
             // There was none.
             Ok(()) => self.remove(fd).and(Err(error::not_registered())),
         }
@@ -166,6 +167,7 @@ impl FdSelector for Selector {
             check_exclusive(interest)?;
         }
         self.control(libc::EPOLL_CTL_ADD, fd, Some((token, interest)))
+            .map_err(error::of)
     }
 
     fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
@@ -173,12 +175,13 @@ impl FdSelector for Selector {
             Err(error) if EXCLUSIVE != 0 && error.raw_os_error() == Some(libc::EINVAL) => {
                 self.replace(fd, token, interest)
             }
-            result => result,
+            result => result.map_err(error::of),
         }
     }
 
     fn remove(&self, fd: RawFd) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_DEL, fd, None)
+            .map_err(error::of)
     }
 }
 
@@ -258,7 +261,7 @@ const fn is_exclusive(interest: Interest) -> bool {
 #[cold]
 fn check_exclusive(interest: Interest) -> io::Result<()> {
     let allowed = libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLET | EXCLUSIVE;
-    if flags_of(interest) & !(allowed as u32) != 0 {
+    if is_exclusive(interest) && flags_of(interest) & !(allowed as u32) != 0 {
         return Err(error::not_exclusive());
     }
     Ok(())

@@ -142,9 +142,18 @@ impl Selector {
         Ok(())
     }
 
-    /// Replaces a registration that was exclusive, or is going to be.
+    /// Replaces a registration that was exclusive, or is going to be, if `error` says so.
     #[cold]
-    fn replace(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
+    fn modify_otherwise(
+        &self,
+        error: io::Error,
+        fd: RawFd,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        if EXCLUSIVE == 0 || error.raw_os_error() != Some(libc::EINVAL) {
+            return Err(error::of(error));
+        }
         check_exclusive(interest)?;
         let add = || self.control(libc::EPOLL_CTL_ADD, fd, Some((token, interest)));
         // What the kernel does not accept must leave the former one in place. It looks at what is
@@ -171,12 +180,8 @@ impl FdSelector for Selector {
     }
 
     fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        match self.control(libc::EPOLL_CTL_MOD, fd, Some((token, interest))) {
-            Err(error) if EXCLUSIVE != 0 && error.raw_os_error() == Some(libc::EINVAL) => {
-                self.replace(fd, token, interest)
-            }
-            result => result.map_err(error::of),
-        }
+        self.control(libc::EPOLL_CTL_MOD, fd, Some((token, interest)))
+            .or_else(|error| self.modify_otherwise(error, fd, token, interest))
     }
 
     fn remove(&self, fd: RawFd) -> io::Result<()> {

@@ -68,7 +68,8 @@ impl Event {
     ///
     /// # Portability
     ///
-    /// * epoll: `EPOLLIN`, `EPOLLPRI` or `EPOLLRDHUP`. The end of an empty pipe is
+    /// * epoll: `EPOLLIN` or `EPOLLPRI`. The end that a source of
+    ///   [`READ_CLOSED`](crate::Interest::READ_CLOSED) waits for, or of an empty pipe, is
     ///   [read-closed](Event::is_read_closed) and not readable.
     /// * kqueue: the filter `EVFILT_READ`.
     /// * poll(2): `POLLIN` or `POLLPRI`, and every error or hang-up if the interest includes

@@ -26,7 +26,7 @@ impl ReadinessFlags {
     ///
     /// * Out-of-band data counts as readable too; it is only reported if it was requested.
     /// * A hang-up closes both directions.
-    /// * A shutdown of the peer's sending side closes reading, which then is worth trying.
+    /// * A shutdown of the peer's sending side closes reading.
     /// * An error with writability, or alone, closes writing: this is how the writing end of a pipe
     ///   reports that its reading end is closed, alone if the pipe is full. A socket can be used
     ///   after an error, and with entries in its error queue.
@@ -38,7 +38,7 @@ impl ReadinessFlags {
         let of_pipe = has(self.writable) && !has(self.socket);
         let write_closed = hung_up || has(self.error) && of_pipe || flags == self.error;
 
-        Readiness::READABLE.when(has(self.readable | self.priority | self.read_hang_up))
+        Readiness::READABLE.when(has(self.readable | self.priority))
             | Readiness::WRITABLE.when(has(self.writable))
             | Readiness::PRIORITY.when(has(self.priority))
             | Readiness::ERROR.when(has(self.error))
@@ -72,7 +72,8 @@ cfg_if! {
 const SOCKET: u32 = 1 << 31;
 
 pub(crate) const POLL: ReadinessFlags = ReadinessFlags {
-    readable: IN,
+    // Where the end is watched alone, it comes without IN.
+    readable: IN | RDHUP,
     writable: OUT,
     priority: PRI,
     error: ERR,

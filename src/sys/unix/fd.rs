@@ -118,20 +118,20 @@ pub(crate) const INVALID_IS_CONNECTED: bool =
 pub(crate) fn is_connecting(socket: RawFd) -> io::Result<bool> {
     // A BSD may report only that writing does not block. On Linux that is also true of a socket
     // that connects when it is first written to.
-    const OVER: libc::c_short = if cfg!(any(target_os = "linux", target_os = "android")) {
-        libc::POLLERR | libc::POLLHUP
+    const OVER: u32 = if cfg!(any(target_os = "linux", target_os = "android")) {
+        (libc::POLLERR | libc::POLLHUP) as u32
     } else {
         !0
     };
     let mut socket = libc::pollfd {
         fd: socket,
-        events: libc::POLLOUT,
+        events: libc::POLLOUT as _,
         revents: 0,
     };
     // SAFETY: the pointer is to one entry.
     match check(unsafe { libc::poll(&mut socket, 1, 0) }) {
         Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
         // A signal is reported only where there is nothing else to report.
-        _ => Ok(socket.revents & OVER == 0),
+        _ => Ok(socket.revents as u32 & OVER == 0),
     }
 }

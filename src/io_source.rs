@@ -75,10 +75,12 @@ impl<T> IoSource<T> {
         }
         result
     }
+}
 
+#[cfg(feature = "net")]
+impl<T> IoSource<T> {
     /// Runs an operation that takes the first of a queue of connections or datagrams. A failed
     /// operation may have removed it, and the next one must still be reported.
-    #[cfg(feature = "net")]
     #[inline]
     pub(crate) fn take_queued<R>(
         &self,
@@ -92,7 +94,6 @@ impl<T> IoSource<T> {
     }
 
     /// Returns and clears the pending error of a socket, which may be usable afterwards.
-    #[cfg(feature = "net")]
     pub(crate) fn take_error(
         &self,
         operation: impl FnOnce(&T) -> io::Result<Option<io::Error>>,
@@ -106,7 +107,7 @@ impl<T> IoSource<T> {
 }
 
 /// The directions to rearm after an operation of unknown kind.
-#[cfg_attr(not(feature = "net"), allow(dead_code))] // Of the other types, only pipes have them.
+#[allow(dead_code)] // Of the types without `net`, only pipes have them.
 pub(crate) const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 impl<T: AsHandle> IoSource<T> {

@@ -9,10 +9,11 @@ use std::{io, mem, ptr};
 
 use windows_sys::Win32::Foundation::{SetHandleInformation, HANDLE, HANDLE_FLAG_INHERIT};
 use windows_sys::Win32::Networking::WinSock::{
-    accept, connect, getsockopt, ioctlsocket, WSAIoctl, WSASocketW, WSAStartup, AF_INET, AF_INET6,
-    FIONBIO, IN6_ADDR, IN6_ADDR_0, INVALID_SOCKET, IN_ADDR, IN_ADDR_0, IPPROTO_IPV6, IPV6_V6ONLY,
-    SIO_UDP_CONNRESET, SIO_UDP_NETRESET, SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_IN6_0, SOCKET,
-    SOCK_STREAM, WSADATA, WSAEWOULDBLOCK, WSA_FLAG_NO_HANDLE_INHERIT, WSA_FLAG_OVERLAPPED,
+    accept, connect, getsockopt, ioctlsocket, select, WSAIoctl, WSASocketW, WSAStartup, AF_INET,
+    AF_INET6, FD_SET, FIONBIO, IN6_ADDR, IN6_ADDR_0, INVALID_SOCKET, IN_ADDR, IN_ADDR_0,
+    IPPROTO_IPV6, IPV6_V6ONLY, SIO_UDP_CONNRESET, SIO_UDP_NETRESET, SOCKADDR_IN, SOCKADDR_IN6,
+    SOCKADDR_IN6_0, SOCKET, SOCK_STREAM, TIMEVAL, WSADATA, WSAEWOULDBLOCK,
+    WSA_FLAG_NO_HANDLE_INHERIT, WSA_FLAG_OVERLAPPED,
 };
 
 pub(crate) fn tcp_bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -240,4 +241,28 @@ fn check(result: i32) -> io::Result<()> {
         return Err(io::Error::last_os_error());
     }
     Ok(())
+}
+
+/// As on most systems, the name of the peer shows that there is one.
+pub(crate) const INVALID_IS_CONNECTED: bool = false;
+
+/// Whether nothing has ended the attempt of a socket that has no peer.
+pub(crate) fn is_connecting(socket: RawSocket) -> io::Result<bool> {
+    // Not `WSAPoll`, which until Windows 10 2004 did not report that an attempt has failed.
+    let mut only = FD_SET {
+        fd_count: 1,
+        fd_array: [0; 64],
+    };
+    only.fd_array[0] = socket as _;
+    let (mut connected, mut failed) = (only, only);
+    let now = TIMEVAL {
+        tv_sec: 0,
+        tv_usec: 0,
+    };
+    // SAFETY: the pointers are those of local variables.
+    match unsafe { select(0, ptr::null_mut(), &mut connected, &mut failed, &now) } {
+        0 => Ok(true),
+        1.. => Ok(false),
+        _ => Err(io::Error::last_os_error()),
+    }
 }

@@ -40,6 +40,7 @@ pub(crate) enum Completed {
     Silent,
     Event(Token, u32),
     /// To be completed again, after all other packets that were taken at the same time.
+    #[allow(dead_code)] // Only pipes do this.
     Later(*mut Head),
 }
 
@@ -75,6 +76,7 @@ impl Head {
     }
 
     /// How many bytes it moved.
+    #[allow(dead_code)] // Only pipes ask.
     pub(crate) fn moved(&self) -> usize {
         self.overlapped.InternalHigh
     }
@@ -146,11 +148,13 @@ impl Queue {
     }
 
     /// The source of an operation was dropped, and the operation will not be cancelled.
+    #[allow(dead_code)] // Only those of pipes are not.
     pub(crate) fn linger(&self) {
         self.lingering.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Such an operation has ended.
+    #[allow(dead_code)] // Only those of pipes are not.
     pub(crate) fn lingered(&self) {
         self.lingering.fetch_sub(1, Ordering::Relaxed);
     }

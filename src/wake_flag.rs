@@ -162,8 +162,12 @@ impl WakeFlag {
         events.push(Event::of_wake(self.token()));
     }
 
+    /// Whether the system has reported the wake. A source that has the waker's token can be taken
+    /// for it, which costs another event of the wake.
     fn is_among(&self, events: &[Event]) -> bool {
-        events.iter().any(|event| event.token() == self.token())
+        events
+            .iter()
+            .any(|event| event.token() == self.token() && event.is_only_readable())
     }
 
     fn token(&self) -> Token {

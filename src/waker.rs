@@ -21,6 +21,8 @@ use crate::{Registry, Token};
 /// * A poll has *one* waker at a time. Share it (`Arc<Waker>`) between all threads that wake the
 ///   poll. Creating a second waker while the first exists is a bug in the program: debug builds
 ///   panic; in release builds both wake the poll.
+/// * Give the waker a token of its own. If a source of the poll has the same one, a wake may be
+///   reported twice.
 /// * Keep the waker alive until its events have been delivered; dropping it may discard a pending
 ///   one.
 /// * Only [`Poll::poll`] may take events from the poll's descriptor. Using a waker that a child

@@ -194,6 +194,11 @@ impl Event {
         self.has(Readiness::LIO)
     }
 
+    /// Whether the event looks like that of a wake.
+    pub(crate) fn is_only_readable(&self) -> bool {
+        self.raw.readiness() == Readiness::READABLE
+    }
+
     #[inline]
     fn has(&self, bit: Readiness) -> bool {
         self.raw.readiness().intersects(bit)

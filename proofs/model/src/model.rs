@@ -424,6 +424,7 @@ impl Model {
             token,
             pending: Sure::No,
             overtaken: 0,
+            shares: false,
         });
     }
 

@@ -51,6 +51,7 @@ impl Model {
         if told.is_empty() && polled.timeout.is_none_or(|it| polled.elapsed < it) {
             return Err(format!("came back empty after {:?}", polled.elapsed));
         }
+        self.note_shared_token(poll);
         let reporters = self.reporters(poll);
         let tokens: BTreeSet<usize> = (told.iter().map(|it| it.token))
             .chain(reporters.iter().map(|&(token, _)| token))
@@ -148,6 +149,15 @@ impl Model {
         all
     }
 
+    fn note_shared_token(&mut self, poll: usize) {
+        let reporters = self.reporters(poll);
+        if let Some(waker) = &mut self.wakers[poll] {
+            waker.shares |= reporters.iter().any(|(token, reporter)| {
+                *token == waker.token && matches!(reporter, Reporter::Source(..))
+            });
+        }
+    }
+
     fn registered(&self, end: End) -> (&Source, &Registration) {
         let source = self.sources[end].as_ref().unwrap();
         (source, source.registration.as_ref().unwrap())
@@ -239,6 +249,7 @@ impl Model {
             let is_wake = event.readable
                 && !(event.writable || event.read_closed || event.write_closed)
                 && !(event.error || event.other);
+            let is_pending = is_pending || self.wakers[poll].as_ref().is_some_and(|it| it.shares);
             return match (is_pending, is_wake) {
                 (false, _) => Some("nobody woke"),
                 (_, false) => Some("a wake is readable and nothing else"),

@@ -104,6 +104,9 @@ pub(super) struct Waker {
     pub(super) token: usize,
     pub(super) pending: Sure,
     pub(super) overtaken: usize,
+    /// Whether a source has had the same token. Its events look like wakes, so that the library
+    /// may report a wake once more.
+    pub(super) shares: bool,
 }
 
 impl Registration {

@@ -1,11 +1,11 @@
 //! The cost of a clean debug build of the library and its dependencies.
 
-use std::{env, fs, mem, process};
+use std::{env, fs, process};
 
 use serde::{Deserialize, Serialize};
 
-use crate::children;
 use crate::stats::Summary;
+use crate::{children, cpu};
 
 #[derive(Serialize, Deserialize)]
 pub struct BuildCost {
@@ -36,7 +36,7 @@ pub fn measure(pairs: usize) -> Result<BuildCost, String> {
 /// Builds one library from scratch. Returns the CPU time, user and system.
 fn build(package: &str) -> Result<f64, String> {
     let target = env::temp_dir().join(format!("bench-{}-build", process::id()));
-    let before = children_time();
+    let before = cpu::of_children();
     let outcome = children::output(
         children::cargo()
             .args(["build", "--quiet", "--package", package, "--manifest-path"])
@@ -48,17 +48,7 @@ fn build(package: &str) -> Result<f64, String> {
             .env("CARGO_INCREMENTAL", "0")
             .env("RUSTFLAGS", "--cap-lints=allow"),
     );
-    let elapsed = children_time() - before;
+    let elapsed = cpu::of_children() - before;
     let _ = fs::remove_dir_all(&target);
-    outcome.map(|_| elapsed)
-}
-
-/// The CPU time of all child processes that were waited for.
-fn children_time() -> f64 {
-    // SAFETY: all its fields are integers, for which zero is valid.
-    let mut usage: libc::rusage = unsafe { mem::zeroed() };
-    // SAFETY: `usage` outlives the call.
-    unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage) };
-    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
-    seconds(usage.ru_utime) + seconds(usage.ru_stime)
+    outcome.map(|_| elapsed.as_secs_f64())
 }

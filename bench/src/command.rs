@@ -13,7 +13,7 @@ commands:
     report [--hasty]           measure everything, write docs/performance.md and docs/plots/;
                                hastily, into the target directory, to see that it works
     rewrite [--hasty]          write them again, from the figures of the last report
-    short                      print the tables of operations
+    short                      print the tables of operations, deadlines and shared listeners
     poll2                      print the table of operations over poll(2)
     run PEER OPERATION COUNT   run one operation COUNT times, for perf or strace
 ";

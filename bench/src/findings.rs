@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::build_cost::{self, BuildCost};
+use crate::listeners::{self, Shared};
 use crate::memory::{self, Memory};
 use crate::operation::{self, Operation};
 use crate::pairs::{self, Effort, Row};
 use crate::peers::{self, Peer};
 use crate::programs::{self, Program};
-use crate::{children, machine, poll2, syscalls};
+use crate::signals::{self, Waits};
+use crate::stats::Summary;
+use crate::{children, machine, of_ours, of_upstream, poll2, syscalls};
 
 #[derive(Serialize, Deserialize)]
 pub struct Findings {
@@ -20,6 +23,12 @@ pub struct Findings {
     pub effort: Effort,
     pub took: Duration,
     pub rows: Vec<Row>,
+    /// Items that a turn of the loop finds in the queue of two producers: ours and upstream's.
+    pub items_per_turn: [Summary; 2],
+    /// Waits until a deadline, through signals.
+    pub waits: Vec<Waits>,
+    /// Listeners that the polls of several threads watch.
+    pub shared: Vec<Shared>,
     /// With poll(2) in place of epoll.
     pub poll2: Vec<Row>,
     /// By peer and operation.
@@ -29,6 +38,8 @@ pub struct Findings {
     pub memory: Memory,
     pub build_cost: Option<BuildCost>,
     pub programs: Vec<Program>,
+    /// Tasks on tokio that other threads wake.
+    pub tasks: Vec<Program>,
 }
 
 type Calls = Vec<(String, f64)>;
@@ -39,7 +50,10 @@ pub struct Efforts {
     pub operations: Effort,
     pub http: Effort,
     pub echo: Effort,
+    pub tasks: Effort,
     pub builds: usize,
+    /// The rounds of what is neither an operation nor a program.
+    pub rest: usize,
 }
 
 impl Findings {
@@ -62,6 +76,13 @@ pub fn measure(efforts: Efforts) -> Findings {
     let mut failed = |what: &str, error: String| missing.push(format!("{what}: {error}."));
 
     let rows = operations(efforts.operations);
+    let items_per_turn = items_per_turn(efforts.rest);
+    step("deadlines");
+    let waits = signals::measure(efforts.rest);
+    step("shared listeners");
+    let shared = listeners::measure(efforts.rest)
+        .map_err(|error| failed("Shared listeners", error))
+        .unwrap_or_default();
     step("poll(2)");
     let poll2 = poll2::measure(efforts.operations)
         .map_err(|error| failed("poll(2)", error))
@@ -85,18 +106,26 @@ pub fn measure(efforts: Efforts) -> Findings {
     step("echo server");
     let echo = programs::echo(efforts.echo).map_err(|error| failed("Echo", error));
     programs.extend(echo.ok());
+    step("tasks");
+    let tasks = programs::tasks(efforts.tasks)
+        .map_err(|error| failed("Tasks", error))
+        .unwrap_or_default();
     missing.extend(without);
     Findings {
         machine,
         missing,
         effort: efforts.operations,
         rows,
+        items_per_turn,
+        waits,
+        shared,
         poll2,
         instructions,
         syscalls,
         memory: memory::measure(),
         build_cost,
         programs,
+        tasks,
         took: start.elapsed(),
     }
 }
@@ -108,6 +137,15 @@ pub fn operations(effort: Effort) -> Vec<Row> {
         pairs::measure(operation, peers::ALL, effort)
     };
     operation::all().into_iter().map(one).collect()
+}
+
+fn items_per_turn(rounds: usize) -> [Summary; 2] {
+    let (mut ours, mut upstream) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        ours.push(of_ours::operations::items_per_turn());
+        upstream.push(of_upstream::operations::items_per_turn());
+    }
+    [Summary::of(ours), Summary::of(upstream)]
 }
 
 fn count_calls() -> Result<Vec<(Operation, Calls, Calls)>, String> {

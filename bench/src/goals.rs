@@ -1,19 +1,21 @@
 //! The goals of the library, and whether they are met.
 
 use crate::findings::Findings;
+use crate::listeners::{Shared, Watch};
 use crate::operation::{Operation, REGISTERED};
 use crate::pairs::Row;
 use crate::peers::Peer;
 use crate::programs::Program;
+use crate::signals::Waits;
 use crate::times::Times;
 
 pub struct Goal {
     pub text: String,
-    /// The most that the ratio may be.
+    /// The most that it may be.
     pub limit: f64,
-    /// The ratio; `None` if it was not measured.
+    /// The ratio, or another figure that the text names; `None` if it was not measured.
     pub found: Option<f64>,
-    /// By how much the ratio may exceed the limit by chance.
+    /// By how much it may exceed the limit by chance.
     pub noise: f64,
 }
 
@@ -33,6 +35,8 @@ impl Goal {
 /// than upstream's.
 const PARTS: &[(Operation, f64)] = &[
     (Operation::WakeRedundant, 0.02),
+    (Operation::WakePoll, 0.25),
+    (Operation::Queue, 0.10),
     (Operation::Timeout(50), 0.12),
 ];
 
@@ -41,10 +45,19 @@ const MOST_NOISE: f64 = 0.05;
 
 const GROWTH: f64 = 1.1;
 
+/// Milliseconds: the resolution of the timeouts where it is coarsest, and Linux's timer slack.
+const MOST_LATE: f64 = 1.05;
+
+/// Of the threads that watch a listener exclusively, by one connection.
+const MOST_WOKEN: f64 = 2.0;
+
 pub fn judge(findings: &Findings) -> Vec<Goal> {
     let mut goals: Vec<Goal> = findings.rows.iter().map(operation).collect();
     goals.extend(findings.poll2.iter().map(poll2));
-    goals.extend(findings.programs.iter().flat_map(program));
+    goals.extend(findings.waits.iter().flat_map(deadline));
+    goals.extend(findings.shared.iter().flat_map(shared));
+    let programs = findings.programs.iter().chain(&findings.tasks);
+    goals.extend(programs.flat_map(program));
     goals.extend(instructions(findings));
     goals.push(growth(findings));
     goals.push(Goal {
@@ -88,6 +101,41 @@ pub fn poll2(row: &Row) -> Goal {
         text: format!("poll(2), {}", goal.text),
         ..goal
     }
+}
+
+/// Ours returns once, and in time. Upstream has no deadlines.
+fn deadline(waits: &Waits) -> Vec<Goal> {
+    if waits.peer != Peer::Ours {
+        return Vec::new();
+    }
+    let goal = |text: &str, limit, found| Goal {
+        text: format!("deadline through signals: {text}"),
+        limit,
+        found: Some(found),
+        noise: 0.0,
+    };
+    vec![
+        goal("returns too early", 0.0, waits.early as f64),
+        goal("latest return, ms", MOST_LATE, waits.latest / 1e6),
+    ]
+}
+
+/// A listener that is watched exclusively, compared with one that is not.
+fn shared(shared: &Shared) -> [Goal; 2] {
+    [
+        Goal {
+            text: format!("{shared}, exclusive: threads woken by a connection"),
+            limit: MOST_WOKEN,
+            found: Some(shared.of(Watch::OursExclusive).woken.median),
+            noise: 0.0,
+        },
+        Goal {
+            text: format!("{shared}, exclusive / not: CPU time"),
+            limit: 1.0,
+            found: Some(shared.ratio.median),
+            noise: 0.0,
+        },
+    ]
 }
 
 /// A whole program is compared with the same program over upstream.

@@ -1,12 +1,14 @@
 //! The sockets and descriptors that operations use, which belong to no peer.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::time::Duration;
 
-use socket2::SockRef;
+use serde::{Deserialize, Serialize};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use crate::operation::{ACTIVE, MESSAGE};
 
@@ -30,6 +32,11 @@ impl EventFd {
 
     pub fn notify(&self) {
         (&self.0).write_all(&1_u64.to_ne_bytes()).unwrap();
+    }
+
+    #[cfg(mio_unsupported_force_poll_poll)]
+    pub fn clear(&self) {
+        (&self.0).read_exact(&mut [0; 8]).unwrap();
     }
 
     pub fn fd(&self) -> RawFd {
@@ -95,6 +102,66 @@ pub fn closes_at_once<S: std::os::fd::AsFd>(stream: &S) {
     SockRef::from(stream)
         .set_linger(Some(Duration::ZERO))
         .unwrap();
+}
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Family {
+    Tcp,
+    Unix,
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Family::Tcp => "TCP",
+            Family::Unix => "Unix",
+        })
+    }
+}
+
+/// A non-blocking listener. Its clones are one for the system.
+pub struct Listener(Socket);
+
+impl Listener {
+    pub fn new(family: Family) -> Listener {
+        let (domain, address) = match family {
+            Family::Tcp => (
+                Domain::IPV4,
+                SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into(),
+            ),
+            // Linux names a socket that is bound to no path.
+            Family::Unix => (Domain::UNIX, SockAddr::unix("").unwrap()),
+        };
+        let socket = Socket::new(domain, Type::STREAM, None).unwrap();
+        socket.bind(&address).unwrap();
+        socket.listen(1024).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        Listener(socket)
+    }
+
+    pub fn fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+
+    /// Accepts and closes all connections that wait.
+    pub fn accept_all(&self) {
+        while self.0.accept().is_ok() {}
+    }
+
+    /// Connects, and waits until the connection is accepted and closed.
+    pub fn connect_until_accepted(&self) {
+        let address = self.0.local_addr().unwrap();
+        let mut client = Socket::new(address.domain(), Type::STREAM, None).unwrap();
+        closes_at_once(&client);
+        client.connect(&address).unwrap();
+        assert_eq!(client.read(&mut [0]).unwrap(), 0);
+    }
+}
+
+impl Clone for Listener {
+    fn clone(&self) -> Listener {
+        Listener(self.0.try_clone().unwrap())
+    }
 }
 
 /// The bytes that the process has allocated with `malloc`, from Rust and C.

@@ -3,9 +3,11 @@
 mod build_cost;
 mod children;
 mod command;
+mod cpu;
 mod figures;
 mod findings;
 mod goals;
+mod listeners;
 mod load;
 mod loop_operations;
 mod loops;
@@ -20,6 +22,7 @@ mod poll2;
 mod programs;
 mod report;
 mod servers;
+mod signals;
 mod stats;
 mod syscalls;
 mod times;
@@ -30,6 +33,7 @@ mod times;
 #[path = "mio"]
 mod of_ours {
     use ours as mio;
+    pub mod listeners;
     pub mod operations;
     mod polls;
     mod sockets;
@@ -39,6 +43,7 @@ mod of_ours {
 #[path = "mio"]
 mod of_upstream {
     use upstream as mio;
+    pub mod listeners;
     pub mod operations;
     mod polls;
     mod sockets;
@@ -70,7 +75,13 @@ const FULL: Efforts = Efforts {
         attempts: 2,
         slice: Duration::from_millis(250),
     },
+    tasks: Effort {
+        rounds: 41,
+        attempts: 2,
+        slice: Duration::from_millis(250),
+    },
     builds: 5,
+    rest: 11,
 };
 
 const SHORT: Effort = Effort {
@@ -78,6 +89,8 @@ const SHORT: Effort = Effort {
     attempts: 1,
     slice: Duration::from_millis(4),
 };
+
+const SHORT_REST: usize = 3;
 
 /// To see that everything works; the figures are worth nothing.
 const HASTY: Efforts = Efforts {
@@ -96,7 +109,13 @@ const HASTY: Efforts = Efforts {
         attempts: 2,
         slice: Duration::from_millis(100),
     },
+    tasks: Effort {
+        rounds: 3,
+        attempts: 2,
+        slice: Duration::from_millis(100),
+    },
     builds: 1,
+    rest: 1,
 };
 
 fn main() -> ExitCode {
@@ -128,7 +147,7 @@ fn run(command: Command) -> Result<(), String> {
         Command::Report { hasty: true } => report::write(HASTY, &scratch)?,
         Command::Rewrite { hasty: false } => report::rewrite(&docs)?,
         Command::Rewrite { hasty: true } => report::rewrite(&scratch)?,
-        Command::Short => report::print(SHORT)?,
+        Command::Short => report::print(SHORT, SHORT_REST)?,
         Command::Poll2 => report::print_poll2(FULL.operations)?,
         Command::Rows(numbers) => poll2::print_rows(numbers)?,
         Command::Run(peer, operation, count) => {

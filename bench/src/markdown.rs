@@ -6,10 +6,12 @@ use crate::build_cost::BuildCost;
 use crate::figures::{figure, spread, time};
 use crate::findings::Findings;
 use crate::goals::Goal;
+use crate::listeners::{Shared, Watch};
 use crate::operation::Operation;
 use crate::pairs::Row;
 use crate::peers::Peer;
 use crate::programs::Program;
+use crate::signals::Waits;
 use crate::times::Times;
 
 /// A table. The first column is text, the others are figures.
@@ -117,6 +119,55 @@ pub fn lateness(rows: &[Row]) -> String {
     table(&head, &lines)
 }
 
+/// Waits until a deadline, through signals.
+pub fn waits(waits: &[Waits]) -> String {
+    let cells = |waits: &Waits| {
+        let how = match waits.peer {
+            Peer::Ours => "ours, `poll_until`".to_owned(),
+            peer => format!("{peer}, `poll` in a loop"),
+        };
+        vec![
+            how,
+            format!("{:.0}", waits.signals.median),
+            format!("{:.0}", waits.calls.median),
+            format!("{} of {}", waits.early, waits.count),
+            time(waits.lateness.median),
+            time(waits.latest),
+        ]
+    };
+    let head = [
+        "wait",
+        "signals",
+        "calls",
+        "too early",
+        "late by",
+        "at most",
+    ];
+    table(&head, &waits.iter().map(cells).collect::<Vec<_>>())
+}
+
+/// What a connection costs to a listener that the polls of several threads watch.
+pub fn shared(shared: &[Shared]) -> String {
+    let cells = |shared: &Shared| {
+        let mut cells = vec![shared.to_string()];
+        cells.extend(Watch::ALL.map(|watch| figure(shared.of(watch).woken.median)));
+        cells.extend(Watch::ALL.map(|watch| time(shared.of(watch).cpu.median)));
+        cells.push(spread(shared.ratio));
+        cells
+    };
+    let head = [
+        "listener",
+        "threads woken: upstream",
+        "ours",
+        "ours, exclusive",
+        "CPU time: upstream",
+        "ours",
+        "ours, exclusive",
+        "exclusive / not",
+    ];
+    table(&head, &shared.iter().map(cells).collect::<Vec<_>>())
+}
+
 pub fn instructions(findings: &Findings) -> String {
     let mut operations: Vec<&str> = Vec::new();
     for (_, operation, _) in &findings.instructions {
@@ -213,7 +264,8 @@ pub fn disagreements(findings: &Findings) -> Vec<String> {
     let rows = rows.map(|row| (row.operation.to_string(), &row.times));
     let poll2 = findings.poll2.iter();
     let poll2 = poll2.map(|row| (format!("poll(2), {}", row.operation), &row.times));
-    let programs = findings.programs.iter().flat_map(|program| {
+    let programs = findings.programs.iter().chain(&findings.tasks);
+    let programs = programs.flat_map(|program| {
         let name = |what| format!("{}: {what} per {}", program.name, program.unit);
         [
             (name("time"), &program.elapsed),
@@ -240,5 +292,5 @@ pub fn goals(goals: &[Goal]) -> String {
         vec![goal.text.clone(), found, limit, goal.verdict().to_owned()]
     };
     let rows: Vec<_> = goals.iter().map(cells).collect();
-    table(&["goal", "ratio", "limit + noise", "verdict"], &rows)
+    table(&["goal", "found", "limit + noise", "verdict"], &rows)
 }

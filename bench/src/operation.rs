@@ -43,6 +43,9 @@ pub enum Operation {
     WakePingPong,
     /// Eight threads that wake one poll; the time is that of one wake.
     WakeProducers,
+    /// Two threads that put items into a queue, and wake the poll after each; the time is that of one
+    /// item.
+    Queue,
     PollEmpty,
     /// A poll with so many sources ready, and a look at each event.
     PollReady(usize),
@@ -69,7 +72,9 @@ pub const BATCH: usize = 256;
 
 pub const PRODUCERS: usize = 8;
 
-/// How many wakes a producer sends, so that the cost of starting its thread is negligible.
+pub const QUEUE_PRODUCERS: usize = 2;
+
+/// How many wakes or items a producer sends, so that the cost of starting its thread is negligible.
 pub const WAKES: usize = 1000;
 
 pub const ACTIVE: usize = 64;
@@ -87,6 +92,7 @@ const PLAIN: &[Operation] = &[
     WakePoll,
     WakePingPong,
     WakeProducers,
+    Queue,
     PollEmpty,
     PollReady(1),
     PollReady(256),
@@ -145,7 +151,7 @@ impl fmt::Display for Group {
 impl Operation {
     pub fn group(self) -> Group {
         match self {
-            WakeRedundant | WakePoll | WakePingPong | WakeProducers => Group::Wake,
+            WakeRedundant | WakePoll | WakePingPong | WakeProducers | Queue => Group::Wake,
             PollEmpty | PollReady(_) | Registered(_) => Group::Poll,
             Register | Reregister | Deregister => Group::Register,
             Echo(_) | ConnectAccept | UnixPingPong | UdpPingPong | Bulk => Group::Io,
@@ -159,6 +165,7 @@ impl Operation {
             Register | Reregister | Deregister => BATCH,
             Echo(connections) => connections,
             WakeProducers => PRODUCERS * WAKES,
+            Queue => QUEUE_PRODUCERS * WAKES,
             UnixPingPong | UdpPingPong => 2,
             _ => 1,
         }
@@ -172,6 +179,7 @@ impl fmt::Display for Operation {
             WakePoll => "wake and poll",
             WakePingPong => "wake, ping-pong of threads",
             WakeProducers => "wake, 8 producers",
+            Queue => "queue, 2 producers that wake",
             PollEmpty => "poll, none ready",
             PollReady(ready) => return write!(f, "poll, {ready} ready"),
             Register => "register",

@@ -52,8 +52,8 @@ impl Peer {
     /// Prepares an operation; `None` if the peer does not have it.
     pub fn make(self, operation: Operation) -> Option<Run> {
         match self {
-            Peer::Ours => of_ours::operations::make(operation),
-            Peer::Upstream | Peer::UpstreamAgain => of_upstream::operations::make(operation),
+            Peer::Ours => Some(of_ours::operations::make(operation)),
+            Peer::Upstream | Peer::UpstreamAgain => Some(of_upstream::operations::make(operation)),
             Peer::Libc => loop_operations::make::<Bare>(operation),
             Peer::Polling => loop_operations::make::<Polling>(operation),
             #[cfg(has_libuv)]

@@ -10,6 +10,7 @@ use plotters::prelude::RGBColor;
 
 use crate::figures::figure;
 use crate::findings::Findings;
+use crate::listeners::Watch;
 use crate::operation::{Group, Operation};
 use crate::peers::Peer;
 use bars::{Bar, BarGroup, Bars};
@@ -43,6 +44,7 @@ pub fn draw(findings: &Findings, directory: &Path) -> Outcome {
     ratios(findings, &directory.join("ratios.svg"))?;
     programs(findings, &directory.join("programs.svg"))?;
     registered(findings, &directory.join("registered.svg"))?;
+    listeners(findings, &directory.join("listeners.svg"))?;
     lateness(findings, &directory.join("lateness.svg"))
 }
 
@@ -101,6 +103,33 @@ fn programs(findings: &Findings, path: &Path) -> Outcome {
         title: "Requests and messages per second, 64 connections, one thread",
         subtitle: "Median and quartiles; more is better.",
         axis: "thousands per second",
+        groups: groups.collect(),
+        mark: None,
+        scale: 1e3,
+    }
+    .draw(path)
+}
+
+fn listeners(findings: &Findings, path: &Path) -> Outcome {
+    let groups = findings.shared.iter().map(|shared| {
+        let bar = |watch: Watch| Bar {
+            name: watch.to_string(),
+            value: shared.of(watch).cpu,
+            color: match watch {
+                Watch::Upstream => color(Peer::Upstream),
+                Watch::Ours | Watch::OursExclusive => color(Peer::Ours),
+            },
+        };
+        BarGroup {
+            name: shared.to_string(),
+            note: "not measured",
+            bars: Watch::ALL.map(bar).into(),
+        }
+    });
+    Bars {
+        title: "CPU time of a connection to a listener that threads share",
+        subtitle: "Of all these threads. Median and quartiles; less is better.",
+        axis: "µs",
         groups: groups.collect(),
         mark: None,
         scale: 1e3,

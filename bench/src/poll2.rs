@@ -11,7 +11,11 @@ use crate::peers::Peer;
 
 /// What poll(2) does differently: wakes and registrations go through memory.
 const OPERATIONS: &[Operation] = &[
+    Operation::WakeRedundant,
+    Operation::WakePoll,
     Operation::WakePingPong,
+    Operation::PollEmpty,
+    Operation::PollReady(1),
     Operation::Register,
     Operation::Reregister,
 ];

@@ -1,4 +1,5 @@
-//! Whole programs, over either library: HTTP servers under `wrk`, and an echo server on tokio.
+//! Whole programs, over either library: HTTP servers under `wrk`, an echo server on tokio, and a
+//! task on tokio that other threads wake.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::children;
 use crate::load::Clients;
 use crate::pairs::{self, Effort};
 use crate::peers::Peer;
 use crate::servers::Server;
 use crate::times::Times;
+use crate::{children, cpu};
 
 const CONNECTIONS: usize = 64;
 
@@ -23,7 +24,7 @@ pub struct Program {
     pub unit: String,
     /// Time per unit.
     pub elapsed: Times,
-    /// CPU time of the server per unit.
+    /// CPU time of the program per unit.
     pub cpu: Times,
 }
 
@@ -56,6 +57,47 @@ pub fn echo(effort: Effort) -> Result<Program, String> {
     let upstream = children::build("tokio-upstream", "tokio-upstream")?.join("echo");
     let servers = over_either(&ours, &upstream, &[]);
     compare("echo on tokio", "message", &servers, effort, echo_load)
+}
+
+/// A task on tokio to which two threads send messages: without waiting, or each until it is
+/// answered.
+pub fn tasks(effort: Effort) -> Result<Vec<Program>, String> {
+    let ours = children::build("tokio-ours", "tokio-ours")?.join("wakes");
+    let upstream = children::build("tokio-upstream", "tokio-upstream")?.join("wakes");
+    let compare = |name: &str, how: &str| {
+        let peers = [Peer::Ours, Peer::Upstream, Peer::UpstreamAgain];
+        let one = |index: usize| match peers[index] {
+            Peer::Ours => run_task(&ours, how, effort.slice),
+            _ => run_task(&upstream, how, effort.slice),
+        };
+        let [elapsed, cpu] = pairs::in_turn(&peers, effort, one)?;
+        Ok::<_, String>(Program {
+            name: name.to_owned(),
+            unit: "message".to_owned(),
+            elapsed,
+            cpu,
+        })
+    };
+    Ok(vec![
+        compare("task on tokio, 2 threads send", "send")?,
+        compare("task on tokio, 2 threads ask", "ask")?,
+    ])
+}
+
+/// The time and the CPU time of a message.
+fn run_task(program: &Path, how: &str, time: Duration) -> Result<[f64; 2], String> {
+    let before = cpu::of_children();
+    let millis = time.as_millis().to_string();
+    let output = children::output(Command::new(program).args([how, &millis]))?;
+    let cpu = cpu::of_children() - before;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let numbers: Vec<f64> = text.split_whitespace().flat_map(str::parse).collect();
+    match numbers[..] {
+        [messages, nanos] if messages > 0.0 => {
+            Ok([nanos / messages, cpu.as_nanos() as f64 / messages])
+        }
+        _ => Err(format!("{} printed no figures", program.display())),
+    }
 }
 
 fn over_either<'a>(

@@ -4,13 +4,14 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
+use crate::figures::figure;
 use crate::findings::{self, Efforts, Findings};
 use crate::pairs::Effort;
 use crate::times::MOST_DISAGREEMENT;
-use crate::{goals, machine, markdown, peers, plots, poll2};
+use crate::{goals, listeners, machine, markdown, peers, plots, poll2, signals};
 
-/// Prints the table of operations.
-pub fn print(effort: Effort) -> Result<(), String> {
+/// Prints what is measured in this process.
+pub fn print(effort: Effort, rest: usize) -> Result<(), String> {
     for line in machine::describe() {
         println!("{line}");
     }
@@ -19,7 +20,9 @@ pub fn print(effort: Effort) -> Result<(), String> {
     }
     let rows = findings::operations(effort);
     let (ours, others) = (markdown::operations(&rows), markdown::others(&rows));
-    print!("\n{ours}\n{others}");
+    print!("\n{ours}\n{others}\n");
+    println!("{}", markdown::waits(&signals::measure(rest)));
+    print!("{}", markdown::shared(&listeners::measure(rest)?));
     Ok(())
 }
 
@@ -130,11 +133,26 @@ type Section = (&'static str, &'static str, String);
 fn sections(findings: &Findings) -> Vec<Section> {
     let rows = &findings.rows;
     let mut sections = vec![
-        ("Operations", OPERATIONS, markdown::operations(rows)),
+        (
+            "Operations",
+            OPERATIONS,
+            markdown::operations(rows) + &items(findings),
+        ),
         ("Other event loops", OTHERS, markdown::others(rows)),
         ("poll(2)", POLL2, markdown::operations(&findings.poll2)),
         ("Lateness of timeouts", LATENESS, markdown::lateness(rows)),
+        ("Deadlines", DEADLINES, markdown::waits(&findings.waits)),
+        (
+            "Shared listeners",
+            LISTENERS,
+            markdown::shared(&findings.shared),
+        ),
         ("Programs", PROGRAMS, markdown::programs(&findings.programs)),
+        (
+            "Tasks woken from other threads",
+            TASKS,
+            markdown::programs(&findings.tasks),
+        ),
         (
             "Instructions",
             INSTRUCTIONS,
@@ -147,6 +165,16 @@ fn sections(findings: &Findings) -> Vec<Section> {
         sections.push(("Build", BUILD, markdown::build(cost)));
     }
     sections
+}
+
+/// How the queue of two producers is read.
+fn items(findings: &Findings) -> String {
+    let [ours, upstream] = findings.items_per_turn.map(|it| figure(it.median));
+    format!(
+        "\nIn the queue, the producers put an item into a channel of the standard library and wake the \
+         loop,\nwhich takes all items at each turn: {ours} of them on average, over upstream \
+         {upstream}.\n"
+    )
 }
 
 const HEAD: &str = "\
@@ -171,8 +199,8 @@ ready:
 
 const OTHERS: &str = "\
 The time relative to upstream's. The other event loops use the standard library's sockets. libuv
-has no edge triggering, and no timeouts below a millisecond; libevent makes no system call for a
-wake from the loop's own thread.";
+has no edge triggering, and no timeouts below a millisecond. Of a wake from the loop's own thread,
+libevent and ours make no system call.";
 
 const POLL2: &str = "\
 Both libraries, built with `--cfg mio_unsupported_force_poll_poll`. These are the operations that
@@ -183,6 +211,19 @@ How long after its timeout a poll returns. Linux's default timer slack is 50 µs
 uses a timerfd, which has none.
 
 ![how late a poll returns, by its timeout](plots/lateness.svg)";
+
+const DEADLINES: &str = "\
+A wait of one second, during which a signal arrives each millisecond. `Poll::poll_until` continues
+the wait; over upstream, the program has to call `poll` again with the time that is left, which
+upstream rounds up to milliseconds.";
+
+const LISTENERS: &str = "\
+The polls of 8 or 32 threads watch one listener, and 2,000 clients a second connect, one at a time.
+For each connection: how many of the threads are woken, most of them to find that another one has
+accepted it, and the CPU time of all of them. The last
+column is the CPU time with `Interest::exclusive`, divided by that without it.
+
+![CPU time of a connection to a shared listener](plots/listeners.svg)";
 
 const INSTRUCTIONS: &str = "\
 User-space instructions of one call, counted by callgrind, in a process with a second thread. They
@@ -204,10 +245,15 @@ with the same program over upstream (nginx with the example). The CPU time is th
 
 ![requests and messages per second](plots/programs.svg)";
 
+const TASKS: &str = "\
+A task on tokio's runtime of one thread, to which two other threads send messages through a channel
+with room for 64: they send as fast as they can, or wait for an answer to each message. The CPU time
+is that of the whole process.";
+
 const BUILD: &str = "\
 CPU time of a clean debug build of the library and its dependencies, without lints, in turn:";
 
 const GOALS: &str = "\
-Each ratio is ours divided by upstream's, unless it says otherwise. The noise is how far upstream is
-from itself, plus two standard errors of the medians. A goal is met if the ratio is at most the
-limit plus the noise.";
+What is found is a ratio, ours divided by upstream's, unless it says otherwise. The noise is how far
+upstream is from itself, plus two standard errors of the medians. A goal is met if what is found is
+at most the limit plus the noise.";

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::cpu;
+
 /// A running server, which is killed on drop.
 pub struct Server {
     child: Child,
@@ -70,19 +72,9 @@ impl Server {
         Ok(server)
     }
 
-    /// The CPU time that the threads of the server have used, to the nanosecond.
+    /// The CPU time that the threads of the server have used.
     pub fn cpu_time(&self) -> Result<Duration, String> {
-        let tasks = format!("/proc/{}/task", self.child.id());
-        let read = || {
-            fs::read_dir(&tasks)?
-                .map(|task| fs::read_to_string(task?.path().join("schedstat")))
-                .collect::<Result<Vec<String>, _>>()
-        };
-        let tasks = read().map_err(|error| format!("schedstat: {error}"))?;
-        let nanos = |text: &String| text.split(' ').next()?.parse::<u64>().ok();
-        let sum = tasks.iter().map(nanos).sum::<Option<u64>>();
-        sum.map(Duration::from_nanos)
-            .ok_or_else(|| "schedstat: not a number".to_owned())
+        cpu::of_process(self.child.id())
     }
 }
 

@@ -8,16 +8,17 @@ use super::{polls, sockets, wakes};
 use crate::operation::{Operation, Run};
 
 pub use super::polls::heap_per_source;
+pub use super::wakes::items_per_turn;
 
-/// `None` if the operation needs a poll that is a descriptor, and poll(2) is used.
-pub fn make(operation: Operation) -> Option<Run> {
-    Some(match operation {
+pub fn make(operation: Operation) -> Run {
+    match operation {
         Operation::WakeRedundant => wakes::wake(false),
         Operation::WakePoll => wakes::wake(true),
         Operation::WakePingPong => wakes::ping_pong(),
         Operation::WakeProducers => wakes::producers(),
-        Operation::PollEmpty => polls::poll_ready(0)?,
-        Operation::PollReady(ready) => polls::poll_ready(ready)?,
+        Operation::Queue => wakes::queue(),
+        Operation::PollEmpty => polls::poll_empty(),
+        Operation::PollReady(ready) => polls::poll_ready(ready),
         Operation::Register | Operation::Reregister | Operation::Deregister => {
             polls::register(operation)
         }
@@ -28,7 +29,7 @@ pub fn make(operation: Operation) -> Option<Run> {
         Operation::Bulk => sockets::bulk(),
         Operation::Timeout(micros) => polls::timeout(Duration::from_micros(micros)),
         Operation::Registered(count) => polls::registered(count),
-    })
+    }
 }
 
 /// The size of a stream.

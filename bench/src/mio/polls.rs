@@ -1,44 +1,70 @@
 //! Polls and registrations, over a library with mio's API, which `super` names.
 
-use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
 use super::mio::net::UnixStream;
 use super::mio::unix::SourceFd;
 use super::mio::{Events, Interest, Poll, Token};
 use crate::load::{self, EventFd};
-use crate::loops::bare;
 use crate::operation::{self, repeat, Operation, Run, ACTIVE, BATCH};
 
 pub fn poll_and_events() -> (Poll, Events) {
     (Poll::new().unwrap(), Events::with_capacity(1024))
 }
 
+pub fn poll_empty() -> Run {
+    let (mut poll, mut events) = poll_and_events();
+    repeat(move || {
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        assert!(events.is_empty());
+    })
+}
+
 /// The API common to both libraries is edge-triggered only, so the level-triggered sources, which
 /// stay ready, are added to the epoll instance directly.
-pub fn poll_ready(ready: usize) -> Option<Run> {
+#[cfg(not(mio_unsupported_force_poll_poll))]
+pub fn poll_ready(ready: usize) -> Run {
+    use std::os::fd::AsRawFd;
+
     let (mut poll, mut events) = poll_and_events();
-    let queue = queue(&poll)?;
     let sources: Vec<EventFd> = (0..ready).map(|_| EventFd::ready()).collect();
     for (index, eventfd) in sources.iter().enumerate() {
-        bare::add(queue, eventfd.fd(), index, false);
+        crate::loops::bare::add(poll.as_raw_fd(), eventfd.fd(), index, false);
     }
-    Some(repeat(move || {
+    repeat(move || {
         let _alive = &sources;
         poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
         assert_eq!(count_readable(&events), ready);
-    }))
+    })
 }
 
-#[cfg(not(mio_unsupported_force_poll_poll))]
-fn queue(poll: &Poll) -> Option<RawFd> {
-    Some(std::os::fd::AsRawFd::as_raw_fd(poll))
-}
-
-/// poll(2) has none.
+/// poll(2) has no descriptor that sources could be added to: they are reregistered, and made
+/// ready again, before each poll. Only the poll is timed.
 #[cfg(mio_unsupported_force_poll_poll)]
-fn queue(_: &Poll) -> Option<RawFd> {
-    None
+pub fn poll_ready(ready: usize) -> Run {
+    let (mut poll, mut events) = poll_and_events();
+    let sources: Vec<EventFd> = (0..ready).map(|_| EventFd::new()).collect();
+    register_all(&poll, &sources);
+    Box::new(move |count| {
+        let mut elapsed = Duration::ZERO;
+        for _ in 0..count {
+            for (index, eventfd) in sources.iter().enumerate() {
+                let mut source = SourceFd(&eventfd.fd());
+                poll.registry()
+                    .reregister(&mut source, Token(index), Interest::READABLE)
+                    .unwrap();
+            }
+            // A change of the registrations interrupts the poll, which is not to be timed.
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            sources.iter().for_each(EventFd::notify);
+            let start = Instant::now();
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            elapsed += start.elapsed();
+            assert_eq!(count_readable(&events), ready);
+            sources.iter().for_each(EventFd::clear);
+        }
+        elapsed
+    })
 }
 
 fn count_readable(events: &Events) -> usize {

@@ -1,13 +1,13 @@
 //! Wakes, over a library with mio's API, which `super` names.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::Arc;
+use std::sync::{mpsc, Arc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::mio::{Token, Waker};
+use super::mio::{Events, Poll, Token, Waker};
 use super::polls::poll_and_events;
-use crate::operation::{repeat, Run, PRODUCERS, WAKES};
+use crate::operation::{repeat, Run, PRODUCERS, QUEUE_PRODUCERS, WAKES};
 
 pub fn wake(with_poll: bool) -> Run {
     let (mut poll, mut events) = poll_and_events();
@@ -97,4 +97,68 @@ pub fn producers() -> Run {
         poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
         elapsed
     })
+}
+
+pub fn queue() -> Run {
+    let mut queue = Queue::new();
+    Box::new(move |count| {
+        let start = Instant::now();
+        queue.pass(count * WAKES as u64);
+        start.elapsed()
+    })
+}
+
+/// How many items of the queue a turn of the loop finds, on average.
+pub fn items_per_turn() -> f64 {
+    const EACH: u64 = 50 * WAKES as u64;
+
+    let turns = Queue::new().pass(EACH);
+    (EACH * QUEUE_PRODUCERS as u64) as f64 / turns as f64
+}
+
+/// A loop that takes items that other threads make.
+struct Queue {
+    poll: Poll,
+    events: Events,
+    waker: Waker,
+}
+
+impl Queue {
+    fn new() -> Queue {
+        let (poll, events) = poll_and_events();
+        let waker = Waker::new(poll.registry(), Token(7)).unwrap();
+        Queue {
+            poll,
+            events,
+            waker,
+        }
+    }
+
+    /// Each producer makes so many items, and wakes the loop after each. Returns how many turns of
+    /// the loop found items.
+    fn pass(&mut self, each: u64) -> u64 {
+        let (waker, producers) = (&self.waker, QUEUE_PRODUCERS);
+        let (mut left, mut turns) = (each * producers as u64, 0);
+        let (sender, receiver) = mpsc::channel();
+        thread::scope(|scope| {
+            for sender in vec![sender; producers] {
+                scope.spawn(move || {
+                    for item in 0..each {
+                        sender.send(item).unwrap();
+                        waker.wake().unwrap();
+                    }
+                });
+            }
+            while left > 0 {
+                self.poll.poll(&mut self.events, None).unwrap();
+                let items = receiver.try_iter().count() as u64;
+                left -= items;
+                turns += u64::from(items > 0);
+            }
+        });
+        // Drains the wake of the last item.
+        let at_once = Some(Duration::ZERO);
+        self.poll.poll(&mut self.events, at_once).unwrap();
+        turns
+    }
 }

@@ -34,6 +34,7 @@ mod times;
 mod of_ours {
     use ours as mio;
     pub mod listeners;
+    mod messages;
     pub mod operations;
     mod polls;
     mod sockets;
@@ -44,6 +45,7 @@ mod of_ours {
 mod of_upstream {
     use upstream as mio;
     pub mod listeners;
+    mod messages;
     pub mod operations;
     mod polls;
     mod sockets;

@@ -33,6 +33,19 @@ pub fn repeat_after(prepare: impl Fn() + 'static, mut body: impl FnMut() + 'stat
     })
 }
 
+/// How many times an operation fits into a slice of time.
+pub fn calibrate(run: &mut Run, slice: Duration) -> u64 {
+    let mut count = 1;
+    loop {
+        let elapsed = run(count);
+        if elapsed * 4 >= slice {
+            let fits = count as f64 * slice.as_secs_f64() / elapsed.as_secs_f64();
+            return (fits as u64).max(1);
+        }
+        count *= 2;
+    }
+}
+
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operation {
     /// A wake while an earlier one is pending.

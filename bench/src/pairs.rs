@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::operation::{Operation, Run};
+use crate::operation::{calibrate, Operation};
 use crate::peers::Peer;
 use crate::times::Times;
 
@@ -80,19 +80,6 @@ fn turns(round: usize, peers: usize) -> impl Iterator<Item = usize> {
         };
         (turn + round / 2) % peers
     })
-}
-
-/// How many times an operation fits into a slice of time.
-fn calibrate(run: &mut Run, slice: Duration) -> u64 {
-    let mut count = 1;
-    loop {
-        let elapsed = run(count);
-        if elapsed * 4 >= slice {
-            let fits = count as f64 * slice.as_secs_f64() / elapsed.as_secs_f64();
-            return (fits as u64).max(1);
-        }
-        count *= 2;
-    }
 }
 
 #[cfg(test)]

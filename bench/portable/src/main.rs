@@ -15,6 +15,8 @@ mod stats;
 #[path = "."]
 mod of_ours {
     use ours as mio;
+    #[path = "../../src/mio/messages.rs"]
+    mod messages;
     pub mod operations;
     mod polls;
     mod sockets;
@@ -26,6 +28,8 @@ mod of_ours {
 #[path = "."]
 mod of_upstream {
     use upstream as mio;
+    #[path = "../../src/mio/messages.rs"]
+    mod messages;
     pub mod operations;
     mod polls;
     mod sockets;
@@ -54,20 +58,6 @@ struct Timed {
 }
 
 impl Timed {
-    /// How many times it fits into a slice of time.
-    fn calibrate(&self) -> u64 {
-        let mut run = (self.make)();
-        let mut count = 1;
-        loop {
-            let elapsed = run(count);
-            if elapsed * 4 >= SLICE {
-                let fits = count as f64 * SLICE.as_secs_f64() / elapsed.as_secs_f64();
-                return (fits as u64).max(1);
-            }
-            count *= 2;
-        }
-    }
-
     /// Nanoseconds per unit.
     fn measure(&self, count: u64) -> f64 {
         let mut run = (self.make)();
@@ -110,7 +100,7 @@ fn compare_all() {
 
 fn compare(ours: &Timed, upstream: &Timed) {
     let peers = [ours, upstream, upstream];
-    let count = upstream.calibrate();
+    let count = operation::calibrate(&mut (upstream.make)(), SLICE);
     let mut nanos = [(); 3].map(|()| Vec::with_capacity(ROUNDS));
     for round in 0..ROUNDS {
         for turn in 0..3 {

@@ -1,12 +1,15 @@
 //! Messages between two ends in one poll, over a library with mio's API, which `super` names.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{Read, Write};
 
-use super::mio::event::{Event, Source};
-use super::mio::net::{TcpListener, TcpStream, UdpSocket};
-use super::mio::{Events, Interest, Poll, Token};
+use super::messages::{self, unless_blocked, Ends};
+use super::mio::net::{TcpListener, TcpStream};
+use super::mio::{Interest, Token};
 use super::polls::poll_and_events;
-use crate::operation::{repeat, Run, MESSAGE};
+use crate::operation::{repeat, Run};
+
+/// A pipe has to be waited for before it can be written to.
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 pub fn tcp_ping_pong() -> Run {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -17,15 +20,11 @@ pub fn tcp_ping_pong() -> Run {
         stream.set_nodelay(true).unwrap();
         TcpStream::from_std(stream)
     });
-    Ends::new(client, server).ping_pong(|it, data| it.write(data), |it, buf| it.read(buf))
+    Ends::new(client, server, BOTH).ping_pong(|it, data| it.write(data), |it, buf| it.read(buf))
 }
 
 pub fn udp_ping_pong() -> Run {
-    let bind = || UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let (a, b) = (bind(), bind());
-    a.connect(b.local_addr().unwrap()).unwrap();
-    b.connect(a.local_addr().unwrap()).unwrap();
-    Ends::new(a, b).ping_pong(|it, data| it.send(data), |it, buf| it.recv(buf))
+    messages::udp_ping_pong(BOTH)
 }
 
 #[cfg(windows)]
@@ -56,64 +55,11 @@ pub fn named_pipe_ping_pong() -> Run {
     let client = options.open(&name).unwrap().into_raw_handle();
     // SAFETY: `client` is an owned handle of a pipe, opened for overlapped operations.
     let client = unsafe { NamedPipe::from_raw_handle(client) };
-    let ends = Ends::new(client, server);
+    let ends = Ends::new(client, server, BOTH);
     // Upstream connects only what is registered. A client is there already, but ours may say so
     // with an event.
     unless_blocked(ends.b.connect());
     ends.ping_pong(|it, data| it.write(data), |it, buf| it.read(buf))
-}
-
-/// Two ends, registered with one poll.
-struct Ends<S> {
-    a: S,
-    b: S,
-    poll: Poll,
-    events: Events,
-}
-
-impl<S: Source + 'static> Ends<S> {
-    fn new(mut a: S, mut b: S) -> Ends<S> {
-        let (poll, events) = poll_and_events();
-        for (index, end) in [&mut a, &mut b].into_iter().enumerate() {
-            let both = Interest::READABLE | Interest::WRITABLE;
-            poll.registry().register(end, Token(index), both).unwrap();
-        }
-        Ends { a, b, poll, events }
-    }
-
-    /// Sends a message and one back.
-    fn ping_pong(
-        mut self,
-        send: fn(&mut S, &[u8]) -> io::Result<usize>,
-        receive: fn(&mut S, &mut [u8]) -> io::Result<usize>,
-    ) -> Run {
-        repeat(move || {
-            for (from, to) in [(0, 1), (1, 0)] {
-                let ends = [&mut self.a, &mut self.b];
-                // A pipe takes one message at a time.
-                while unless_blocked(send(ends[from], &[7; MESSAGE])).is_none() {
-                    self.poll.poll(&mut self.events, None).unwrap();
-                }
-                let mut arrived = false;
-                while !arrived {
-                    self.poll.poll(&mut self.events, None).unwrap();
-                    let of_receiver =
-                        |event: &Event| event.token() == Token(to) && event.is_readable();
-                    arrived = self.events.iter().any(of_receiver);
-                }
-                let mut buf = [0; 2 * MESSAGE];
-                while unless_blocked(receive(ends[to], &mut buf)).is_some() {}
-            }
-        })
-    }
-}
-
-fn unless_blocked<T>(result: io::Result<T>) -> Option<T> {
-    match result {
-        Ok(value) => Some(value),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => None,
-        Err(error) => panic!("{error}"),
-    }
 }
 
 pub fn connect_accept() -> Run {

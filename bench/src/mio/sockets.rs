@@ -1,9 +1,9 @@
 //! The operations on sockets, over a library with mio's API, which `super` names.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{Read, Write};
 
-use super::mio::event::Source;
-use super::mio::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
+use super::messages::{self, unless_blocked, Ends};
+use super::mio::net::{TcpListener, TcpStream, UnixStream};
 use super::mio::{Interest, Token};
 use super::polls::poll_and_events;
 use crate::load::{self, Clients};
@@ -42,14 +42,6 @@ fn send_back(stream: &mut TcpStream) -> usize {
     sent
 }
 
-fn unless_blocked(result: io::Result<usize>) -> Option<usize> {
-    match result {
-        Ok(len) => Some(len),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => None,
-        Err(error) => panic!("{error}"),
-    }
-}
-
 pub fn connect_accept() -> Run {
     let (mut poll, mut events) = poll_and_events();
     let mut listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -78,43 +70,11 @@ pub fn connect_accept() -> Run {
 
 pub fn unix_ping_pong() -> Run {
     let (a, b) = UnixStream::pair().unwrap();
-    ping_pong(a, b, |it, data| it.write(data), |it, buf| it.read(buf))
+    Ends::new(a, b, Interest::READABLE).ping_pong(|it, data| it.write(data), |it, buf| it.read(buf))
 }
 
 pub fn udp_ping_pong() -> Run {
-    let bind = || UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let (a, b) = (bind(), bind());
-    a.connect(b.local_addr().unwrap()).unwrap();
-    b.connect(a.local_addr().unwrap()).unwrap();
-    ping_pong(a, b, |it, data| it.send(data), |it, buf| it.recv(buf))
-}
-
-/// Sends a message and one back, between two sockets in one poll.
-fn ping_pong<S: Source + 'static>(
-    mut a: S,
-    mut b: S,
-    send: fn(&mut S, &[u8]) -> io::Result<usize>,
-    receive: fn(&mut S, &mut [u8]) -> io::Result<usize>,
-) -> Run {
-    let (mut poll, mut events) = poll_and_events();
-    for (index, end) in [&mut a, &mut b].into_iter().enumerate() {
-        poll.registry()
-            .register(end, Token(index), Interest::READABLE)
-            .unwrap();
-    }
-    repeat(move || {
-        for (from, to, token) in [(0, 1, Token(1)), (1, 0, Token(0))] {
-            let ends = [&mut a, &mut b];
-            send(ends[from], &[7; MESSAGE]).unwrap();
-            let mut arrived = false;
-            while !arrived {
-                poll.poll(&mut events, None).unwrap();
-                arrived = events.iter().any(|event| event.token() == token);
-            }
-            let mut buf = [0; 2 * MESSAGE];
-            while unless_blocked(receive(ends[to], &mut buf)).is_some() {}
-        }
-    })
+    messages::udp_ping_pong(Interest::READABLE)
 }
 
 pub fn bulk() -> Run {

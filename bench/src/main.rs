@@ -78,7 +78,7 @@ const FULL: Efforts = Efforts {
         slice: Duration::from_millis(250),
     },
     tasks: Effort {
-        rounds: 41,
+        rounds: 31,
         attempts: 2,
         slice: Duration::from_millis(250),
     },

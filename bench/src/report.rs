@@ -171,8 +171,8 @@ fn sections(findings: &Findings) -> Vec<Section> {
 fn items(findings: &Findings) -> String {
     let [ours, upstream] = findings.items_per_turn.map(|it| figure(it.median));
     format!(
-        "\nIn the queue, the producers put an item into a channel of the standard library and wake the \
-         loop,\nwhich takes all items at each turn: {ours} of them on average, over upstream \
+        "\nIn the queue, the producers put an item into an unbounded channel and wake the loop, which \
+         takes\nall items that it finds at each turn: {ours} of them on average, over upstream \
          {upstream}.\n"
     )
 }

@@ -110,7 +110,7 @@ pub fn queue() -> Run {
 
 /// How many items of the queue a turn of the loop finds, on average.
 pub fn items_per_turn() -> f64 {
-    const EACH: u64 = 50 * WAKES as u64;
+    const EACH: u64 = 200 * WAKES as u64;
 
     let turns = Queue::new().pass(EACH);
     (EACH * QUEUE_PRODUCERS as u64) as f64 / turns as f64

@@ -220,8 +220,8 @@ upstream rounds up to milliseconds.";
 const LISTENERS: &str = "\
 The polls of 8 or 32 threads watch one listener, and 2,000 clients a second connect, one at a time.
 For each connection: how many of the threads are woken, most of them to find that another one has
-accepted it, and the CPU time of all of them. The last
-column is the CPU time with `Interest::exclusive`, divided by that without it.
+accepted it, and the CPU time of all of them. The last column is the CPU time with
+`Interest::exclusive`, divided by that without it.
 
 ![CPU time of a connection to a shared listener](plots/listeners.svg)";
 

@@ -1,5 +1,5 @@
 use crate::event::Event;
-use crate::sync::{lock, Arc, AtomicBool, AtomicU8, AtomicUsize, Mutex, Ordering};
+use crate::sync::{lock, Arc, AtomicU8, AtomicUsize, Mutex, Ordering};
 use crate::sys::{self, backend::Wake as _};
 use crate::Token;
 
@@ -36,13 +36,11 @@ const WATCHED: u8 = 1 << 3;
 /// An `ASLEEP` left behind by a panic costs system calls until the next poll, but loses no wake.
 #[derive(Debug)]
 pub(crate) struct WakeFlag {
-    /// Whether a live waker uses the flag.
-    claimed: AtomicBool,
     state: AtomicU8,
-    /// The token of that waker.
-    token: AtomicUsize,
-    /// What sends its wakes.
+    /// The live waker that uses the flag.
     waker: Mutex<Option<Arc<sys::Waker>>>,
+    /// Its token.
+    token: AtomicUsize,
 }
 
 /// What a poll has found.
@@ -58,30 +56,30 @@ pub(crate) enum Woken {
 impl WakeFlag {
     pub(crate) fn new() -> WakeFlag {
         WakeFlag {
-            claimed: AtomicBool::new(false),
             state: AtomicU8::new(ASLEEP),
-            token: AtomicUsize::new(0),
             waker: Mutex::new(None),
+            token: AtomicUsize::new(0),
         }
     }
 
-    /// Claims the flag for a waker. Returns `false` if another live waker has claimed it.
-    pub(crate) fn claim(&self) -> bool {
-        !self.claimed.swap(true, Ordering::AcqRel)
-    }
-
-    /// Prepares for the wakes of the waker that has claimed the flag.
-    pub(crate) fn attach(&self, waker: &Arc<sys::Waker>, token: Token) {
-        self.token.store(token.0, Ordering::Release);
-        *lock(&self.waker) = Some(Arc::clone(waker));
+    /// Claims the flag for `waker`. Returns `false` if another live waker has claimed it.
+    pub(crate) fn claim(&self, waker: &Arc<sys::Waker>, token: Token) -> bool {
+        let mut slot = lock(&self.waker);
+        let is_free = slot.is_none();
+        if is_free {
+            self.token.store(token.0, Ordering::Release);
+            *slot = Some(Arc::clone(waker));
+        }
+        is_free
     }
 
     /// Releases the flag. A pending wake is discarded, as the system discards it with the object
     /// that it was sent through.
     pub(crate) fn release(&self) {
-        *lock(&self.waker) = None;
+        let mut slot = lock(&self.waker);
+        // Before another waker can claim the flag, whose wake must not be discarded.
         self.retract();
-        self.claimed.store(false, Ordering::Release);
+        *slot = None;
     }
 
     /// Records a wake. Returns whether the caller must send it.
@@ -127,22 +125,18 @@ impl WakeFlag {
             _ if slept || is_sent(state) => Woken::BySystem,
             _ => Woken::Unsent,
         };
-        let next = |state: u8| match wakes(state) {
-            Woken::No if stays_asleep => state,
-            Woken::No | Woken::Unsent => state & !ASLEEP,
-            Woken::BySystem if self.is_among(events) => state & !(ASLEEP | PENDING | SENT),
-            Woken::BySystem => state & !ASLEEP | SENT,
+        let next = |state: u8| {
+            Some(match wakes(state) {
+                Woken::No if stays_asleep => state,
+                Woken::No | Woken::Unsent => state & !ASLEEP,
+                Woken::BySystem if self.is_among(events) => state & !(ASLEEP | PENDING | SENT),
+                Woken::BySystem => state & !ASLEEP | SENT,
+            })
         };
-        let mut state = self.state.load(Ordering::Acquire);
-        while let Err(now) = self.state.compare_exchange_weak(
-            state,
-            next(state),
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        ) {
-            state = now;
-        }
-        wakes(state)
+        let (Ok(before) | Err(before)) =
+            self.state
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+        wakes(before)
     }
 
     /// Adds the event of a pending wake that the system does not know of to `events`. If they are

@@ -108,31 +108,18 @@ impl Waker {
     /// [`kevent`]: https://man.freebsd.org/cgi/man.cgi?query=kevent&sektion=2
     #[doc(alias = "eventfd")]
     pub fn new(registry: &Registry, token: Token) -> io::Result<Waker> {
+        let waker = Arc::new(sys::Waker::new(registry.selector(), token)?);
         let flag = Arc::clone(registry.wake_flag());
-        let coalesces = flag.claim();
+        let coalesces = flag.claim(&waker, token);
         debug_assert!(
             coalesces,
             "Only a single `Waker` can be active per `Poll` instance"
         );
-        match sys::Waker::new(registry.selector(), token) {
-            Ok(waker) => {
-                let waker = Arc::new(waker);
-                if coalesces {
-                    flag.attach(&waker, token);
-                }
-                Ok(Waker {
-                    flag,
-                    coalesces,
-                    waker,
-                })
-            }
-            Err(error) => {
-                if coalesces {
-                    flag.release();
-                }
-                Err(error)
-            }
-        }
+        Ok(Waker {
+            flag,
+            coalesces,
+            waker,
+        })
     }
 
     /// Wakes the poll.

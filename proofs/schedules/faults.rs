@@ -42,16 +42,16 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "awake-first",
         file: "wake_flag.rs",
-        right: "let mut state = self.state.load(Ordering::Acquire);",
-        wrong: "let mut state = self.state.fetch_and(!ASLEEP, Ordering::AcqRel);\n\
-                state = self.state.load(Ordering::Acquire);",
+        right: "let (Ok(before) | Err(before)) =",
+        wrong: "self.state.fetch_and(!ASLEEP, Ordering::AcqRel);\n\
+                let (Ok(before) | Err(before)) =",
     },
     // The woken thread does not see what the waking thread wrote.
     Fault {
         name: "relaxed",
         file: "wake_flag.rs",
-        right: "            Ordering::AcqRel,\n            Ordering::Acquire,\n        ) {",
-        wrong: "Ordering::Relaxed, Ordering::Relaxed) {",
+        right: ".fetch_update(Ordering::AcqRel, Ordering::Acquire, next);",
+        wrong: ".fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);",
     },
     // A wake that came before the descriptor was handed out is not sent.
     Fault {

@@ -122,7 +122,7 @@ impl<T: AsHandle> IoSource<T> {
         self.registration
             .register(registry.selector(), self.io.as_handle(), token, interest)?;
         #[cfg(debug_assertions)]
-        self.owner.set(Some(registry.id()));
+        self.owner.set(registry);
         // Not an error, so that programs in which this happened to work continue to do so.
         debug_warn!(
             self.io.is_blocking(),
@@ -139,14 +139,14 @@ impl<T: AsHandle> IoSource<T> {
         interest: Interest,
     ) -> io::Result<()> {
         #[cfg(debug_assertions)]
-        self.owner.check_for_change(registry.id())?;
+        self.owner.check_for_change(registry)?;
         self.registration
             .reregister(registry.selector(), self.io.as_handle(), token, interest)
     }
 
     pub(crate) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         #[cfg(debug_assertions)]
-        self.owner.check_for_removal(registry.id())?;
+        self.owner.check_for_removal(registry)?;
         let result = self
             .registration
             .deregister(registry.selector(), self.io.as_handle());
@@ -155,7 +155,7 @@ impl<T: AsHandle> IoSource<T> {
         #[cfg(debug_assertions)]
         match &result {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {}
-            _ => self.owner.set(None),
+            _ => self.owner.clear(),
         }
         result
     }
@@ -296,12 +296,14 @@ macro_rules! impl_source {
 mod owner {
     use std::io;
 
-    use crate::registry::PollId;
+    use crate::sync::Arc;
     use crate::sys::error::{already_registered, not_registered, registered_elsewhere};
+    use crate::wake_flag::WakeFlag;
+    use crate::Registry;
 
-    /// The poll that a source is registered with.
+    /// The poll that a source is registered with, represented by its wake flag.
     #[derive(Default)]
-    pub(super) struct Owner(Option<PollId>);
+    pub(super) struct Owner(Option<Arc<WakeFlag>>);
 
     impl Owner {
         pub(super) fn check_free(&self) -> io::Result<()> {
@@ -311,23 +313,25 @@ mod owner {
             }
         }
 
-        pub(super) fn check_for_change(&self, poll: PollId) -> io::Result<()> {
-            match self.0 {
-                Some(owner) if owner == poll => Ok(()),
+        pub(super) fn check_for_change(&self, registry: &Registry) -> io::Result<()> {
+            match &self.0 {
+                Some(flag) if Arc::ptr_eq(flag, registry.wake_flag()) => Ok(()),
                 Some(_) => Err(registered_elsewhere()),
                 None => Err(not_registered()),
             }
         }
 
-        pub(super) fn check_for_removal(&self, poll: PollId) -> io::Result<()> {
-            match self.0 {
-                Some(owner) if owner == poll => Ok(()),
-                _ => Err(not_registered()),
-            }
+        pub(super) fn check_for_removal(&self, registry: &Registry) -> io::Result<()> {
+            self.check_for_change(registry)
+                .map_err(|_| not_registered())
         }
 
-        pub(super) fn set(&mut self, poll: Option<PollId>) {
-            self.0 = poll;
+        pub(super) fn set(&mut self, registry: &Registry) {
+            self.0 = Some(Arc::clone(registry.wake_flag()));
+        }
+
+        pub(super) fn clear(&mut self) {
+            self.0 = None;
         }
     }
 }

@@ -26,10 +26,8 @@ use crate::{Interest, Token};
 /// [`NotFound`]: io::ErrorKind::NotFound
 pub struct Registry {
     selector: sys::Selector,
+    /// Clones of a registry share it, so that it identifies the poll.
     wake_flag: Arc<WakeFlag>,
-    /// Identifies the poll; clones of a registry share it.
-    #[cfg(debug_assertions)]
-    id: PollId,
 }
 
 impl Registry {
@@ -38,8 +36,6 @@ impl Registry {
         Ok(Registry {
             selector: sys::Selector::new()?,
             wake_flag: Arc::new(WakeFlag::new()),
-            #[cfg(debug_assertions)]
-            id: PollId::next(),
         })
     }
 
@@ -171,8 +167,6 @@ impl Registry {
         Ok(Registry {
             selector: self.selector.try_clone()?,
             wake_flag: Arc::clone(&self.wake_flag),
-            #[cfg(debug_assertions)]
-            id: self.id,
         })
     }
 
@@ -185,12 +179,6 @@ impl Registry {
     pub(crate) fn wake_flag(&self) -> &Arc<WakeFlag> {
         &self.wake_flag
     }
-
-    #[cfg(debug_assertions)]
-    #[allow(dead_code)] // Used by the sources of `net` and `os-ext`.
-    pub(crate) fn id(&self) -> PollId {
-        self.id
-    }
 }
 
 impl fmt::Debug for Registry {
@@ -198,21 +186,5 @@ impl fmt::Debug for Registry {
         f.debug_struct("Registry")
             .field("selector", &self.selector)
             .finish()
-    }
-}
-
-/// Identifies a poll, for the checks in debug builds.
-#[cfg(debug_assertions)]
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PollId(usize);
-
-#[cfg(debug_assertions)]
-impl PollId {
-    #[cfg(feature = "os-poll")]
-    fn next() -> PollId {
-        use std::sync::atomic::{AtomicUsize, Ordering};
-
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        PollId(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }

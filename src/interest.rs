@@ -146,8 +146,7 @@ impl Interest {
     /// direction is left.
     #[must_use]
     pub fn remove(self, other: Interest) -> Option<Interest> {
-        let left = self.0.get() & !other.0.get();
-        (left & DIRECTIONS != 0).then(|| Interest::from_bits(left))
+        Interest::try_from_bits(self.0.get() & !other.0.get())
     }
 
     /// Returns this interest in level-triggered mode: every poll reports the source for as long as

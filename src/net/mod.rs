@@ -20,6 +20,27 @@
 //!
 //! [`WouldBlock`]: std::io::ErrorKind::WouldBlock
 
+/// Implements what all sockets have in common, for types whose field `inner` contains the socket of
+/// the standard library.
+macro_rules! impl_socket {
+    ($socket:ident, $std:ty) => {
+        impl_source!($socket);
+
+        impl std::fmt::Debug for $socket {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.inner.fmt(f)
+            }
+        }
+
+        /// Converts to the standard library's type. The socket stays in non-blocking mode.
+        impl From<$socket> for $std {
+            fn from(socket: $socket) -> $std {
+                socket.inner.into_io()
+            }
+        }
+    };
+}
+
 mod tcp_listener;
 mod tcp_stream;
 mod udp_socket;

@@ -1,5 +1,5 @@
+use std::io;
 use std::net::{self, SocketAddr};
-use std::{fmt, io};
 
 use crate::io_source::IoSource;
 use crate::net::TcpStream;
@@ -139,17 +139,4 @@ impl TcpListener {
     }
 }
 
-impl_source!(TcpListener);
-
-impl fmt::Debug for TcpListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
-    }
-}
-
-/// Converts to the standard library's type. The listener stays in non-blocking mode.
-impl From<TcpListener> for net::TcpListener {
-    fn from(listener: TcpListener) -> net::TcpListener {
-        listener.inner.into_io()
-    }
-}
+impl_socket!(TcpListener, net::TcpListener);

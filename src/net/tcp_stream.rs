@@ -1,4 +1,3 @@
-use std::fmt;
 use std::io::{
     self,
     ErrorKind::{InvalidInput, NotConnected, WouldBlock},
@@ -311,19 +310,6 @@ impl TcpStream {
     }
 }
 
-impl_source!(TcpStream);
+impl_socket!(TcpStream, net::TcpStream);
 impl_read!(TcpStream, &TcpStream);
 impl_write!(TcpStream, &TcpStream);
-
-impl fmt::Debug for TcpStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
-    }
-}
-
-/// Converts to the standard library's type. The stream stays in non-blocking mode.
-impl From<TcpStream> for net::TcpStream {
-    fn from(stream: TcpStream) -> net::TcpStream {
-        stream.inner.into_io()
-    }
-}

@@ -1,5 +1,5 @@
+use std::io;
 use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::{fmt, io};
 
 use crate::io_source::{IoSource, BOTH};
 use crate::{sys, Interest};
@@ -379,17 +379,4 @@ impl UdpSocket {
     }
 }
 
-impl_source!(UdpSocket);
-
-impl fmt::Debug for UdpSocket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
-    }
-}
-
-/// Converts to the standard library's type. The socket stays in non-blocking mode.
-impl From<UdpSocket> for net::UdpSocket {
-    fn from(socket: UdpSocket) -> net::UdpSocket {
-        socket.inner.into_io()
-    }
-}
+impl_socket!(UdpSocket, net::UdpSocket);

@@ -1,7 +1,7 @@
+use std::io;
 use std::net::Shutdown;
 use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
-use std::{fmt, io};
 
 use crate::io_source::{IoSource, BOTH};
 use crate::{sys, Interest};
@@ -215,17 +215,4 @@ impl UnixDatagram {
     }
 }
 
-impl_source!(UnixDatagram);
-
-impl fmt::Debug for UnixDatagram {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
-    }
-}
-
-/// Converts to the standard library's type. The socket stays in non-blocking mode.
-impl From<UnixDatagram> for net::UnixDatagram {
-    fn from(socket: UnixDatagram) -> net::UnixDatagram {
-        socket.inner.into_io()
-    }
-}
+impl_socket!(UnixDatagram, net::UnixDatagram);

@@ -1,6 +1,6 @@
+use std::io;
 use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
-use std::{fmt, io};
 
 use crate::io_source::IoSource;
 use crate::net::UnixStream;
@@ -103,17 +103,4 @@ impl UnixListener {
     }
 }
 
-impl_source!(UnixListener);
-
-impl fmt::Debug for UnixListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
-    }
-}
-
-/// Converts to the standard library's type. The listener stays in non-blocking mode.
-impl From<UnixListener> for net::UnixListener {
-    fn from(listener: UnixListener) -> net::UnixListener {
-        listener.inner.into_io()
-    }
-}
+impl_socket!(UnixListener, net::UnixListener);

@@ -1,4 +1,3 @@
-use std::fmt;
 use std::io;
 use std::net::Shutdown;
 use std::os::unix::net::{self, SocketAddr};
@@ -160,19 +159,6 @@ impl UnixStream {
     }
 }
 
-impl_source!(UnixStream);
+impl_socket!(UnixStream, net::UnixStream);
 impl_read!(UnixStream, &UnixStream);
 impl_write!(UnixStream, &UnixStream);
-
-impl fmt::Debug for UnixStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
-    }
-}
-
-/// Converts to the standard library's type. The stream stays in non-blocking mode.
-impl From<UnixStream> for net::UnixStream {
-    fn from(stream: UnixStream) -> net::UnixStream {
-        stream.inner.into_io()
-    }
-}

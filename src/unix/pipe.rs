@@ -117,9 +117,10 @@ pub struct Receiver {
     pub(crate) inner: IoSource<File>,
 }
 
-/// Implements the methods that both ends have.
+/// Implements what both ends have, and the conversions from the ends that the standard library
+/// creates.
 macro_rules! impl_end {
-    ($type:ty) => {
+    ($type:ty, $($child:ty),+) => {
         impl $type {
             /// Sets whether operations fail with `WouldBlock` instead of blocking (`O_NONBLOCK`).
             ///
@@ -156,31 +157,20 @@ macro_rules! impl_end {
                 self.inner.fmt(f)
             }
         }
+
+        $(
+            /// Converts the child's end of the pipe without changing its mode, which is blocking by
+            /// default.
+            impl From<$child> for $type {
+                fn from(end: $child) -> $type {
+                    OwnedFd::from(end).into()
+                }
+            }
+        )+
     };
 }
 
-impl_end!(Sender);
-impl_end!(Receiver);
+impl_end!(Sender, ChildStdin);
+impl_end!(Receiver, ChildStdout, ChildStderr);
 impl_write!(Sender, &Sender);
 impl_read!(Receiver, &Receiver);
-
-/// Converts the child's end of the pipe without changing its mode, which is blocking by default.
-impl From<ChildStdin> for Sender {
-    fn from(stdin: ChildStdin) -> Sender {
-        OwnedFd::from(stdin).into()
-    }
-}
-
-/// Converts the child's end of the pipe without changing its mode, which is blocking by default.
-impl From<ChildStdout> for Receiver {
-    fn from(stdout: ChildStdout) -> Receiver {
-        OwnedFd::from(stdout).into()
-    }
-}
-
-/// Converts the child's end of the pipe without changing its mode, which is blocking by default.
-impl From<ChildStderr> for Receiver {
-    fn from(stderr: ChildStderr) -> Receiver {
-        OwnedFd::from(stderr).into()
-    }
-}

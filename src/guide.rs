@@ -581,6 +581,10 @@
 //! * **The end of the stream after unread data.** A reset is reported even to a program that has
 //!   not touched the source since its last event. So is the end of the stream, except on systems
 //!   that do not distinguish it from data (event ports, and poll(2) other than on Linux).
+//! * **What the `try_io` of a socket rearms.** Where edges are emulated, a `WouldBlock` rearms all
+//!   directions of the registration, because the closure may have read or written. A program that
+//!   calls it on writable events until `WouldBlock` is notified again after each such call, and
+//!   spins: include `WRITABLE` in the interest only while a write is pending.
 //! * **Everything except readable and writable.** [`is_read_closed`] and similar methods may return
 //!   `false` where the system does not report the condition. A program has to work if they always
 //!   return `false`, except for the attempts described in [the event loop](#the-event-loop).

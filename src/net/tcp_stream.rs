@@ -285,6 +285,13 @@ impl TcpStream {
     ///
     /// Returns the error that `f` returns.
     ///
+    /// # Portability
+    ///
+    /// Where edges are emulated, a `WouldBlock` rearms all directions of the registration, because
+    /// `f` may have read or written. A program that calls this method on writable events until
+    /// `WouldBlock` is then notified again after each such call, and spins: include `WRITABLE` in
+    /// the interest only while a write is pending.
+    ///
     /// # Examples
     ///
     /// ```

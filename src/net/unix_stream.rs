@@ -151,6 +151,13 @@ impl UnixStream {
     /// # Errors
     ///
     /// Returns the error that `f` returns.
+    ///
+    /// # Portability
+    ///
+    /// Where edges are emulated, a `WouldBlock` rearms all directions of the registration, because
+    /// `f` may have read or written. A program that calls this method on writable events until
+    /// `WouldBlock` is then notified again after each such call, and spins: include `WRITABLE` in
+    /// the interest only while a write is pending.
     pub fn try_io<F, T>(&self, f: F) -> io::Result<T>
     where
         F: FnOnce() -> io::Result<T>,

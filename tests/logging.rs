@@ -98,7 +98,7 @@ fn registrations_are_traced() {
     let lines = logged_by(Level::Trace, || registry.deregister(&mut socket).unwrap());
     names_everything(&lines, ["deregister", "", ""]);
 
-    // Whoever does not want trace lines does not get them.
+    // Trace lines are logged only if they are enabled.
     log::set_max_level(LevelFilter::Debug);
     let lines = logged_by(Level::Trace, || {
         registry
@@ -228,7 +228,7 @@ mod blocking {
         Ok(())
     }
 
-    /// Its I/O is the caller's, who may have a reason.
+    /// Its I/O is performed by the caller, which may have a reason.
     #[test]
     #[cfg(all(unix, feature = "os-ext"))]
     fn a_bare_descriptor_may_block() -> io::Result<()> {

@@ -61,7 +61,7 @@ fn server_with(name: &str, access: u32, mode: u32) -> NamedPipe {
         )
     };
     assert_ne!(handle, INVALID_HANDLE_VALUE);
-    // SAFETY: it was just made, and nobody else knows of it.
+    // SAFETY: it was just created, and nothing else refers to it.
     unsafe { NamedPipe::from_raw_handle(handle) }
 }
 
@@ -111,13 +111,13 @@ fn registered(poll: &mut Poll, events: &mut Events) -> (NamedPipe, NamedPipe) {
     poll.registry().register(&mut client, CLIENT, BOTH).unwrap();
     server.connect().unwrap();
     expect_writable(poll, events, SERVER);
-    settle(poll, events);
+    discard_events(poll, events);
     (server, client)
 }
 
 /// Passes over what is there now and in the next moment.
-fn settle(poll: &mut Poll, events: &mut Events) {
-    util::settle(poll, events);
+fn discard_events(poll: &mut Poll, events: &mut Events) {
+    util::discard_events(poll, events);
 }
 
 /// Checks that no event of `token` comes in the next moment.
@@ -131,7 +131,7 @@ fn expect_nothing_of(poll: &mut Poll, events: &mut Events, token: Token) {
     }
 }
 
-/// Polls until `operation` answers something else than `WouldBlock`.
+/// Polls until `operation` returns anything other than `WouldBlock`.
 #[track_caller]
 fn retry<T>(
     poll: &mut Poll,
@@ -149,7 +149,7 @@ fn retry<T>(
     }
 }
 
-/// Writes until a write is going on that cannot end, since nobody reads. Returns how many
+/// Writes until a write is pending that cannot end, since the peer does not read. Returns how many
 /// bytes were accepted.
 fn clog(poll: &mut Poll, events: &mut Events, mut pipe: &NamedPipe) -> usize {
     let (chunk, mut accepted) = (vec![7; PLENTY], 0);
@@ -226,7 +226,7 @@ fn a_client_and_a_server_exchange_bytes() {
     assert!(client.take_error().unwrap().is_none());
 }
 
-/// Edge cases 48 and 49: edges, and who goes on after a short transfer only, are served.
+/// Edge cases 48 and 49: edges, and a program that continues only after a short transfer, work.
 #[test]
 fn much_is_exchanged_both_ways_at_once() {
     for until in [Until::WouldBlock, Until::ShortTransfer] {
@@ -302,7 +302,7 @@ fn a_client_that_was_there_first_is_connected_at_once() {
     expect_nothing_of(&mut poll, &mut events, SERVER);
 }
 
-/// Whether somebody is there is asked of the system, not concluded from `connect`.
+/// Whether there is a client is asked of the system, not concluded from `connect`.
 #[test]
 fn a_client_that_was_there_before_the_registration_is_reported() {
     for interest in [BOTH, Interest::WRITABLE] {
@@ -340,7 +340,7 @@ fn connecting_a_client_is_an_error() {
     expect_nothing_of(&mut poll, &mut events, CLIENT);
 }
 
-/// Edge case 45: nothing is writable that nobody has connected to, however often it is
+/// Edge case 45: a server without a client is not writable, however often it is
 /// registered.
 #[test]
 fn nothing_is_writable_before_it_is_connected() {
@@ -365,7 +365,7 @@ fn nothing_is_writable_before_it_is_connected() {
         }
         poll.registry().register(&mut server, SERVER, BOTH).unwrap();
         expect_would_block(server.connect());
-        expect_would_block(server.write(b"nobody is there"));
+        expect_would_block(server.write(b"no client yet"));
         for interest in [Interest::WRITABLE, Interest::WRITABLE.level(), BOTH] {
             poll.registry()
                 .reregister(&mut server, SERVER, interest)
@@ -373,17 +373,17 @@ fn nothing_is_writable_before_it_is_connected() {
             expect_nothing_of(&mut poll, &mut events, SERVER);
         }
         if let Ok(len) = server.read(&mut [0; 8]) {
-            panic!("{len} bytes of nobody");
+            panic!("{len} bytes without a client");
         }
     }
 }
 
 #[test]
-fn writing_where_nobody_listens_is_an_error() {
+fn writing_without_a_client_is_an_error() {
     let (poll, _) = poll_and_events();
     let mut server = NamedPipe::new(name()).unwrap();
     poll.registry().register(&mut server, SERVER, BOTH).unwrap();
-    let error = server.write(b"nobody was waited for").unwrap_err();
+    let error = server.write(b"no client yet").unwrap_err();
     assert_eq!(error.raw_os_error(), Some(ERROR_PIPE_LISTENING as i32));
 }
 
@@ -417,7 +417,7 @@ fn nothing_is_writable_while_a_write_is_going_on() {
 }
 
 /// Edge case 45: a write that fails in the background makes the pipe writable, and the next
-/// call answers why, once.
+/// call returns the reason, once.
 #[test]
 fn a_failed_write_surfaces() {
     for by_take_error in [false, true] {
@@ -450,7 +450,7 @@ fn the_end_comes_after_the_data() {
     loop {
         let event = expect_readable(&mut poll, &mut events, CLIENT);
         assert!(!event.is_read_closed() || all == b"last words");
-        // Whoever stops at a short read hears of what follows it.
+        // A program that stops at a short read gets an event of what follows it.
         match retry(&mut poll, &mut events, || client.read(&mut buf)).unwrap() {
             0 => break,
             len => all.extend_from_slice(&buf[..len]),
@@ -476,10 +476,10 @@ fn the_end_comes_after_the_data() {
     assert_eq!(client.read(&mut buf).unwrap(), 0);
 }
 
-/// A server that watches for the end alone is told when its client has gone and left nothing unread,
-/// though it could be connected with another one.
+/// A server that watches for the end alone is reported when its client has closed and nothing is
+/// unread, though it could be connected to another one.
 #[test]
-fn a_server_is_told_of_the_end_alone() {
+fn a_server_that_waits_for_the_end_alone_is_reported() {
     let mode = Interest::READ_CLOSED;
     for interest in [
         mode,
@@ -556,10 +556,10 @@ fn results_of_a_former_connection_are_dropped() {
         drop(gone);
         expect_would_block(server.connect());
         // The place of the attempt is free again when the poll has seen its end.
-        settle(&mut poll, &mut events);
+        discard_events(&mut poll, &mut events);
         expect_would_block(server.connect());
 
-        // Data that nobody has taken, and a write that does not end.
+        // Data that was not received, and a write that does not end.
         let mut former = client(&name);
         poll.registry().register(&mut former, CLIENT, BOTH).unwrap();
         retry(&mut poll, &mut events, || server.connect()).unwrap();
@@ -614,7 +614,7 @@ fn a_client_that_left_before_connect_is_served() {
             }
             assert_eq!(read(), 0);
             assert_eq!(&buf[..words.len()], words.as_bytes());
-            let error = server.write(b"to nobody").unwrap_err();
+            let error = server.write(b"no client").unwrap_err();
             assert_eq!(error.raw_os_error(), Some(ERROR_NO_DATA as i32));
             server.disconnect().unwrap();
             expect_would_block(server.connect());
@@ -633,7 +633,7 @@ fn quick_clients_are_no_error_of_the_server() {
     thread::scope(|scope| {
         scope.spawn(|| {
             for number in 0..clients as u32 {
-                // Until there is an instance that nobody has.
+                // Until there is an instance without a client.
                 let end = Instant::now() + LONG;
                 let mut client = loop {
                     match OpenOptions::new().read(true).write(true).open(&name) {
@@ -685,7 +685,7 @@ fn a_long_message_comes_in_parts() {
         }
         poll.registry().register(&mut client, CLIENT, BOTH).unwrap();
         if !there_first {
-            settle(&mut poll, &mut events);
+            discard_events(&mut poll, &mut events);
             send(&mut poll, &mut events);
         }
         let (mut parts, mut buf) = (Vec::new(), [0; 400]);
@@ -728,7 +728,7 @@ fn a_message_is_not_cut_by_the_limit_of_writing() {
         let read = || client.read(&mut buf);
         assert_eq!(retry(&mut poll, &mut events, read).unwrap(), len);
         // Until the write has ended.
-        settle(&mut poll, &mut events);
+        discard_events(&mut poll, &mut events);
     }
 }
 
@@ -813,7 +813,7 @@ fn what_arrives_between_two_registrations_is_kept() {
     let mut buf = [0; 16];
     assert_eq!(server.read(&mut buf).unwrap(), 5);
 
-    // Partly read, it is reported to whoever registers.
+    // Partly read, it is reported after each registration.
     client.write_all(b"twice").unwrap();
     expect_readable(&mut poll, &mut events, Token(7));
     assert_eq!(server.read(&mut buf[..2]).unwrap(), 2);
@@ -837,8 +837,8 @@ fn an_end_between_two_registrations_is_kept() {
     assert_eq!(server.read(&mut [0; 16]).unwrap(), 0);
 }
 
-/// Edge case 43: packets that lie in the port already, or come later, tell nothing of what
-/// is not registered, and nothing under a token that was replaced.
+/// Edge case 43: packets that are in the port already, or come later, cause no event of what
+/// is not registered, and none with a token that was replaced.
 #[test]
 fn nothing_is_told_after_deregistration() {
     let (mut poll, mut events) = poll_and_events();
@@ -864,10 +864,10 @@ fn nothing_is_told_after_deregistration() {
         poll.registry()
             .reregister(&mut server, SERVER, BOTH)
             .unwrap();
-        settle(&mut poll, &mut events);
+        discard_events(&mut poll, &mut events);
         util::drain(&mut server);
         util::drain(&mut client);
-        settle(&mut poll, &mut events);
+        discard_events(&mut poll, &mut events);
     }
 }
 
@@ -923,7 +923,7 @@ fn what_is_not_overlapped_cannot_be_registered() {
 }
 
 #[test]
-fn a_level_is_told_by_every_poll_until_it_is_no_more() {
+fn a_level_is_reported_by_every_poll_while_it_lasts() {
     let (mut poll, mut events) = poll_and_events();
     let (mut server, mut client) = registered(&mut poll, &mut events);
     let level = Interest::READABLE.level();
@@ -965,7 +965,7 @@ fn a_level_is_told_by_every_poll_until_it_is_no_more() {
 }
 
 #[test]
-fn one_shot_is_told_once_until_reregistered() {
+fn one_shot_is_reported_once_until_reregistered() {
     let (mut poll, mut events) = poll_and_events();
     let (mut server, mut client) = registered(&mut poll, &mut events);
     let oneshot = Interest::READABLE.oneshot();
@@ -976,7 +976,7 @@ fn one_shot_is_told_once_until_reregistered() {
         client.write_all(b"data").unwrap();
         expect_readable(&mut poll, &mut events, SERVER);
         util::drain(&mut server);
-        settle(&mut poll, &mut events);
+        discard_events(&mut poll, &mut events);
         client.write_all(b"more").unwrap();
         expect_nothing_of(&mut poll, &mut events, SERVER);
         poll.registry()
@@ -987,7 +987,7 @@ fn one_shot_is_told_once_until_reregistered() {
         poll.registry()
             .reregister(&mut server, SERVER, oneshot)
             .unwrap();
-        settle(&mut poll, &mut events);
+        discard_events(&mut poll, &mut events);
     }
     poll.registry().deregister(&mut server).unwrap();
 }
@@ -1028,8 +1028,8 @@ fn a_dropped_pipe_writes_what_it_has_accepted() {
     assert_eq!(received, accepted);
 }
 
-/// Edge case 44: without a write that is going on the handle is closed at once, whatever
-/// else is; nobody has to poll for that.
+/// Edge case 44: without a pending write the handle is closed at once, whatever else
+/// is pending, without a poll.
 #[test]
 fn a_dropped_pipe_gives_its_name_back_at_once() {
     let (mut poll, mut events) = poll_and_events();
@@ -1082,7 +1082,7 @@ fn an_accepted_write_outlives_the_poll() {
 }
 
 /// Edge case 44: two ends that were dropped while each writes to the other do not wait for
-/// ever: nobody will read, and both names are free again.
+/// ever: no data will be read, and both names are free again.
 #[test]
 fn two_dropped_ends_that_write_to_each_other_are_closed() {
     let (mut poll, mut events) = poll_and_events();
@@ -1117,18 +1117,18 @@ fn what_becomes_true_between_two_polls_is_one_event() {
         let (mut readable, mut writable) = (false, false);
         while !(readable && writable) {
             util::poll(&mut poll, &mut events, Some(LONG));
-            let told: Vec<_> = events.iter().collect();
-            assert_eq!(told.len(), 1, "{told:?}");
-            readable |= told[0].is_readable();
-            writable |= told[0].is_writable();
-            united += u32::from(told[0].is_readable() && told[0].is_writable());
+            let reported: Vec<_> = events.iter().collect();
+            assert_eq!(reported.len(), 1, "{reported:?}");
+            readable |= reported[0].is_readable();
+            writable |= reported[0].is_writable();
+            united += u32::from(reported[0].is_readable() && reported[0].is_writable());
         }
         util::drain(&mut server);
     }
     assert!(united > 0, "they never ended together");
 }
 
-/// Edges cases 38 and 39: one thread polls, so that packets are taken while the calls that
+/// Edge cases 38 and 39: one thread polls, so that packets are taken while the calls that
 /// cause them have not returned.
 #[test]
 fn packets_are_taken_by_another_thread_than_the_one_that_starts_operations() {
@@ -1320,7 +1320,7 @@ fn pipes_that_are_dropped_leave_nothing_behind() {
                 }
             }
             drop(server);
-            util::settle(&mut poll, &mut events);
+            util::discard_events(&mut poll, &mut events);
         });
     });
 }
@@ -1356,7 +1356,7 @@ fn connections_that_are_ended_leave_nothing_behind() {
     });
 }
 
-/// Edge case 44: whoever goes first, the poll or the pipes, and nobody polls.
+/// Edge case 44: whichever is dropped first, the poll or the pipes, without a further poll.
 #[test]
 fn polls_that_are_dropped_leave_nothing_behind() {
     in_own_process("polls_that_are_dropped_leave_nothing_behind", || {

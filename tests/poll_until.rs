@@ -32,7 +32,7 @@ fn tokens(events: &Events) -> Vec<Token> {
     events.iter().map(|event| event.token()).collect()
 }
 
-/// A poll whose only source has something to read, as long as nobody reads it.
+/// A poll whose only source has something to read, as long as it is not read.
 fn poll_with_data() -> (Poll, Events, [util::Stream; 2]) {
     let (poll, events) = poll_and_events();
     let (mut near, mut far) = stream_pair();

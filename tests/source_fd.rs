@@ -39,7 +39,7 @@ fn deregister(registry: &Registry, fd: RawFd) -> io::Result<()> {
     registry.deregister(&mut SourceFd(&fd))
 }
 
-/// Moves a descriptor to a number that nobody else will be given.
+/// Moves a descriptor to a number that no other descriptor will get.
 fn at_own_number(fd: OwnedFd) -> OwnedFd {
     static NEXT: AtomicI32 = AtomicI32::new(500);
     // Fewer may be the rule.
@@ -80,7 +80,7 @@ impl Source {
         Source { receiver, sender }
     }
 
-    /// At a number that nobody else will be given.
+    /// At a number that no other descriptor will get.
     fn at_own_number() -> Source {
         let mut source = Source::new();
         source.receiver = at_own_number(source.receiver);
@@ -415,9 +415,9 @@ fn a_file_and_a_directory_are_refused() {
     std::fs::remove_file(path).unwrap();
 }
 
-/// What epoll itself answers to adding `fd`.
+/// What epoll itself returns for adding `fd`.
 #[cfg(target_os = "linux")]
-fn answer_of_epoll(fd: RawFd) -> Option<i32> {
+fn result_of_epoll_ctl(fd: RawFd) -> Option<i32> {
     // SAFETY: takes no pointer.
     let epoll = owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) });
     let mut event = libc::epoll_event {
@@ -430,7 +430,7 @@ fn answer_of_epoll(fd: RawFd) -> Option<i32> {
     (added == -1).then(|| error.raw_os_error().unwrap())
 }
 
-/// Edge case 46: the type of a file does not tell whether it can be polled.
+/// Edge case 46: the type of a file does not determine whether it can be polled.
 #[cfg(target_os = "linux")]
 #[test]
 fn files_are_taken_or_refused_as_epoll_does() {
@@ -440,7 +440,7 @@ fn files_are_taken_or_refused_as_epoll_does() {
     let poll = Poll::new().unwrap();
     let mut seen = Vec::new();
     let mut try_out = |name: &str, fd: RawFd| {
-        let expected = answer_of_epoll(fd);
+        let expected = result_of_epoll_ctl(fd);
         let registry = poll.registry();
         for interest in [Interest::READABLE, Interest::PRIORITY] {
             let registered = register(registry, fd, interest);
@@ -485,7 +485,7 @@ fn files_are_taken_or_refused_as_epoll_does() {
     let epoll = owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) });
     try_out("an epoll", epoll.as_raw_fd());
 
-    // Of each answer there was one that the type of the file does not give.
+    // Each result occurred, for a file whose type does not determine it.
     for expected in [
         ("/proc/self/mountinfo", None),
         ("/dev/null", Some(libc::EPERM)),
@@ -502,7 +502,7 @@ fn files_are_taken_or_refused_as_epoll_does() {
 /// A poll of epoll's is a descriptor as any other, also for a selector that asks an epoll.
 #[cfg(target_os = "linux")]
 #[test]
-fn an_epoll_of_somebody_else_is_reported() {
+fn an_epoll_of_other_code_is_reported() {
     let (mut poll, mut events) = poll_and_events();
     // SAFETY: takes no pointer.
     let epoll = owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) });
@@ -538,7 +538,7 @@ fn an_epoll_of_somebody_else_is_reported() {
 
 #[test]
 fn registering_twice_is_an_error_and_changes_nothing() {
-    // kqueue cannot tell, and adds what is new.
+    // kqueue does not detect this, and adds what is new.
     if KQUEUE {
         return;
     }
@@ -561,7 +561,7 @@ fn registering_twice_is_an_error_and_changes_nothing() {
 
 #[test]
 fn what_is_not_registered_is_not_found() {
-    // kqueue cannot tell.
+    // kqueue does not detect this.
     if KQUEUE {
         return;
     }
@@ -627,7 +627,7 @@ fn a_reused_number_has_no_event_of_its_predecessor() {
     expect_silence(&mut poll, &mut events);
 }
 
-/// Edge case 46: what somebody forgot to deregister must not make the poll spin.
+/// Edge case 46: what was not deregistered by mistake must not make the poll spin.
 #[test]
 fn a_descriptor_that_was_closed_does_not_end_a_wait() {
     let (mut poll, mut events) = poll_and_events();
@@ -678,8 +678,8 @@ fn a_number_that_was_closed_without_deregistering_can_be_registered_again() {
     }
 }
 
-/// Edge case 46: the same for who only changes the registration: where it has ended with the
-/// descriptor he is told so, elsewhere it is the successor's from then on.
+/// Edge case 46: the same for a change of the registration: where that has ended with the
+/// descriptor it is an error, elsewhere it is the successor's from then on.
 #[test]
 fn a_number_that_was_closed_without_deregistering_can_be_reregistered() {
     for interest in [Interest::READABLE, Interest::READABLE.level()] {
@@ -712,7 +712,7 @@ fn a_number_that_was_closed_without_deregistering_can_be_reregistered() {
 /// or a hang-up.
 #[test]
 fn the_number_of_a_source_that_was_used_up_can_be_registered_again() {
-    // poll(2) does not look at what nobody waits for, and believes it to be open.
+    // poll(2) does not look at what is not waited for, and takes it to be open.
     if POLL2 {
         return;
     }
@@ -756,7 +756,7 @@ fn a_poll_sleeps_although_a_descriptor_of_its_was_closed() {
     }
 }
 
-/// Edge case 46: what tells nothing does not use up the turn of those that do.
+/// Edge case 46: a source without an event does not use up the turn of those with one.
 #[test]
 fn a_descriptor_that_was_closed_takes_no_turn() {
     let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(1));
@@ -783,8 +783,8 @@ fn a_descriptor_that_was_closed_takes_no_turn() {
     }
 }
 
-/// Edge case 15: who deregisters before closing hears no more, although a duplicate keeps
-/// the file open.
+/// Edge case 15: after deregistering and closing there are no events, although a duplicate
+/// keeps the file open.
 #[test]
 fn a_duplicate_has_no_events_after_deregistering() {
     let (mut poll, mut events) = poll_and_events();
@@ -797,7 +797,7 @@ fn a_duplicate_has_no_events_after_deregistering() {
     expect_silence(&mut poll, &mut events);
 }
 
-/// Edge case 15: who only closes is still told by epoll, and can do nothing about it. The
+/// Edge case 15: after closing alone, epoll still reports the file, which cannot be stopped. The
 /// other backends know descriptors, not files; kqueue and event ports end the registration.
 #[test]
 fn a_duplicate_keeps_the_events_of_a_closed_descriptor_with_epoll() {

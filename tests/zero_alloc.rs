@@ -321,13 +321,13 @@ mod remembered_by_the_kernel {
 /// Nor does a stream that has to look for what became of its attempt.
 #[test]
 fn asking_a_stream_whether_it_is_connected_allocates_nothing() {
-    let nobody = std::net::TcpListener::bind(any_port())
+    let closed = std::net::TcpListener::bind(any_port())
         .unwrap()
         .local_addr()
         .unwrap();
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(16);
-    let mut stream = TcpStream::connect(nobody).unwrap();
+    let mut stream = TcpStream::connect(closed).unwrap();
     poll.registry().register(&mut stream, NEAR, W).unwrap();
     let mut failed = 0;
     let allocations = allocations(|| {
@@ -367,7 +367,7 @@ fn a_poll_that_runs_while_sources_are_registered_allocates_nothing() {
     let mut events = Events::with_capacity(16);
     let registry = poll.registry().try_clone().unwrap();
     let mut pairs: Vec<_> = (0..40).map(|_| stream_pair()).collect();
-    // Only the last one has something to tell.
+    // Only the last one has an event.
     pairs[39].1.write_all(b"x").unwrap();
     let (sender, poller) = channel();
     std::thread::scope(|scope| {

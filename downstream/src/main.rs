@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Nothing here takes long; who waits that long waits for an event that was lost.
+/// Nothing here takes long; a wait of that length is for an event that was lost.
 const LATE: Duration = Duration::from_secs(30);
 
 fn main() -> Result {
@@ -397,7 +397,7 @@ mod windows {
         check(matches!(clients.join(), Ok(Ok(()))), "a client")
     }
 
-    /// Between two clients nobody listens for a moment.
+    /// Between two clients there is no listener for a moment.
     async fn open(address: &str) -> std::io::Result<NamedPipeClient> {
         const ERROR_PIPE_BUSY: i32 = 231;
         loop {

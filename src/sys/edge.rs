@@ -373,7 +373,7 @@ mod tests {
 
     /// Another thread may have reregistered the source between the request and the report.
     #[test]
-    fn what_is_not_wanted_any_more_is_not_told() {
+    fn what_is_not_wanted_any_more_is_not_reported() {
         let mut reading = Edge::new(Interest::READABLE);
         assert_eq!(SYSTEM.deliver(&mut reading, OUT), None);
         assert_eq!(SYSTEM.deliver(&mut reading, IN | OUT), Some(IN));

@@ -1,4 +1,4 @@
-//! The traits that nobody writes down, and which a field deep inside can take away: a
+//! Auto traits, which are not declared, and which a field deep inside can remove: a
 //! raw pointer in an event once made it `!Send` on one system only. All of it is
 //! checked by compiling, whichever features and backend are chosen.
 

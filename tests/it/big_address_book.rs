@@ -59,7 +59,7 @@ fn datagrams_name_each_of_many_senders() {
     }
 }
 
-/// Edge case 19, for accepted connections: many at a time, each told with the address
+/// Edge case 19, for accepted connections: many at a time, each returned with the address
 /// and the port that the client has.
 #[test]
 fn accepted_connections_name_each_of_many_clients() {
@@ -150,7 +150,7 @@ fn next_event(poll: &mut Poll, events: &mut Events, listener: &mut impl mio::eve
     poll.registry().deregister(listener).unwrap();
 }
 
-/// Edge case 22: accepting tells no address for a client that has none, and a listener
+/// Edge case 22: accepting returns no address for a client that has none, and a listener
 /// has the address that it was bound to, of whatever length.
 #[test]
 fn listeners_have_unix_names_of_every_length() {
@@ -185,14 +185,14 @@ fn datagrams_have_senders_with_unix_names_of_every_length() {
         assert_eq!(len, 5);
         assert_same(&sender, &name);
     }
-    let nobody = UnixDatagram::unbound().unwrap();
-    nobody.send_to(b"hello", &path).unwrap();
+    let unbound = UnixDatagram::unbound().unwrap();
+    unbound.send_to(b"hello", &path).unwrap();
     assert!(server.recv_from(&mut buf).unwrap().1.is_unnamed());
     fs::remove_file(path).unwrap();
     fs::remove_dir_all(directory).unwrap();
 }
 
-/// Edge case 22, for the address that accepting tells: `connect` from a socket that is
+/// Edge case 22, for the address that accepting returns: `connect` from a socket that is
 /// bound, which only the system's own calls can make.
 #[test]
 fn accepting_names_clients_that_have_unix_names_of_every_length() {
@@ -225,7 +225,7 @@ fn raw(name: &UnixAddr) -> socket2::SockAddr {
     if let Some(name) = name.as_abstract_name() {
         use std::os::unix::ffi::OsStrExt;
 
-        // So does socket2 tell an abstract name from a path.
+        // socket2 distinguishes an abstract name from a path in the same way.
         let name = [b"\0", name].concat();
         return socket2::SockAddr::unix(std::ffi::OsStr::from_bytes(&name)).unwrap();
     }

@@ -1,5 +1,5 @@
-//! What lasts, such as a hang-up or an unread error queue, is told once and makes no loop spin;
-//! what comes beside it is told.
+//! What lasts, such as a hang-up or an unread error queue, is reported once and makes no loop spin;
+//! other conditions are reported beside it.
 #![cfg(all(feature = "os-poll", feature = "os-ext", feature = "net"))]
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -24,28 +24,28 @@ fn registered(source: &mut impl Source, interest: Interest) -> (Poll, Events) {
 
 /// How many events come of a hundred polls, each of which is followed by `react`.
 fn events_of(poll: &mut Poll, events: &mut Events, mut react: impl FnMut()) -> usize {
-    let mut told = 0;
+    let mut count = 0;
     for _ in 0..100 {
         util::poll(poll, events, Some(Duration::from_millis(1)));
         for _ in events.iter() {
-            told += 1;
+            count += 1;
             react();
         }
     }
-    told
+    count
 }
 
 /// A listener whose reading side was shut down is hung up for good on Linux; elsewhere
 /// that is an error, or nothing.
 #[test]
-fn a_listener_that_was_shut_down_is_told_once() {
+fn a_listener_that_was_shut_down_is_reported_once() {
     let mut listener = TcpListener::bind(any_port()).unwrap();
     let (mut poll, mut events) = registered(&mut listener, Interest::READABLE);
     let _ = SockRef::from(&listener).shutdown(Shutdown::Read);
-    let told = events_of(&mut poll, &mut events, || {
+    let count = events_of(&mut poll, &mut events, || {
         assert!(listener.accept().is_err());
     });
-    assert!(told <= 1, "{told} events");
+    assert!(count <= 1, "{count} events");
 }
 
 fn unconnected() -> TcpStream {
@@ -56,19 +56,19 @@ fn unconnected() -> TcpStream {
 
 /// Edge case 45, and what the user does about it.
 #[test]
-fn a_socket_that_is_not_connected_is_told_once() {
-    is_told_once(unconnected());
-    is_told_once(IoSource::new(net::TcpStream::from(unconnected())));
+fn a_socket_that_is_not_connected_is_reported_once() {
+    is_reported_once(unconnected());
+    is_reported_once(IoSource::new(net::TcpStream::from(unconnected())));
 }
 
-fn is_told_once<S: Source + Read + Write>(mut stream: S) {
+fn is_reported_once<S: Source + Read + Write>(mut stream: S) {
     let (mut poll, mut events) = registered(&mut stream, BOTH);
     for _ in 0..3 {
-        let told = events_of(&mut poll, &mut events, || {
+        let count = events_of(&mut poll, &mut events, || {
             assert!(stream.read(&mut [0; 8]).is_err());
             assert!(stream.write(b"x").is_err());
         });
-        assert!(told <= 1, "{told} events");
+        assert!(count <= 1, "{count} events");
     }
 }
 
@@ -101,7 +101,7 @@ fn is_in_progress(error: &io::Error) -> bool {
 }
 
 #[test]
-fn a_socket_that_was_not_connected_is_told_of_its_connection() {
+fn the_connection_of_a_registered_socket_is_reported() {
     let listener = std::net::TcpListener::bind(any_port()).unwrap();
     let mut stream = unconnected();
     let (mut poll, mut events) = registered(&mut stream, BOTH);
@@ -117,27 +117,27 @@ fn a_socket_that_was_not_connected_is_told_of_its_connection() {
 /// Linux, Windows: a socket whose attempt has failed can make another one.
 #[cfg(any(target_os = "linux", windows))]
 #[test]
-fn a_second_attempt_to_connect_is_told() {
+fn a_second_attempt_to_connect_is_reported() {
     let listener = std::net::TcpListener::bind(any_port()).unwrap();
-    let nobody = TcpListener::bind(any_port()).unwrap().local_addr().unwrap();
-    let mut stream = TcpStream::connect(nobody).unwrap();
+    let closed = TcpListener::bind(any_port()).unwrap().local_addr().unwrap();
+    let mut stream = TcpStream::connect(closed).unwrap();
     let (mut poll, mut events) = registered(&mut stream, BOTH);
     util::expect(&mut poll, &mut events, SOURCE, |event| event.is_error());
     // What became of it may come in parts.
     events_of(&mut poll, &mut events, || {});
     let error = stream.take_error().unwrap().unwrap();
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
-    let told = events_of(&mut poll, &mut events, || {});
-    assert!(told <= 1, "{told} events of a failure that was told");
+    let count = events_of(&mut poll, &mut events, || {});
+    assert!(count <= 1, "{count} events of a failure that was reported");
 
     connect(&stream, listener.local_addr().unwrap());
     util::expect_writable(&mut poll, &mut events, SOURCE);
     assert!(stream.peer_addr().is_ok());
     drop(listener.accept().unwrap());
-    util::expect(&mut poll, &mut events, SOURCE, util::tells_end);
+    util::expect(&mut poll, &mut events, SOURCE, util::reports_end);
 }
 
-/// The error queue of a socket (`MSG_ERRQUEUE`) that nobody reads. No kqueue has one.
+/// The error queue of a socket (`MSG_ERRQUEUE`) that is not read. No kqueue has one.
 #[cfg(all(target_os = "linux", not(mio_test_kqueue_shim)))]
 mod error_queue {
     use std::os::fd::AsRawFd;
@@ -169,17 +169,17 @@ mod error_queue {
     }
 
     #[test]
-    fn an_error_queue_that_nobody_reads_is_told_once() {
+    fn an_unread_error_queue_is_reported_once() {
         let (mut socket, _peer) = with_timestamp();
         let (mut poll, mut events) = registered(&mut socket, Interest::READABLE);
-        let told = events_of(&mut poll, &mut events, || {
+        let count = events_of(&mut poll, &mut events, || {
             expect_would_block(socket.recv(&mut [0; 8]));
         });
-        assert_eq!(told, 1);
+        assert_eq!(count, 1);
     }
 
     #[test]
-    fn data_is_told_beside_an_error_queue_that_nobody_reads() {
+    fn data_is_reported_beside_an_unread_error_queue() {
         let (mut socket, peer) = with_timestamp();
         let (mut poll, mut events) = registered(&mut socket, Interest::READABLE);
         util::expect(&mut poll, &mut events, SOURCE, |event| event.is_error());
@@ -219,23 +219,23 @@ mod error_queue {
     }
 }
 
-/// Beside an end that was told, a writer that waits for room is told of it, and of nothing else.
+/// After an end was reported, a writer that waits for room gets events of room, and no others.
 #[cfg(unix)]
 #[test]
-fn a_writer_of_a_half_closed_connection_is_told_of_room_only() {
+fn only_room_is_reported_to_the_writer_of_a_half_closed_connection() {
     let (mut peer, mut stream) = util::tcp_pair();
     let (mut poll, mut events) = registered(&mut stream, BOTH);
     peer.shutdown(Shutdown::Write).unwrap();
-    util::expect(&mut poll, &mut events, SOURCE, util::tells_end);
+    util::expect(&mut poll, &mut events, SOURCE, util::reports_end);
     assert_eq!(stream.read(&mut [0; 8]).unwrap(), 0);
     let send = || stream.try_io(|| SockRef::from(&stream).send(&[0; 1 << 16]));
     // The system makes room for a while.
     let mut sent = 0;
     let mut fill = || sent += std::iter::from_fn(|| send().ok()).sum::<usize>();
     fill();
-    let told = events_of(&mut poll, &mut events, &mut fill);
-    // An end that is told as data is asked for again by an operation of unknown kind.
-    assert!(told < 10 || !util::TELLS_HALF_CLOSE, "{told} events");
+    let count = events_of(&mut poll, &mut events, &mut fill);
+    // An end that is reported as data is rearmed by an operation of unknown kind.
+    assert!(count < 10 || !util::REPORTS_HALF_CLOSE, "{count} events");
 
     let mut received = 0;
     while received < sent {
@@ -252,8 +252,8 @@ mod behind_data {
 
     use super::*;
 
-    /// Tells of two bytes, does with them what `read` does, closes the writing side, and
-    /// expects to be told of that.
+    /// Waits for the event of two bytes, runs `read`, closes the writing side, and expects the
+    /// event of that.
     fn expect_end(
         reader: &mut (impl Source + Read),
         mut writer: impl Write,
@@ -277,7 +277,7 @@ mod behind_data {
     /// one comes, as an operation that would block shows.
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_hang_up_that_has_passed_is_told_when_it_comes_again() {
+    fn a_hang_up_that_has_passed_is_reported_when_it_recurs() {
         use std::os::unix::{ffi::OsStrExt, fs::OpenOptionsExt};
 
         let path = util::temporary_path("fifo");
@@ -312,7 +312,7 @@ mod behind_data {
     ];
 
     #[test]
-    fn the_end_of_a_unix_stream_is_told() {
+    fn the_end_of_a_unix_stream_is_reported() {
         for interest in [Interest::READABLE, BOTH] {
             for read in READS {
                 let (mut reader, writer) = UnixStream::pair().unwrap();
@@ -325,7 +325,7 @@ mod behind_data {
     }
 
     #[test]
-    fn the_end_of_a_pipe_is_told() {
+    fn the_end_of_a_pipe_is_reported() {
         for read in READS {
             let (writer, mut reader) = pipe::new().unwrap();
             expect_end(&mut reader, writer, Interest::READABLE, read);
@@ -333,8 +333,8 @@ mod behind_data {
     }
 
     #[test]
-    fn the_end_of_what_a_unix_stream_sends_is_told_once() {
-        if !util::TELLS_HALF_CLOSE {
+    fn the_end_of_what_a_unix_stream_sends_is_reported_once() {
+        if !util::REPORTS_HALF_CLOSE {
             return;
         }
         let (mut reader, mut writer) = UnixStream::pair().unwrap();
@@ -350,7 +350,7 @@ mod behind_data {
         util::expect_silence(&mut poll, &mut events);
     }
 
-    /// A full pipe has no room to tell of; that nobody reads any more is told.
+    /// A full pipe has no room to report; that its reading end is closed is reported.
     #[test]
     fn the_last_reader_of_a_full_pipe_is_missed() {
         let (mut writer, reader) = pipe::new().unwrap();
@@ -361,10 +361,10 @@ mod behind_data {
         util::expect(&mut poll, &mut events, SOURCE, |event| {
             event.is_write_closed()
         });
-        let told = events_of(&mut poll, &mut events, || {
+        let count = events_of(&mut poll, &mut events, || {
             let error = writer.write(b"x").unwrap_err();
             assert_eq!(error.kind(), ErrorKind::BrokenPipe);
         });
-        assert_eq!(told, 0);
+        assert_eq!(count, 0);
     }
 }

@@ -21,7 +21,7 @@ const TIMESTAMPS: libc::c_uint =
     libc::SOF_TIMESTAMPING_TX_SOFTWARE | libc::SOF_TIMESTAMPING_SOFTWARE;
 
 fn enable(socket: &impl AsRawFd, level: i32, option: i32, value: libc::c_uint) {
-    // SAFETY: the value outlives the call, and has the length that is told.
+    // SAFETY: the value outlives the call, and has the length that is passed.
     let set = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
@@ -38,7 +38,7 @@ fn enable(socket: &impl AsRawFd, level: i32, option: i32, value: libc::c_uint) {
 fn take_entry(socket: &impl AsRawFd) {
     let mut buf = [0_u8; 256];
     let flags = libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT;
-    // SAFETY: the buffer outlives the call, and has the length that is told.
+    // SAFETY: the buffer outlives the call, and has the length that is passed.
     let taken = unsafe {
         libc::recv(
             socket.as_raw_fd(),
@@ -64,7 +64,7 @@ fn zero_copy(stream: &mut TcpStream) {
     enable(stream, libc::SOL_SOCKET, libc::SO_ZEROCOPY, 1);
     let flags = libc::MSG_ZEROCOPY | libc::MSG_NOSIGNAL;
     static PAGE: [u8; 4096] = [1; 4096];
-    // SAFETY: the buffer lives for ever, and has the length that is told.
+    // SAFETY: the buffer lives for ever, and has the length that is passed.
     let sent = unsafe { libc::send(stream.as_raw_fd(), PAGE.as_ptr().cast(), PAGE.len(), flags) };
     assert_eq!(sent, 4096, "{}", io::Error::last_os_error());
 }
@@ -176,7 +176,7 @@ fn an_entry_beside_nothing_else_is_no_end_where_the_kind_of_source_is_known() {
     }
 }
 
-/// Registers a datagram socket for both directions, and has it send to where nobody is.
+/// Registers a datagram socket for both directions, and makes it send to a closed port.
 #[track_caller]
 fn expect_to_survive(socket: &mut UdpSocket, send: impl Fn(&UdpSocket) -> io::Result<usize>) {
     let (mut poll, mut events) = poll_and_events();
@@ -195,7 +195,7 @@ fn a_datagram_socket_with_an_error_is_not_write_closed() {
     if KQUEUE {
         return;
     }
-    let nobody = std::net::UdpSocket::bind(any_port())
+    let closed = std::net::UdpSocket::bind(any_port())
         .unwrap()
         .local_addr()
         .unwrap();
@@ -207,12 +207,12 @@ fn a_datagram_socket_with_an_error_is_not_write_closed() {
             libc::IP_RECVERR,
             with_queue.into(),
         );
-        socket.connect(nobody).unwrap();
+        socket.connect(closed).unwrap();
         expect_to_survive(&mut socket, |socket| socket.send(b"x"));
     }
     let mut socket = UdpSocket::bind(any_port()).unwrap();
     enable(&socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1);
-    expect_to_survive(&mut socket, |socket| socket.send_to(b"x", nobody));
+    expect_to_survive(&mut socket, |socket| socket.send_to(b"x", closed));
 
     let receiver = UdpSocket::bind(any_port()).unwrap();
     let address = receiver.local_addr().unwrap();
@@ -221,7 +221,7 @@ fn a_datagram_socket_with_an_error_is_not_write_closed() {
     expect_to_survive(&mut socket, |socket| socket.send_to(b"x", address));
 }
 
-/// What does end writing is told of sockets that have a queue, too.
+/// What does end writing is reported for sockets that have a queue, too.
 #[test]
 fn a_reset_of_a_stream_with_an_entry_in_its_error_queue_is_write_closed() {
     if KQUEUE {
@@ -255,7 +255,7 @@ fn register_all(sources: &mut [&mut dyn Source]) {
 /// The mark by which events of sockets are known, of every kind of socket that can be written
 /// to. A kernel that does not give it would have errors taken for the end.
 #[test]
-fn linux_tells_of_room_for_ordinary_data_with_room_of_any_kind() {
+fn linux_reports_room_for_ordinary_data_with_room_of_any_kind() {
     if KQUEUE || POLL2 || util::EVENT_PORT {
         return;
     }

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::util::{
-    self, any_port, expect, expect_readable, expect_silence, expect_writable, poll_and_events,
-    settle, tcp_pair, thread_id, wait_until_asleep, EVENT_PORT, KQUEUE, LONG, POLL2,
+    self, any_port, discard_events, expect, expect_readable, expect_silence, expect_writable,
+    poll_and_events, tcp_pair, thread_id, wait_until_asleep, EVENT_PORT, KQUEUE, LONG, POLL2,
 };
 use mio::event::{Event, Source};
 use mio::net::{TcpListener, UnixListener};
@@ -117,7 +117,7 @@ fn is_listeners(event: &Event) -> bool {
     event.token() == LISTENER
 }
 
-/// How many of the polls that sleep are woken by one connection, which nobody accepts.
+/// How many of the polls that sleep are woken by one connection, which is not accepted.
 fn woken_by_a_connection(listener: &Listener, interest: Interest) -> usize {
     let woken = AtomicUsize::new(0);
     let (sender, receiver) = mpsc::channel();
@@ -204,7 +204,7 @@ fn nothing_is_lost_while_the_thread_that_was_woken_is_slow() {
                 let (mut poll, mut events) = poll_and_events();
                 let mut shared = listener.share();
                 shared.register(&poll, R.exclusive());
-                // The one that waits is told at once.
+                // The one that waits gets the event at once.
                 expect_readable(&mut poll, &mut events, LISTENER);
                 assert_eq!(shared.drain(), 1);
                 sender.send(thread_id()).unwrap();
@@ -214,9 +214,9 @@ fn nothing_is_lost_while_the_thread_that_was_woken_is_slow() {
             wait_until_asleep(receiver.recv().unwrap());
             let _second = listener.connect();
         });
-        // It may be told of what others have taken.
+        // It may get events of what others have taken.
         assert_eq!(slow_handle.drain(), 0);
-        settle(&mut slow, &mut slow_events);
+        discard_events(&mut slow, &mut slow_events);
         let _third = listener.connect();
         expect_readable(&mut slow, &mut slow_events, LISTENER);
     }
@@ -224,7 +224,7 @@ fn nothing_is_lost_while_the_thread_that_was_woken_is_slow() {
 
 /// Every connection is accepted, however the threads and the connections meet.
 #[test]
-fn all_connections_are_accepted_by_somebody() {
+fn every_connection_is_accepted() {
     const CONNECTIONS: usize = 400;
     for listener in Listener::both() {
         let accepted = AtomicUsize::new(0);
@@ -271,7 +271,7 @@ fn all_connections_are_accepted_by_somebody() {
     }
 }
 
-/// Into the mode, out of it, and within it: each tells anew what is ready, by the new token.
+/// Into the mode, out of it, and within it: each reports again what is ready, with the new token.
 #[test]
 fn reregistering_replaces_the_token_and_the_mode() {
     let [listener, _] = Listener::both();
@@ -312,7 +312,7 @@ fn reregistering_replaces_the_token_and_the_mode() {
 #[test]
 fn what_is_not_registered_cannot_be_reregistered() {
     if KQUEUE {
-        // It cannot tell.
+        // It does not detect this.
         return;
     }
     let [listener, _] = Listener::both();
@@ -365,7 +365,7 @@ fn what_cannot_be_exclusive_is_refused() {
                 peer.write_all(b"x").unwrap();
                 expect_readable(&mut poll, &mut events, LISTENER);
                 util::drain_all(&mut stream, 1);
-                settle(&mut poll, &mut events);
+                discard_events(&mut poll, &mut events);
             }
             registry.deregister(&mut stream).unwrap();
         }
@@ -448,7 +448,7 @@ fn a_pipe_can_be_exclusive() {
     expect_readable(&mut poll, &mut events, LISTENER);
     util::drain_all(&mut receiver, 1);
     drop(sender);
-    expect(&mut poll, &mut events, LISTENER, util::tells_end);
+    expect(&mut poll, &mut events, LISTENER, util::reports_end);
 }
 
 /// epoll has no exclusive polls within polls.

@@ -196,7 +196,7 @@ fn a_pipe_without_a_reader_is_silent_once_it_is_deregistered() {
 
 /// Nor does it outlive the interest in writing.
 #[test]
-fn a_pipe_without_a_reader_is_not_writable_to_whom_writing_is_of_no_interest() {
+fn a_pipe_without_a_reader_is_not_writable_without_interest_in_writing() {
     if !util::KQUEUE {
         // There an error is reported unasked.
         return;

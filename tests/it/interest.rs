@@ -188,7 +188,7 @@ fn an_optional_interest_is_as_small_as_an_interest() {
 fn interests_are_made_and_asked_in_constants() {
     const BOTH: Interest = R.add(W);
     const MODE: Interest = R.level().add(W.oneshot());
-    const ANSWERS: [bool; 7] = [
+    const RESULTS: [bool; 7] = [
         BOTH.is_readable(),
         BOTH.is_writable(),
         BOTH.is_priority(),
@@ -197,7 +197,7 @@ fn interests_are_made_and_asked_in_constants() {
         MODE.is_level(),
         MODE.is_oneshot(),
     ];
-    assert_eq!(ANSWERS, [true, true, false, false, false, true, true]);
+    assert_eq!(RESULTS, [true, true, false, false, false, true, true]);
     assert_eq!(BOTH, R | W);
     assert_eq!(MODE, (R | W).level().oneshot());
 }

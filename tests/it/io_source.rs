@@ -9,8 +9,8 @@ use std::net;
 use std::sync::Arc;
 
 use crate::util::{
-    self, any_port, drain, exchange, expect_readable, expect_silence, expect_would_block,
-    expect_writable, poll_and_events, settle, std_tcp_pair, Until,
+    self, any_port, discard_events, drain, exchange, expect_readable, expect_silence,
+    expect_would_block, expect_writable, poll_and_events, std_tcp_pair, Until,
 };
 use mio::event::Source;
 use mio::{Events, Interest, IoSource, Poll, Token};
@@ -118,7 +118,7 @@ fn messages_behind_a_failed_operation_are_reported() {
         sender.send_to(b"one", address).unwrap();
         sender.send_to(b"two", address).unwrap();
         expect_readable(&mut poll, &mut events, SOURCE);
-        settle(&mut poll, &mut events);
+        discard_events(&mut poll, &mut events);
         let failed = source.try_io(READABLE, |socket| {
             socket.recv(&mut [0; 8])?;
             Err::<(), _>(io::Error::from(ErrorKind::InvalidData))
@@ -148,21 +148,21 @@ fn an_operation_arms_the_directions_that_it_names() {
             Err::<(), _>(io::Error::from(ErrorKind::WouldBlock))
         }));
     };
-    let told = |poll: &mut Poll, events: &mut Events| {
+    let reported = |poll: &mut Poll, events: &mut Events| {
         util::poll(poll, events, Some(std::time::Duration::ZERO));
         let event = events.iter().next();
         event.map(|event| (event.is_readable(), event.is_writable()))
     };
     // A kernel that makes the edges knows better than such an operation.
     let when_emulated = |event| util::EMULATED_EDGES.then_some(event);
-    settle(&mut poll, &mut events);
+    discard_events(&mut poll, &mut events);
     for (interest, event) in [
         (READABLE, (true, false)),
         (Interest::WRITABLE, (false, true)),
         (READABLE | Interest::WRITABLE, (true, true)),
     ] {
         vain(interest);
-        assert_eq!(told(&mut poll, &mut events), when_emulated(event));
+        assert_eq!(reported(&mut poll, &mut events), when_emulated(event));
         expect_silence(&mut poll, &mut events);
     }
     // What succeeds arms nothing.
@@ -257,7 +257,7 @@ fn an_attempt_to_connect_is_reported() {
     socket.set_nonblocking(true).unwrap();
     let mut source = IoSource::new(socket);
     let (mut poll, mut events) = registered(&mut source, READABLE | Interest::WRITABLE);
-    settle(&mut poll, &mut events);
+    discard_events(&mut poll, &mut events);
     let address = listener.local_addr().unwrap().into();
     if let Err(error) = source.try_io(Interest::WRITABLE, |it| it.connect(&address)) {
         #[cfg(unix)]
@@ -367,8 +367,8 @@ mod files {
             expect_silence(&mut poll, &mut events);
         }
         drop(peer);
-        util::expect(&mut poll, &mut events, SOURCE, util::tells_end);
-        settle(&mut poll, &mut events);
+        util::expect(&mut poll, &mut events, SOURCE, util::reports_end);
+        discard_events(&mut poll, &mut events);
     }
 
     /// A descriptor that was closed elsewhere, under the source.
@@ -453,7 +453,7 @@ mod files {
         }
 
         #[test]
-        fn every_answer_of_netlink_is_reported() {
+        fn every_reply_of_netlink_is_reported() {
             let domain = Domain::from(libc::AF_NETLINK);
             let protocol = Some(libc::NETLINK_ROUTE.into());
             let socket = match Socket::new(domain, Type::RAW, protocol) {
@@ -563,7 +563,7 @@ mod files {
                 assert_eq!(receive().unwrap(), 1);
                 // There is none: as it happens, an error that is not `WouldBlock`.
                 assert!(receive().is_err());
-                settle(&mut poll, &mut events);
+                discard_events(&mut poll, &mut events);
             }
         }
     }

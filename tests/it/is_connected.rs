@@ -22,9 +22,9 @@ const NEVER_LOOKS_LIKE_NOT_YET: bool = !cfg!(any(target_os = "linux", target_os 
 /// Whether the peer of a connection is known even after the connection was lost.
 const REMEMBERS_PEER: bool = AFD;
 
-/// An address at which nobody listens, nor anybody else will be given the port: `host`, of
-/// 127.25.0.0/16, is used by one test only.
-fn nobody(host: u8) -> SocketAddr {
+/// An address without a listener. No other test gets the port, because `host`, of 127.25.0.0/16, is
+/// used by one test only.
+fn closed_port(host: u8) -> SocketAddr {
     let listener = net::TcpListener::bind(any_port_at([25, 0, host])).unwrap();
     listener.local_addr().unwrap()
 }
@@ -100,7 +100,7 @@ fn a_connection_is_connected_until_both_sides_have_ended() {
     let (mut stream, peer) = tcp_pair();
     let (mut poll, mut events) = register(&mut stream, BOTH);
     peer.shutdown(Shutdown::Write).unwrap();
-    expect(&mut poll, &mut events, STREAM, util::tells_end);
+    expect(&mut poll, &mut events, STREAM, util::reports_end);
     assert!(stream.is_connected().unwrap());
     assert_eq!(stream.read(&mut [0; 8]).unwrap(), 0);
     assert!(stream.is_connected().unwrap());
@@ -117,12 +117,12 @@ fn a_connection_is_connected_until_both_sides_have_ended() {
     assert_eq!(kind(stream.is_connected()), io::ErrorKind::NotConnected);
 }
 
-/// The reason is told once, and afterwards that there is no connection; never that there still
+/// The reason is returned once, and afterwards that there is no connection; never that there still
 /// may be one, for which a program would wait.
 #[test]
 fn a_refused_connection_says_why_and_then_that_there_is_none() {
     for interest in [BOTH, Interest::WRITABLE, Interest::READABLE] {
-        let mut stream = TcpStream::connect(nobody(1)).unwrap();
+        let mut stream = TcpStream::connect(closed_port(1)).unwrap();
         let (mut poll, mut events) = register(&mut stream, interest);
         let refused = kind(outcome(&mut poll, &mut events, &stream));
         assert_eq!(refused, io::ErrorKind::ConnectionRefused);
@@ -137,16 +137,16 @@ fn a_refused_connection_says_why_and_then_that_there_is_none() {
     }
 }
 
-/// Whoever took the reason, it is not waited for any longer.
+/// Once any operation has returned the reason, the attempt is no longer waited for.
 #[test]
 fn a_reason_that_was_taken_is_not_waited_for() {
     let take: fn(&mut TcpStream) = |stream| {
         stream.take_error().unwrap().unwrap();
     };
-    // On Windows it tells only that there is nothing to read.
+    // On Windows it returns only that there is nothing to read.
     let read: fn(&mut TcpStream) = |stream| drop(stream.read(&mut [0; 8]));
     for operation in [take, read] {
-        let mut stream = TcpStream::connect(nobody(2)).unwrap();
+        let mut stream = TcpStream::connect(closed_port(2)).unwrap();
         let (mut poll, mut events) = register(&mut stream, BOTH);
         expect(&mut poll, &mut events, STREAM, |event| event.is_error());
         operation(&mut stream);
@@ -159,10 +159,10 @@ fn a_reason_that_was_taken_is_not_waited_for() {
 /// A program that asks without an end does not make the loop spin.
 #[test]
 fn a_refused_connection_that_is_asked_again_is_reported_a_few_times_at_most() {
-    let mut stream = TcpStream::connect(nobody(3)).unwrap();
+    let mut stream = TcpStream::connect(closed_port(3)).unwrap();
     let (mut poll, mut events) = register(&mut stream, BOTH);
     outcome(&mut poll, &mut events, &stream).unwrap_err();
-    util::settle(&mut poll, &mut events);
+    util::discard_events(&mut poll, &mut events);
     let mut reported = 0;
     for _ in 0..50 {
         stream.is_connected().unwrap_err();
@@ -198,11 +198,11 @@ fn a_stream_that_was_never_connected_is_not() {
     };
     ask(&stream);
     let (mut poll, mut events) = register(&mut stream, BOTH);
-    util::settle(&mut poll, &mut events);
+    util::discard_events(&mut poll, &mut events);
     ask(&stream);
     util::expect_silence(&mut poll, &mut events);
 
-    // Connected later, in a way that nobody is told of, it is as good as any.
+    // Connected later, without an event, it is as good as any.
     let listener = net::TcpListener::bind(any_port()).unwrap();
     let address = listener.local_addr().unwrap().into();
     SockRef::from(&stream).connect(&address).unwrap_err();
@@ -276,10 +276,10 @@ mod full_backlog {
         let address = listener.local_addr().unwrap().into();
         let mut stream = unconnected();
         let (mut poll, mut events) = register(&mut stream, BOTH);
-        util::settle(&mut poll, &mut events);
+        util::discard_events(&mut poll, &mut events);
         SockRef::from(&stream).connect(&address).unwrap_err();
         assert!(!stream.is_connected().unwrap());
-        util::settle(&mut poll, &mut events);
+        util::discard_events(&mut poll, &mut events);
         listener.accept().unwrap();
         outcome(&mut poll, &mut events, &stream).unwrap();
     }

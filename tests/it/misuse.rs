@@ -11,7 +11,7 @@ use mio::{Interest, Poll, Registry, Token};
 
 const TOKEN: Token = Token(1);
 
-/// What comes of a mistake; `None` if it is not noticed.
+/// What comes of a mistake; `None` if it is not detected.
 type Outcome = Option<(ErrorKind, &'static str)>;
 
 const ALREADY: Outcome = Some((
@@ -28,7 +28,7 @@ const ABSENT: Outcome = Some((
 ));
 
 /// What the selector by itself knows of mistakes: kqueue cannot be asked what is registered.
-const fn noticed(outcome: Outcome) -> Outcome {
+const fn detected(outcome: Outcome) -> Outcome {
     if KQUEUE {
         None
     } else {
@@ -63,8 +63,8 @@ const TABLE: &[Misuse] = &[
             one.register(source, TOKEN, Interest::READABLE)?;
             one.register(source, TOKEN, Interest::WRITABLE)
         },
-        remembered: checked(ALREADY, noticed(ALREADY)),
-        bare: noticed(ALREADY),
+        remembered: checked(ALREADY, detected(ALREADY)),
+        bare: detected(ALREADY),
     },
     Misuse {
         name: "registered with two polls",
@@ -78,14 +78,14 @@ const TABLE: &[Misuse] = &[
     Misuse {
         name: "reregistered before it is registered",
         commit: |one, _, source| one.reregister(source, TOKEN, Interest::READABLE),
-        remembered: checked(ABSENT, noticed(ABSENT)),
-        bare: noticed(ABSENT),
+        remembered: checked(ABSENT, detected(ABSENT)),
+        bare: detected(ABSENT),
     },
     Misuse {
         name: "deregistered before it is registered",
         commit: |one, _, source| one.deregister(source),
-        remembered: checked(ABSENT, noticed(ABSENT)),
-        bare: noticed(ABSENT),
+        remembered: checked(ABSENT, detected(ABSENT)),
+        bare: detected(ABSENT),
     },
     Misuse {
         name: "reregistered after it is deregistered",
@@ -94,8 +94,8 @@ const TABLE: &[Misuse] = &[
             one.deregister(source)?;
             one.reregister(source, TOKEN, Interest::READABLE)
         },
-        remembered: checked(ABSENT, noticed(ABSENT)),
-        bare: noticed(ABSENT),
+        remembered: checked(ABSENT, detected(ABSENT)),
+        bare: detected(ABSENT),
     },
     Misuse {
         name: "deregistered twice",
@@ -104,8 +104,8 @@ const TABLE: &[Misuse] = &[
             one.deregister(source)?;
             one.deregister(source)
         },
-        remembered: checked(ABSENT, noticed(ABSENT)),
-        bare: noticed(ABSENT),
+        remembered: checked(ABSENT, detected(ABSENT)),
+        bare: detected(ABSENT),
     },
     Misuse {
         name: "reregistered with another poll",
@@ -113,8 +113,8 @@ const TABLE: &[Misuse] = &[
             one.register(source, TOKEN, Interest::READABLE)?;
             two.reregister(source, TOKEN, Interest::READABLE)
         },
-        remembered: checked(ELSEWHERE, noticed(ABSENT)),
-        bare: noticed(ABSENT),
+        remembered: checked(ELSEWHERE, detected(ABSENT)),
+        bare: detected(ABSENT),
     },
     Misuse {
         name: "deregistered from another poll",
@@ -122,8 +122,8 @@ const TABLE: &[Misuse] = &[
             one.register(source, TOKEN, Interest::READABLE)?;
             two.deregister(source)
         },
-        remembered: checked(ABSENT, noticed(ABSENT)),
-        bare: noticed(ABSENT),
+        remembered: checked(ABSENT, detected(ABSENT)),
+        bare: detected(ABSENT),
     },
 ];
 
@@ -286,7 +286,7 @@ mod os_ext {
             .unwrap();
         let again = registry.register(&mut source, TOKEN, Interest::READABLE);
         let outcome = again.err().map(|error| (error.kind(), error.to_string()));
-        let expected = noticed(ALREADY).map(|(kind, text)| (kind, text.to_owned()));
+        let expected = detected(ALREADY).map(|(kind, text)| (kind, text.to_owned()));
         assert_eq!(outcome, expected);
     }
 }

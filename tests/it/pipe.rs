@@ -5,9 +5,9 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use crate::util::{
-    self, drain, expect, expect_nonblocking_and_cloexec, expect_readable, expect_silence,
-    expect_silence_after_the_end, expect_would_block, expect_writable, is_nonblocking, pattern,
-    poll_and_events, settle, Until, KQUEUE, LONG,
+    self, discard_events, drain, expect, expect_nonblocking_and_cloexec, expect_readable,
+    expect_silence, expect_silence_after_the_end, expect_would_block, expect_writable,
+    is_nonblocking, pattern, poll_and_events, Until, KQUEUE, LONG,
 };
 use mio::unix::pipe::{self, Receiver, Sender};
 use mio::{Events, Interest, Poll, Token};
@@ -54,7 +54,7 @@ fn bytes_travel_from_end_to_end() {
     expect_readable(&mut poll, &mut events, RECEIVER);
     assert_eq!(drain(&mut &receiver), b"borrowed");
     if KQUEUE {
-        // What is written to a pipe or read from it is news to both ends.
+        // Every write to a pipe and every read from it causes an event at both ends.
         expect_writable(&mut poll, &mut events, SENDER);
         assert!(events.iter().all(|event| event.token() == SENDER));
     }
@@ -88,7 +88,7 @@ fn a_closed_sender_is_the_end_once_its_bytes_are_read() {
     });
     assert!(event.is_readable());
     assert_eq!(drain(&mut receiver), b"last words");
-    settle(&mut poll, &mut events);
+    discard_events(&mut poll, &mut events);
     for _ in 0..3 {
         assert_eq!(receiver.read(&mut [0; 8]).unwrap(), 0);
         expect_silence_after_the_end(&mut poll, &mut events);
@@ -135,7 +135,7 @@ fn a_closed_receiver_is_write_closed_and_breaks_the_pipe() {
         if full {
             fill(&mut sender);
         }
-        settle(&mut poll, &mut events);
+        discard_events(&mut poll, &mut events);
         drop(receiver);
         let event = expect(&mut poll, &mut events, SENDER, |event| {
             event.is_write_closed()
@@ -152,9 +152,9 @@ fn a_closed_receiver_is_write_closed_and_breaks_the_pipe() {
     }
 }
 
-/// Edge case 17: who registers afterwards is told as well.
+/// Edge case 17: a registration after the close reports it as well.
 #[test]
-fn a_receiver_that_is_closed_already_is_reported_to_who_registers() {
+fn a_receiver_that_is_closed_already_is_reported_after_registering() {
     let (mut poll, mut events) = poll_and_events();
     let (mut sender, receiver) = pipe::new().unwrap();
     drop(receiver);
@@ -166,7 +166,7 @@ fn a_receiver_that_is_closed_already_is_reported_to_who_registers() {
     });
 }
 
-/// A pipe is a ring of pages: it has room again when one of them is empty.
+/// A pipe consists of pages: it has room again when one of them is empty.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_pipe_is_writable_when_a_page_of_it_has_been_read() {
@@ -182,11 +182,11 @@ fn a_full_pipe_is_writable_when_a_page_of_it_has_been_read() {
             pages += 1;
         }
         expect_would_block(sender.write(&chunk));
-        settle(&mut poll, &mut events);
+        discard_events(&mut poll, &mut events);
 
         receiver.read_exact(&mut vec![0; page - 1]).unwrap();
         if KQUEUE {
-            // What a read has left is news.
+            // Data that a read has left is reported again.
             expect_readable(&mut poll, &mut events, RECEIVER);
             assert!(events.iter().all(|event| event.token() == RECEIVER));
         }
@@ -258,7 +258,7 @@ fn receive(receiver: &mut Receiver, received: &mut usize, until: Until) {
 }
 
 #[test]
-fn an_operation_of_the_callers_own_answers_for_itself() {
+fn a_custom_operation_returns_its_own_result() {
     let (mut poll, mut events, sender, receiver) = registered();
     let mut buf = [0_u8; 16];
     let mut read = || {

@@ -59,7 +59,7 @@ fn a_poll_returns_the_events_of_exactly_the_ready_sources() {
     assert_eq!(tokens(&events), [SOURCE]);
     let event = events.iter().next().unwrap();
     assert!(event.is_readable());
-    assert!(!event.is_writable(), "nobody asked for writable");
+    assert!(!event.is_writable(), "writable is not in the interest");
     assert!(!event.is_read_closed() && !event.is_write_closed() && !event.is_error());
 }
 
@@ -92,7 +92,7 @@ fn a_source_that_is_ready_before_it_is_registered_is_reported() {
     poll.registry()
         .register(&mut pairs[0].0, SOURCE, both)
         .unwrap();
-    // One event tells both directions, except with kqueue.
+    // One event reports both directions, except with kqueue.
     util::poll(&mut poll, &mut events, Some(LONG));
     assert_eq!(events.iter().count(), if KQUEUE { 2 } else { 1 });
     assert!(events.iter().any(|event| event.is_readable()));
@@ -221,7 +221,7 @@ fn in_an_events_of_one_every_source_that_stays_ready_gets_its_turn() {
 }
 
 /// Edge case 16: a capacity of zero is refused before any system call, whatever the
-/// timeout, and costs nobody an event.
+/// timeout, and no event is lost.
 #[test]
 fn an_events_of_zero_is_invalid_and_loses_nothing() {
     let (mut poll, mut events) = poll_and_events();
@@ -724,10 +724,13 @@ fn writable_and_readable_come_to_a_source_that_changes_its_interest() {
     let registry = poll.registry().try_clone().unwrap();
     registry.register(near, SOURCE, Interest::WRITABLE).unwrap();
     let event = expect_writable(&mut poll, &mut events, SOURCE);
-    assert!(!event.is_readable(), "nobody asked for readable");
+    assert!(!event.is_readable(), "readable is not in the interest");
     registry
         .reregister(near, SOURCE, Interest::READABLE)
         .unwrap();
     let event = expect_readable(&mut poll, &mut events, SOURCE);
-    assert!(!event.is_writable(), "nobody asks for writable any more");
+    assert!(
+        !event.is_writable(),
+        "writable is no longer in the interest"
+    );
 }

@@ -11,8 +11,8 @@ use std::net::Shutdown;
 use std::time::Duration;
 
 use crate::util::{
-    self, drain, expect, expect_silence, poll_and_events, settle, tcp_pair, AFD, EVENT_PORT,
-    KQUEUE, POLL2,
+    self, discard_events, drain, expect, expect_silence, poll_and_events, tcp_pair, AFD,
+    EVENT_PORT, KQUEUE, POLL2,
 };
 use mio::event::{Event, Source};
 use mio::net::TcpStream;
@@ -23,7 +23,7 @@ const END: Interest = Interest::READ_CLOSED;
 
 /// There the end alone is not readable.
 const EPOLL: bool = !POLL2 && !KQUEUE && !EVENT_PORT && !AFD;
-/// Whether the system tells the end of a stream from data.
+/// Whether the system distinguishes the end of a stream from data.
 const KNOWS_END: bool = !EVENT_PORT;
 
 /// Whether the end is reported only when what is before it was read.
@@ -76,7 +76,7 @@ fn data_is_no_event_and_the_end_behind_it_is_one() {
         if interest.is_level() {
             expect(&mut poll, &mut events, SOURCE, is_end);
         } else {
-            settle(&mut poll, &mut events);
+            discard_events(&mut poll, &mut events);
             expect_silence(&mut poll, &mut events);
         }
         if !END_IS_BEHIND_DATA {
@@ -93,7 +93,7 @@ fn a_reset_behind_unread_data_is_an_error() {
     let (mut stream, mut peer) = tcp_pair();
     let (mut poll, mut events) = with(&mut stream, END);
     peer.write_all(b"lost").unwrap();
-    settle(&mut poll, &mut events);
+    discard_events(&mut poll, &mut events);
     reset(peer);
     expect(&mut poll, &mut events, SOURCE, |event| {
         event.is_read_closed() && event.is_error()
@@ -129,7 +129,7 @@ fn changing_between_data_and_the_end_takes_effect_at_once() {
     let (mut stream, mut peer) = tcp_pair();
     let (mut poll, mut events) = with(&mut stream, END);
     peer.write_all(b"x").unwrap();
-    settle(&mut poll, &mut events);
+    discard_events(&mut poll, &mut events);
     for _ in 0..3 {
         let registry = poll.registry();
         registry
@@ -151,9 +151,9 @@ fn changing_between_data_and_the_end_takes_effect_at_once() {
     util::expect_readable(&mut poll, &mut events, SOURCE);
 }
 
-/// An end that was told is told again to who asks anew.
+/// An end that was reported is reported again after reregistering.
 #[test]
-fn reregistering_tells_the_end_again() {
+fn reregistering_reports_the_end_again() {
     if !KNOWS_END {
         return;
     }
@@ -187,7 +187,7 @@ fn a_full_buffer_is_not_the_end() {
     expect(&mut poll, &mut events, SOURCE, is_end);
 }
 
-/// Rather than silence, where the end is not told.
+/// Rather than silence, where the end is not reported.
 #[test]
 fn a_system_that_does_not_know_the_end_says_so() {
     let (mut stream, mut peer) = tcp_pair();
@@ -204,7 +204,7 @@ fn a_system_that_does_not_know_the_end_says_so() {
             assert!(error.to_string().contains("READ_CLOSED"), "{error}");
         }
     }
-    // Told as data, it is known everywhere. A change that is refused changes nothing.
+    // Reported as data, it is known everywhere. A change that is refused changes nothing.
     registry
         .register(&mut stream, SOURCE, END | Interest::READABLE)
         .unwrap();
@@ -237,7 +237,7 @@ mod unix {
         expect_silence(&mut poll, &mut events);
         peer.shutdown(Shutdown::Write).unwrap();
         expect(&mut poll, &mut events, SOURCE, is_end);
-        settle(&mut poll, &mut events);
+        discard_events(&mut poll, &mut events);
         drop(peer);
         expect(&mut poll, &mut events, SOURCE, is_end);
     }

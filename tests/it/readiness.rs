@@ -11,9 +11,9 @@ use std::net::{self, Shutdown};
 use std::time::Duration;
 
 use crate::util::{
-    self, any_port, any_port_at, drain, expect, expect_readable, expect_silence, expect_writable,
-    poll_and_events, reset_on_close, settle, stream_pair, tcp_pair, StdStream, Stream, AFD,
-    EVENT_PORT, KQUEUE, LONG, POLL2, TELLS_HALF_CLOSE,
+    self, any_port, any_port_at, discard_events, drain, expect, expect_readable, expect_silence,
+    expect_writable, poll_and_events, reset_on_close, stream_pair, tcp_pair, StdStream, Stream,
+    AFD, EVENT_PORT, KQUEUE, LONG, POLL2, REPORTS_HALF_CLOSE,
 };
 use mio::event::{Event, Source};
 use mio::net::{TcpListener, TcpStream, UdpSocket};
@@ -121,7 +121,7 @@ fn an_idle_datagram_socket_is_writable_and_no_more() {
 fn wait_until(source: &mut (impl Source + ?Sized), has_happened: fn(&Event) -> bool) {
     let (mut poll, mut events) = registered(source, BOTH);
     expect(&mut poll, &mut events, TOKEN, has_happened);
-    settle(&mut poll, &mut events);
+    discard_events(&mut poll, &mut events);
     poll.registry().deregister(source).unwrap();
 }
 
@@ -187,7 +187,7 @@ fn a_unix_connection_to_accept_is_readable() {
 /// read still, and writing is as it was.
 #[test]
 fn a_half_closed_peer_is_read_closed() {
-    if !TELLS_HALF_CLOSE {
+    if !REPORTS_HALF_CLOSE {
         return;
     }
     let (stream, mut peer) = stream_pair();
@@ -205,7 +205,7 @@ fn a_half_closed_peer_is_read_closed() {
 fn expect_half_closed_said<S: Source + Read>(mut source: S, _peer: S) {
     let closed = ["readable", "read closed"];
     if AFD {
-        // Which may tell of the end only when nothing stands before it.
+        // Which may report the end only when nothing is before it.
         wait_until(&mut source, Event::is_readable);
     } else {
         wait_until(&mut source, Event::is_read_closed);
@@ -224,7 +224,7 @@ fn expect_half_closed_said<S: Source + Read>(mut source: S, _peer: S) {
 /// might still receive.
 #[test]
 fn a_closed_tcp_peer_is_read_closed_only() {
-    if !TELLS_HALF_CLOSE {
+    if !REPORTS_HALF_CLOSE {
         return;
     }
     let (mut stream, peer) = tcp_pair();
@@ -280,7 +280,7 @@ fn a_reset_is_an_error_and_closed_both_ways() {
 
 #[test]
 fn a_refused_connection_is_an_error_and_closed_both_ways() {
-    // The address is this test's own: nobody else is given the port.
+    // The address is this test's own: no other test gets the port.
     let address = net::TcpListener::bind(any_port_at([11, 0, 1]))
         .unwrap()
         .local_addr()
@@ -298,23 +298,24 @@ fn a_refused_connection_is_an_error_and_closed_both_ways() {
 }
 
 /// A datagram socket is not closed by a refusal, but in error; taken away, nothing is
-/// left of it. That it is an error, kqueue tells of the end of a stream only, and Windows of nothing.
+/// left of it. kqueue
+/// reports errors of the end of a stream only, and Windows none.
 #[test]
 #[cfg(unix)]
 fn a_refused_datagram_is_an_error_that_passes() {
     let mut socket = UdpSocket::bind(any_port()).unwrap();
-    let nobody = net::UdpSocket::bind(any_port_at([11, 0, 2]))
+    let closed = net::UdpSocket::bind(any_port_at([11, 0, 2]))
         .unwrap()
         .local_addr();
-    socket.connect(nobody.unwrap()).unwrap();
-    socket.send(b"anybody?").unwrap();
+    socket.connect(closed.unwrap()).unwrap();
+    socket.send(b"undelivered").unwrap();
     let (mut poll, mut events) = registered(&mut socket, Interest::READABLE);
-    let told = if KQUEUE {
+    let is_reported = if KQUEUE {
         Event::is_readable
     } else {
         Event::is_error
     };
-    let event = expect(&mut poll, &mut events, TOKEN, told);
+    let event = expect(&mut poll, &mut events, TOKEN, is_reported);
     assert!(!event.is_read_closed());
     poll.registry().deregister(&mut socket).unwrap();
 
@@ -322,11 +323,11 @@ fn a_refused_datagram_is_an_error_that_passes() {
     expect_said(&mut socket, BOTH, &["writable"]);
 }
 
-/// The source's own `shutdown(Read)` counts as the end of reading; AFD does not tell of it.
-/// Edge case 33: it is nothing about writing.
+/// The source's own `shutdown(Read)` counts as the end of reading; AFD does not report it.
+/// Edge case 33: it says nothing about writing.
 #[test]
 fn shutting_reading_down_is_read_closed() {
-    if !TELLS_HALF_CLOSE {
+    if !REPORTS_HALF_CLOSE {
         return;
     }
     fn check(source: &mut dyn Source) {
@@ -345,7 +346,7 @@ fn shutting_reading_down_is_read_closed() {
 }
 
 /// Edge case 28: `false` does not mean open, but what is `true` must be true: writing
-/// alone being shut down closes nothing else. Only kqueue tells of it.
+/// alone being shut down closes nothing else. Only kqueue reports it.
 #[test]
 fn shutting_writing_down_is_not_read_closed() {
     let (mut tcp, _tcp_peer) = tcp_pair();
@@ -366,7 +367,7 @@ fn shutting_writing_down_is_not_read_closed() {
     }
 }
 
-/// AFD tells of what the peer does only.
+/// AFD reports only what the peer does.
 #[test]
 #[cfg(unix)]
 fn shutting_both_down_is_closed_both_ways() {
@@ -419,7 +420,7 @@ fn a_pipe_without_receiver_is_write_closed() {
     }
 }
 
-/// Edge case 18: out-of-band data are reported to who asked for them, as readable too.
+/// Edge case 18: out-of-band data is reported with interest in it, as readable too.
 #[test]
 #[cfg(target_os = "linux")]
 fn urgent_data_is_priority_and_readable() {
@@ -486,7 +487,7 @@ fn a_clone_says_the_same_later() {
     assert_eq!(clone.token(), TOKEN);
     assert_eq!(says(&clone)[0], "readable");
     // With AFD the data may hide the end behind them.
-    assert!(AFD || !TELLS_HALF_CLOSE || clone.is_read_closed());
+    assert!(AFD || !REPORTS_HALF_CLOSE || clone.is_read_closed());
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! When an edge-triggered direction that was reported is reported again.
 //!
 //! epoll leaves that to the kernel, poll(2) and AFD to this crate; a program must not be able to
-//! tell which. What the documentation leaves open is not tested: whether data that
-//! arrive before the source was drained have an event of their own.
+//! distinguish them. What the documentation leaves open is not tested: whether data that
+//! arrives before the source was drained has an event of its own.
 #![cfg(all(
     feature = "os-poll",
     feature = "net",
@@ -14,9 +14,9 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net;
 
 use crate::util::{
-    self, any_port, drain, drain_all, expect, expect_all, expect_readable, expect_silence,
-    expect_silence_after_the_end, expect_would_block, expect_writable, fill, poll_and_events,
-    raw_recv, settle, std_tcp_pair, stream_pair, tcp_pair, udp_pair, StdStream, Stream,
+    self, any_port, discard_events, drain, drain_all, expect, expect_all, expect_readable,
+    expect_silence, expect_silence_after_the_end, expect_would_block, expect_writable, fill,
+    poll_and_events, raw_recv, std_tcp_pair, stream_pair, tcp_pair, udp_pair, StdStream, Stream,
     EMULATED_EDGES, KQUEUE,
 };
 use mio::event::{Event, Source};
@@ -109,7 +109,7 @@ impl Lane {
         }
     }
 
-    /// Sends `bytes`, and waits until the receiver is told.
+    /// Sends `bytes`, and waits for the receiver's event.
     fn send(&mut self, bytes: &[u8], poll: &mut Poll, events: &mut Events) -> Event {
         assert_eq!(self.sender.write(bytes).unwrap(), bytes.len());
         expect_readable(poll, events, RECEIVER)
@@ -271,7 +271,7 @@ fn after_a_read_that_fills_the_buffer_the_next_one_counts() {
             lane.send(b"12345678abc", &mut poll, &mut events);
             assert_eq!(lane.read(8).unwrap(), 8);
             if KQUEUE && lane.name.starts_with("pipe") || EMULATED_EDGES && lane.is_any {
-                // What a read has left in a pipe is news, and so is what it left in any object.
+                // Data that a read has left is reported again, in a pipe and in any object.
                 expect_readable(&mut poll, &mut events, RECEIVER);
             }
             expect_silence(&mut poll, &mut events);
@@ -281,7 +281,7 @@ fn after_a_read_that_fills_the_buffer_the_next_one_counts() {
     }
 }
 
-/// Edge case 49: whatever reading comes upon, it is no news about writing.
+/// Edge case 49: whatever a read returns, it does not rearm writing.
 #[test]
 fn reading_causes_no_event_of_writing() {
     for mut lane in streams().into_iter().chain(datagram_sockets()) {
@@ -419,8 +419,8 @@ mod short_writes {
             };
             assert!(written < MUCH, "the write is not short");
 
-            // The events of the receiver tell when there is more to read; as soon as there is
-            // enough room, the sender has one, too.
+            // The receiver has an event when there is more to read; as soon as there is enough
+            // room, the sender has one, too.
             let (mut received, mut is_writable) = (0, false);
             loop {
                 received += drain(&mut receiver).len();
@@ -441,7 +441,7 @@ mod short_writes {
 /// An operation that reads from `T`, and its name.
 type Reading<T> = (&'static str, fn(&mut T) -> io::Result<usize>);
 
-/// Has each of `operations` answer `WouldBlock` after an event whose bytes were taken by a
+/// Makes each of `operations` return `WouldBlock` after an event whose bytes were taken by a
 /// read that fills its buffer, which by itself arms nothing.
 fn reading_arms<T: Source + Read, S: Write>(
     mut receiver: T,
@@ -480,7 +480,7 @@ fn raw_read(fd: &impl std::os::fd::AsRawFd) -> io::Result<usize> {
     usize::try_from(len).map_err(|_| io::Error::last_os_error())
 }
 
-/// Edge case 23: every method that can answer `WouldBlock` arms its direction.
+/// Edge case 23: every method that can return `WouldBlock` arms its direction.
 #[test]
 fn every_way_of_reading_a_stream_in_vain_arms_reading() {
     let (receiver, sender) = tcp_pair();
@@ -603,7 +603,7 @@ fn accepting_in_vain_arms_a_unix_listener() {
 /// An operation that writes to `T`, and its name.
 type Writing<T> = (&'static str, fn(&mut T) -> io::Result<usize>);
 
-/// Has each of `operations` answer `WouldBlock` when there is no room.
+/// Makes each of `operations` return `WouldBlock` when there is no room.
 ///
 /// Room is taken through a duplicate, of which the source knows nothing.
 fn writing_arms<T: Source>(
@@ -625,7 +625,7 @@ fn writing_arms<T: Source>(
             expect_silence(&mut poll, &mut events);
             drain(&mut receiver);
             expect_writable(&mut poll, &mut events, RECEIVER);
-            settle(&mut poll, &mut events);
+            discard_events(&mut poll, &mut events);
         }
     }
 }
@@ -728,8 +728,8 @@ fn sending_to_an_address_in_vain_arms_writing() {
     std::fs::remove_file(path).unwrap();
 }
 
-/// Has `in_vain` be the caller's own operation, of which nobody knows in what direction it would
-/// have blocked: both are told again where it is this crate that remembers what was told.
+/// Runs `in_vain` as an operation of unknown direction: both directions are reported again where
+/// edges are emulated by this crate.
 fn unknown_operation_arms<T: Source>(
     mut source: T,
     interest: Interest,
@@ -748,7 +748,7 @@ fn unknown_operation_arms<T: Source>(
         .unwrap();
     for _ in 0..3 {
         expect_all(&mut poll, &mut events, RECEIVER, &ready);
-        settle(&mut poll, &mut events);
+        discard_events(&mut poll, &mut events);
         expect_would_block(in_vain(&source));
         if !EMULATED_EDGES {
             expect_silence(&mut poll, &mut events);
@@ -791,7 +791,7 @@ fn taking_no_error_arms_nothing() {
             .register(&mut source, RECEIVER, Interest::READABLE)
             .unwrap();
         expect_readable(&mut poll, &mut events, RECEIVER);
-        settle(&mut poll, &mut events);
+        discard_events(&mut poll, &mut events);
         assert!(take(&source).unwrap().is_none());
         expect_silence(&mut poll, &mut events);
     }
@@ -822,7 +822,7 @@ fn taking_no_error_arms_nothing() {
 }
 
 /// Edge case 46: with its error taken off, a datagram socket lives on. On Linux its peer makes
-/// one by turning to somebody else with a datagram unread.
+/// one by connecting elsewhere with a datagram unread.
 #[test]
 #[cfg(target_os = "linux")]
 fn taking_the_error_off_a_unix_datagram_socket_arms_it() {
@@ -837,13 +837,13 @@ fn taking_the_error_off_a_unix_datagram_socket_arms_it() {
         peer.connect(&paths[0]).unwrap();
         socket.send(b"lost").unwrap();
         peer.connect(&paths[2]).unwrap();
-        // kqueue tells only that reading is worth trying.
-        let tells_of_it = |event: &Event| event.is_error() || KQUEUE && event.is_readable();
-        expect(&mut poll, &mut events, RECEIVER, tells_of_it);
-        settle(&mut poll, &mut events);
+        // kqueue reports only that reading is worth trying.
+        let reports_it = |event: &Event| event.is_error() || KQUEUE && event.is_readable();
+        expect(&mut poll, &mut events, RECEIVER, reports_it);
+        discard_events(&mut poll, &mut events);
         let error = socket.take_error().unwrap().unwrap();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
-        settle(&mut poll, &mut events);
+        discard_events(&mut poll, &mut events);
 
         peer.send_to(b"hello", &paths[0]).unwrap();
         let event = expect_readable(&mut poll, &mut events, RECEIVER);
@@ -866,9 +866,9 @@ fn taking_the_error_off_a_tcp_socket_arms_it() {
     if util::EVENT_PORT {
         return;
     }
-    let nobody = net::TcpListener::bind("127.46.1.1:0").unwrap();
-    let refusing = nobody.local_addr().unwrap();
-    drop(nobody);
+    let listener = net::TcpListener::bind("127.46.1.1:0").unwrap();
+    let refusing = listener.local_addr().unwrap();
+    drop(listener);
     let listener = net::TcpListener::bind(any_port()).unwrap();
     let mut stream = TcpStream::connect(refusing).unwrap();
     let (mut poll, mut events) = poll_and_events();
@@ -876,7 +876,7 @@ fn taking_the_error_off_a_tcp_socket_arms_it() {
         .register(&mut stream, RECEIVER, Interest::WRITABLE)
         .unwrap();
     expect(&mut poll, &mut events, RECEIVER, Event::is_write_closed);
-    settle(&mut poll, &mut events);
+    discard_events(&mut poll, &mut events);
     let error = stream.take_error().unwrap().unwrap();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
 
@@ -928,7 +928,7 @@ fn a_short_datagram_arms_nothing() {
             sender.send(datagram).unwrap();
         }
         expect_readable(&mut poll, &mut events, RECEIVER);
-        settle(&mut poll, &mut events);
+        discard_events(&mut poll, &mut events);
         for _ in 0..2 {
             assert_eq!(receiver.recv(&mut [0; 64]).unwrap(), 3);
             expect_silence(&mut poll, &mut events);
@@ -950,7 +950,7 @@ fn a_short_datagram_arms_nothing() {
 }
 
 /// Edge case 48: nor a connection that is accepted while another one waits. On kqueue the
-/// one that waits is news by itself.
+/// one that waits has an event of its own.
 #[test]
 fn an_accepted_connection_arms_nothing() {
     let (mut poll, mut events) = poll_and_events();
@@ -975,9 +975,9 @@ fn the_end_arms_nothing() {
     for mut lane in streams() {
         let (mut poll, mut events) = lane.register(lane.most());
         lane.end();
-        let event = expect(&mut poll, &mut events, RECEIVER, util::tells_end);
+        let event = expect(&mut poll, &mut events, RECEIVER, util::reports_end);
         assert!(!event.is_error());
-        settle(&mut poll, &mut events);
+        discard_events(&mut poll, &mut events);
         for _ in 0..5 {
             assert_eq!(lane.read(64).unwrap(), 0);
             expect_silence_after_the_end(&mut poll, &mut events);
@@ -994,8 +994,8 @@ fn after_a_drain_the_end_is_an_event() {
         assert_eq!(drain(&mut lane.receiver), b"hello");
         expect_silence(&mut poll, &mut events);
         lane.end();
-        expect(&mut poll, &mut events, RECEIVER, util::tells_end);
-        settle(&mut poll, &mut events);
+        expect(&mut poll, &mut events, RECEIVER, util::reports_end);
+        discard_events(&mut poll, &mut events);
     }
 }
 
@@ -1007,8 +1007,8 @@ fn after_a_short_read_the_end_is_an_event() {
         lane.send(b"hello", &mut poll, &mut events);
         assert_eq!(lane.read(64).unwrap(), 5);
         lane.end();
-        expect(&mut poll, &mut events, RECEIVER, util::tells_end);
-        settle(&mut poll, &mut events);
+        expect(&mut poll, &mut events, RECEIVER, util::reports_end);
+        discard_events(&mut poll, &mut events);
     }
 }
 
@@ -1044,7 +1044,7 @@ mod boundaries {
         // SAFETY: `fds` has room for the two descriptors.
         let made = unsafe { libc::pipe2(fds.as_mut_ptr(), libc::O_DIRECT | libc::O_NONBLOCK) };
         assert_eq!(made, 0);
-        // SAFETY: both were just made, for nobody else.
+        // SAFETY: both were just created, and nothing else refers to them.
         let (receiver, mut sender) = unsafe {
             (
                 pipe::Receiver::from_raw_fd(fds[0]),
@@ -1108,7 +1108,7 @@ fn the_hang_up_of_an_undrained_source_is_an_event() {
         expect_silence(&mut poll, &mut events);
         lane.end();
         expect(&mut poll, &mut events, RECEIVER, Event::is_read_closed);
-        settle(&mut poll, &mut events);
+        discard_events(&mut poll, &mut events);
         assert_eq!(drain(&mut lane.receiver), b"hello");
     }
 }
@@ -1119,22 +1119,22 @@ fn after_a_hang_up_registrations_can_be_changed_and_ended() {
     for mut lane in streams() {
         let (mut poll, mut events) = lane.register(lane.most());
         lane.end();
-        expect(&mut poll, &mut events, RECEIVER, util::tells_end);
-        settle(&mut poll, &mut events);
+        expect(&mut poll, &mut events, RECEIVER, util::reports_end);
+        discard_events(&mut poll, &mut events);
 
         for _ in 0..2 {
             poll.registry()
                 .reregister(&mut lane.receiver, PEER, Interest::READABLE)
                 .unwrap();
-            expect(&mut poll, &mut events, PEER, util::tells_end);
-            settle(&mut poll, &mut events);
+            expect(&mut poll, &mut events, PEER, util::reports_end);
+            discard_events(&mut poll, &mut events);
         }
         poll.registry().deregister(&mut lane.receiver).unwrap();
         expect_silence(&mut poll, &mut events);
         poll.registry()
             .register(&mut lane.receiver, RECEIVER, Interest::READABLE)
             .unwrap();
-        expect(&mut poll, &mut events, RECEIVER, util::tells_end);
+        expect(&mut poll, &mut events, RECEIVER, util::reports_end);
         poll.registry().deregister(&mut lane.receiver).unwrap();
     }
 }

@@ -123,7 +123,7 @@ fn a_source_outlives_its_poll() {
     poll.registry().register(&mut near, SOURCE, both).unwrap();
     drop(poll);
     far.write_all(b"hello").unwrap();
-    // This answers `WouldBlock` at last, of which nobody is told any more.
+    // The last read returns `WouldBlock`, which rearms nothing any more.
     assert_eq!(drain(&mut near), b"hello");
     near.write_all(b"hello").unwrap();
     assert_eq!(drain(&mut far), b"hello");
@@ -362,9 +362,9 @@ fn reported(poll: &mut Poll, events: &mut Events, count: usize) -> Vec<usize> {
     tokens
 }
 
-/// The registry hands every call on, and every answer back.
+/// The registry passes every call on, and returns every result.
 #[test]
-fn a_source_of_the_program_is_asked_whatever_it_answers() {
+fn a_source_of_the_program_is_called_whatever_it_returns() {
     /// Remembers the calls, and registers nothing.
     #[derive(Default)]
     struct Recorder(Vec<(&'static str, Option<(Token, Interest)>)>);
@@ -441,7 +441,7 @@ mod bare {
 
     #[test]
     fn a_descriptor_cannot_be_registered_twice() {
-        // kqueue cannot tell.
+        // kqueue does not detect this.
         if util::KQUEUE {
             return;
         }
@@ -459,7 +459,7 @@ mod bare {
 
     #[test]
     fn a_descriptor_that_is_not_registered_is_not_found() {
-        // kqueue cannot tell.
+        // kqueue does not detect this.
         if util::KQUEUE {
             return;
         }
@@ -482,8 +482,8 @@ mod bare {
         not_found(poll.registry());
     }
 
-    /// Who deregisters the descriptor of a source has deregistered the source; its own method
-    /// tells so, and it can be registered again. kqueue cannot tell.
+    /// Deregistering the descriptor of a source deregisters the source; its own method returns that
+    /// it is not registered, and it can be registered again. kqueue does not detect this.
     #[test]
     fn a_source_that_was_deregistered_by_its_descriptor_is_not_found() {
         let (mut poll, mut events) = poll_and_events();

@@ -36,7 +36,7 @@ const SOURCE: Token = Token(1);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 /// What the events of a situation say, all together.
-type Told = BTreeSet<&'static str>;
+type Reported = BTreeSet<&'static str>;
 
 /// What the rows need of the stream that is registered.
 trait Stream: Source + Read + Write {
@@ -74,11 +74,11 @@ struct Scene {
     events: Events,
     kind: Kind,
     /// What the table says; so long is waited for it.
-    expected: Option<Told>,
+    expected: Option<Reported>,
 }
 
 impl Scene {
-    fn new(kind: Kind, expected: Option<Told>) -> Scene {
+    fn new(kind: Kind, expected: Option<Reported>) -> Scene {
         let (poll, events) = util::poll_and_events();
         Scene {
             poll,
@@ -109,43 +109,43 @@ impl Scene {
         registry.reregister(source, SOURCE, interest).unwrap();
     }
 
-    /// Takes what there is to tell until now, and forgets it.
+    /// Takes the events that are pending until now, and discards them.
     fn forget(&mut self) {
         self.listen(|_| false);
     }
 
-    /// What is told from now on: at least for as long as the table promises something that
+    /// What is reported from now on: at least for as long as the table promises something that
     /// has not come, and then until it is quiet.
-    fn told(&mut self) -> Told {
+    fn reported(&mut self) -> Reported {
         let expected = self.expected.clone().unwrap_or_default();
-        self.listen(|told| !told.is_superset(&expected))
+        self.listen(|reported| !reported.is_superset(&expected))
     }
 
-    fn listen(&mut self, lacking: impl Fn(&Told) -> bool) -> Told {
+    fn listen(&mut self, lacking: impl Fn(&Reported) -> bool) -> Reported {
         const QUIET: Duration = Duration::from_millis(20);
         let end = Instant::now() + LONG;
-        let mut told = Told::new();
+        let mut reported = Reported::new();
         loop {
             util::poll(&mut self.poll, &mut self.events, Some(QUIET));
-            if self.events.is_empty() && (!lacking(&told) || Instant::now() > end) {
-                return told;
+            if self.events.is_empty() && (!lacking(&reported) || Instant::now() > end) {
+                return reported;
             }
-            told.extend(self.events.iter().flat_map(words));
+            reported.extend(self.events.iter().flat_map(words));
         }
     }
 
-    /// What is told by that many polls, of which none finds it quiet.
-    fn told_by(&mut self, polls: usize) -> Told {
-        let mut told = Told::new();
+    /// What is reported by that many polls, of which none finds it quiet.
+    fn reported_by(&mut self, polls: usize) -> Reported {
+        let mut reported = Reported::new();
         for _ in 0..polls {
             util::poll(&mut self.poll, &mut self.events, Some(LONG));
             assert!(!self.events.is_empty());
-            told.extend(self.events.iter().flat_map(words));
+            reported.extend(self.events.iter().flat_map(words));
         }
-        told
+        reported
     }
 
-    /// Two connected streams, of which the second is registered, and has told that it is
+    /// Two connected streams, of which the second is registered, and has reported that it is
     /// writable.
     fn streams(&mut self, interest: Interest) -> (TcpStream, Box<dyn Stream>) {
         let (peer, mut stream) = self.unregistered();
@@ -162,7 +162,7 @@ impl Scene {
     }
 
     /// Has `peer` send two bytes, and hears of them.
-    fn tell_of_data(&mut self, peer: &mut impl Write) {
+    fn report_data(&mut self, peer: &mut impl Write) {
         peer.write_all(b"xy").unwrap();
         util::expect_readable(&mut self.poll, &mut self.events, SOURCE);
         self.forget();
@@ -192,23 +192,23 @@ fn words(event: &Event) -> Vec<&'static str> {
         (event.is_priority(), "priority"),
     ]
     .into_iter()
-    .filter(|(told, _)| *told)
+    .filter(|(reported, _)| *reported)
     .map(|(_, word)| word)
     .collect()
 }
 
-type Row = (&'static str, fn(&mut Scene) -> Told);
+type Row = (&'static str, fn(&mut Scene) -> Reported);
 
 const STREAMS: &[Row] = &[
     ("data arrives", |scene| {
         let (mut peer, _stream) = scene.streams(BOTH);
         peer.write_all(b"x").unwrap();
-        scene.told()
+        scene.reported()
     }),
     ("data arrives for a source of READABLE only", |scene| {
         let (mut peer, _stream) = scene.streams(Interest::READABLE);
         peer.write_all(b"x").unwrap();
-        scene.told()
+        scene.reported()
     }),
     ("more arrives, the former was not read", |scene| {
         let (mut peer, _stream) = scene.streams(BOTH);
@@ -216,7 +216,7 @@ const STREAMS: &[Row] = &[
         util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
         scene.forget();
         peer.write_all(b"y").unwrap();
-        scene.told()
+        scene.reported()
     }),
     ("more arrives after a read that would block", |scene| {
         let (mut peer, mut stream) = scene.streams(Interest::READABLE);
@@ -224,7 +224,7 @@ const STREAMS: &[Row] = &[
         util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
         drain(&mut stream);
         peer.write_all(b"y").unwrap();
-        scene.told()
+        scene.reported()
     }),
     ("more arrives after a short read", |scene| {
         let (mut peer, mut stream) = scene.streams(Interest::READABLE);
@@ -232,14 +232,14 @@ const STREAMS: &[Row] = &[
         util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
         assert_eq!(stream.read(&mut [0; 8]).unwrap(), 1);
         peer.write_all(b"y").unwrap();
-        scene.told()
+        scene.reported()
     }),
     ("data was read, nothing more arrives", |scene| {
         let (mut peer, mut stream) = scene.streams(Interest::READABLE);
         peer.write_all(b"x").unwrap();
         util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
         drain(&mut stream);
-        scene.told()
+        scene.reported()
     }),
     ("data is left by a read that filled its buffer", |scene| {
         scene.kind = OWN;
@@ -262,23 +262,23 @@ const STREAMS: &[Row] = &[
         while received < sent && Instant::now() < end {
             received += drain(&mut peer).len();
         }
-        scene.told()
+        scene.reported()
     }),
     ("the peer shuts its sending side down", |scene| {
         let (peer, _stream) = scene.streams(BOTH);
         peer.shutdown(Shutdown::Write).unwrap();
-        scene.told()
+        scene.reported()
     }),
     ("the peer closes", |scene| {
         let (peer, _stream) = scene.streams(BOTH);
         drop(peer);
-        scene.told()
+        scene.reported()
     }),
     ("the peer sends and closes", |scene| {
         let (mut peer, _stream) = scene.streams(Interest::READABLE);
         peer.write_all(b"x").unwrap();
         drop(peer);
-        scene.told()
+        scene.reported()
     }),
     ("the same, and the data is read, but not the end", |scene| {
         let (mut peer, mut stream) = scene.streams(Interest::READABLE);
@@ -287,69 +287,69 @@ const STREAMS: &[Row] = &[
         util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
         scene.forget();
         assert_eq!(stream.read(&mut [0; 8]).unwrap(), 1);
-        scene.told()
+        scene.reported()
     }),
-    ("the end comes behind data that was told", |scene| {
+    ("the end comes behind data that was reported", |scene| {
         let (mut peer, _stream) = scene.streams(BOTH);
-        scene.tell_of_data(&mut peer);
+        scene.report_data(&mut peer);
         peer.shutdown(Shutdown::Write).unwrap();
-        scene.told()
+        scene.reported()
     }),
     (
-        "the end comes behind data that was told, READABLE only",
+        "the end comes behind data that was reported, READABLE only",
         |scene| {
             let (mut peer, _stream) = scene.streams(Interest::READABLE);
-            scene.tell_of_data(&mut peer);
+            scene.report_data(&mut peer);
             peer.shutdown(Shutdown::Write).unwrap();
-            scene.told()
+            scene.reported()
         },
     ),
     ("the end comes behind data that was partly read", |scene| {
         let (mut peer, mut stream) = scene.streams(BOTH);
-        scene.tell_of_data(&mut peer);
+        scene.report_data(&mut peer);
         assert_eq!(stream.read(&mut [0; 1]).unwrap(), 1);
         peer.shutdown(Shutdown::Write).unwrap();
-        scene.told()
+        scene.reported()
     }),
     (
         "the end comes behind data that just filled a buffer",
         |scene| {
             let (mut peer, mut stream) = scene.streams(BOTH);
-            scene.tell_of_data(&mut peer);
+            scene.report_data(&mut peer);
             stream.read_exact(&mut [0; 2]).unwrap();
             peer.shutdown(Shutdown::Write).unwrap();
-            scene.told()
+            scene.reported()
         },
     ),
     ("the peer resets", |scene| {
         let (peer, mut stream) = scene.streams(BOTH);
         expect_would_block(stream.read(&mut [0; 8]));
         reset(peer);
-        scene.told()
+        scene.reported()
     }),
-    ("a reset comes behind data that was told", |scene| {
+    ("a reset comes behind data that was reported", |scene| {
         let (mut peer, _stream) = scene.streams(BOTH);
-        scene.tell_of_data(&mut peer);
+        scene.report_data(&mut peer);
         reset(peer);
-        scene.told()
+        scene.reported()
     }),
     (
-        "a reset comes behind data that was told, READABLE only",
+        "a reset comes behind data that was reported, READABLE only",
         |scene| {
             let (mut peer, _stream) = scene.streams(Interest::READABLE);
-            scene.tell_of_data(&mut peer);
+            scene.report_data(&mut peer);
             reset(peer);
-            scene.told()
+            scene.reported()
         },
     ),
     (
         "a reset comes behind data that just filled a buffer",
         |scene| {
             let (mut peer, mut stream) = scene.streams(BOTH);
-            scene.tell_of_data(&mut peer);
+            scene.report_data(&mut peer);
             stream.read_exact(&mut [0; 2]).unwrap();
             reset(peer);
-            scene.told()
+            scene.reported()
         },
     ),
     ("a reset comes behind the end", |scene| {
@@ -359,7 +359,7 @@ const STREAMS: &[Row] = &[
         assert_eq!(stream.read(&mut [0; 8]).unwrap(), 0);
         scene.forget();
         reset(peer);
-        scene.told()
+        scene.reported()
     }),
     ("own shutdown of writing, behind the peer's", |scene| {
         let (peer, mut stream) = scene.streams(BOTH);
@@ -368,17 +368,17 @@ const STREAMS: &[Row] = &[
         assert_eq!(stream.read(&mut [0; 8]).unwrap(), 0);
         scene.forget();
         stream.shutdown(Shutdown::Write).unwrap();
-        scene.told()
+        scene.reported()
     }),
     ("own shutdown of writing", |scene| {
         let (_peer, stream) = scene.streams(BOTH);
         stream.shutdown(Shutdown::Write).unwrap();
-        scene.told()
+        scene.reported()
     }),
     ("own shutdown of reading", |scene| {
         let (_peer, stream) = scene.streams(BOTH);
         stream.shutdown(Shutdown::Read).unwrap();
-        scene.told()
+        scene.reported()
     }),
 ];
 
@@ -386,38 +386,38 @@ const END: Interest = Interest::READ_CLOSED;
 
 const ENDS: &[Row] = &[
     ("READ_CLOSED: data arrives", |scene| {
-        unread(scene, END, Some, Scene::told)
+        unread(scene, END, Some, Scene::reported)
     }),
     ("READ_CLOSED: the end comes behind unread data", |scene| {
-        unread(scene, END, end, Scene::told)
+        unread(scene, END, end, Scene::reported)
     }),
     ("READ_CLOSED: a reset comes behind unread data", |scene| {
-        unread(scene, END, reset_it, Scene::told)
+        unread(scene, END, reset_it, Scene::reported)
     }),
     (
         "READ_CLOSED and WRITABLE: the end comes behind unread data",
-        |scene| unread(scene, END | Interest::WRITABLE, end, Scene::told),
+        |scene| unread(scene, END | Interest::WRITABLE, end, Scene::reported),
     ),
     ("READ_CLOSED, level: a reset, three polls", |scene| {
-        unread(scene, END.level(), reset_it, |scene| scene.told_by(3))
+        unread(scene, END.level(), reset_it, |scene| scene.reported_by(3))
     }),
     (
         "READ_CLOSED: the end comes with nothing before it",
         |scene| {
             let (peer, mut stream) = scene.unregistered();
             if scene.is_refused(&mut stream, END) {
-                return Told::from(["refused"]);
+                return Reported::from(["refused"]);
             }
             drop(peer);
-            scene.told()
+            scene.reported()
         },
     ),
     (
-        "READ_CLOSED: reregistered after the end was told",
+        "READ_CLOSED: reregistered after the end was reported",
         |scene| {
             let (peer, mut stream) = scene.unregistered();
             if scene.is_refused(&mut stream, END) {
-                return Told::from(["refused"]);
+                return Reported::from(["refused"]);
             }
             drop(peer);
             util::expect(&mut scene.poll, &mut scene.events, SOURCE, |it| {
@@ -425,27 +425,27 @@ const ENDS: &[Row] = &[
             });
             scene.forget();
             scene.reregister(&mut stream, END);
-            scene.told()
+            scene.reported()
         },
     ),
 ];
 
-/// What is told of a connection with unread data when `ending` happens to it, which may keep the
-/// peer.
+/// What is reported of a connection with unread data when `ending` happens to it, which may keep
+/// the peer.
 fn unread(
     scene: &mut Scene,
     interest: Interest,
     ending: fn(TcpStream) -> Option<TcpStream>,
-    told: fn(&mut Scene) -> Told,
-) -> Told {
+    reported: fn(&mut Scene) -> Reported,
+) -> Reported {
     let (mut peer, mut stream) = scene.unregistered();
     if scene.is_refused(&mut stream, interest) {
-        return Told::from(["refused"]);
+        return Reported::from(["refused"]);
     }
     scene.forget();
     peer.write_all(b"x").unwrap();
     let _peer = ending(peer);
-    told(scene)
+    reported(scene)
 }
 
 fn end(peer: TcpStream) -> Option<TcpStream> {
@@ -458,11 +458,11 @@ fn reset_it(peer: TcpStream) -> Option<TcpStream> {
     None
 }
 
-fn part_is_read(scene: &mut Scene) -> Told {
+fn part_is_read(scene: &mut Scene) -> Reported {
     let (mut peer, mut stream) = scene.streams(Interest::READABLE);
-    scene.tell_of_data(&mut peer);
+    scene.report_data(&mut peer);
     assert_eq!(stream.read(&mut [0; 1]).unwrap(), 1);
-    scene.told()
+    scene.reported()
 }
 
 const CONNECTIONS: &[Row] = &[
@@ -470,14 +470,14 @@ const CONNECTIONS: &[Row] = &[
         let listener = std::net::TcpListener::bind(any_port()).unwrap();
         let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         scene.register(&mut stream, BOTH);
-        scene.told()
+        scene.reported()
     }),
     ("a connection is refused", |scene| {
         let address = TcpListener::bind(any_port()).unwrap().local_addr().unwrap();
         match TcpStream::connect(address) {
             Ok(mut stream) => {
                 scene.register(&mut stream, BOTH);
-                scene.told()
+                scene.reported()
             }
             Err(error) => panic!("refused at once: {error}"),
         }
@@ -485,14 +485,14 @@ const CONNECTIONS: &[Row] = &[
     ("a connection waits to be accepted", |scene| {
         let listener = scene.listener();
         let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        scene.told()
+        scene.reported()
     }),
     ("another one, the former was not accepted", |scene| {
         let listener = scene.listener();
         let _one = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
         let _other = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        scene.told()
+        scene.reported()
     }),
     ("another one, after an accept that would block", |scene| {
         let listener = scene.listener();
@@ -501,7 +501,7 @@ const CONNECTIONS: &[Row] = &[
         let _accepted = listener.accept().unwrap();
         expect_would_block(listener.accept());
         let _other = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        scene.told()
+        scene.reported()
     }),
 ];
 
@@ -509,27 +509,27 @@ const DATAGRAMS: &[Row] = &[
     ("a UDP socket is registered", |scene| {
         let mut socket = UdpSocket::bind(any_port()).unwrap();
         scene.register(&mut socket, BOTH);
-        scene.told()
+        scene.reported()
     }),
     ("a datagram arrives", |scene| {
         let mut socket = UdpSocket::bind(any_port()).unwrap();
         scene.register(&mut socket, Interest::READABLE);
         let sender = std::net::UdpSocket::bind(any_port()).unwrap();
         sender.send_to(b"x", socket.local_addr().unwrap()).unwrap();
-        scene.told()
+        scene.reported()
     }),
     (
         "a datagram of a connected socket found no receiver",
         |scene| {
-            let nobody = std::net::UdpSocket::bind(any_port())
+            let closed = std::net::UdpSocket::bind(any_port())
                 .unwrap()
                 .local_addr()
                 .unwrap();
             let mut socket = UdpSocket::bind(any_port()).unwrap();
-            socket.connect(nobody).unwrap();
+            socket.connect(closed).unwrap();
             scene.register(&mut socket, Interest::READABLE);
             socket.send(b"x").unwrap();
-            scene.told()
+            scene.reported()
         },
     ),
 ];
@@ -539,26 +539,29 @@ const REGISTRATIONS: &[Row] = &[
         let (mut peer, mut stream) = scene.unregistered();
         peer.write_all(b"x").unwrap();
         scene.register(&mut stream, Interest::READABLE);
-        scene.told()
+        scene.reported()
     }),
-    ("reregistered with data pending that was told", |scene| {
-        let (mut peer, mut stream) = scene.streams(Interest::READABLE);
-        peer.write_all(b"x").unwrap();
-        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
-        scene.reregister(&mut stream, Interest::READABLE);
-        scene.told()
-    }),
+    (
+        "reregistered with data pending that was reported",
+        |scene| {
+            let (mut peer, mut stream) = scene.streams(Interest::READABLE);
+            peer.write_all(b"x").unwrap();
+            util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+            scene.reregister(&mut stream, Interest::READABLE);
+            scene.reported()
+        },
+    ),
     ("level: not read, three polls", |scene| {
         let (mut peer, _stream) = scene.streams(Interest::READABLE.level());
         peer.write_all(b"x").unwrap();
-        scene.told_by(3)
+        scene.reported_by(3)
     }),
     ("level: read in full", |scene| {
         let (mut peer, mut stream) = scene.streams(Interest::READABLE.level());
         peer.write_all(b"x").unwrap();
         util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
         assert_eq!(drain(&mut stream), b"x");
-        scene.told()
+        scene.reported()
     }),
     ("one-shot: more arrives after its event", |scene| {
         let (mut peer, mut stream) = scene.streams(Interest::READABLE.oneshot());
@@ -566,70 +569,73 @@ const REGISTRATIONS: &[Row] = &[
         util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
         drain(&mut stream);
         peer.write_all(b"y").unwrap();
-        scene.told()
+        scene.reported()
     }),
     ("one-shot: reregistered after its event", |scene| {
         let (mut peer, mut stream) = scene.streams(Interest::READABLE.oneshot());
         peer.write_all(b"x").unwrap();
         util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
         scene.reregister(&mut stream, Interest::READABLE.oneshot());
-        scene.told()
+        scene.reported()
     }),
     ("deregistered with an event pending", |scene| {
         let (mut peer, mut stream) = scene.streams(Interest::READABLE);
         peer.write_all(b"x").unwrap();
         scene.poll.registry().deregister(&mut stream).unwrap();
-        scene.told()
+        scene.reported()
     }),
     ("dropped with an event pending", |scene| {
         let (mut peer, stream) = scene.streams(Interest::READABLE);
         peer.write_all(b"x").unwrap();
         drop(stream);
-        scene.told()
+        scene.reported()
     }),
-    ("dropped, and its successor has nothing to tell", |scene| {
-        let (mut peer, stream) = scene.streams(Interest::READABLE);
-        peer.write_all(b"x").unwrap();
-        drop(stream);
-        // It has the same number, where handles are numbers that are used again.
-        let (_peer, _stream) = scene.streams(Interest::READABLE);
-        scene.told()
-    }),
+    (
+        "dropped, and its successor has nothing to report",
+        |scene| {
+            let (mut peer, stream) = scene.streams(Interest::READABLE);
+            peer.write_all(b"x").unwrap();
+            drop(stream);
+            // It has the same number, where handles are numbers that are used again.
+            let (_peer, _stream) = scene.streams(Interest::READABLE);
+            scene.reported()
+        },
+    ),
 ];
 
 const WAKES: &[Row] = &[
     ("a wake before the poll", |scene| {
         let waker = Waker::new(scene.poll.registry(), SOURCE).unwrap();
         waker.wake().unwrap();
-        scene.told()
+        scene.reported()
     }),
     ("a wake during the poll", |scene| {
         let waker = Waker::new(scene.poll.registry(), SOURCE).unwrap();
         let Scene { poll, events, .. } = scene;
         util::poll_while(poll, events, Some(LONG), || waker.wake().unwrap());
-        let told = scene.events.iter().flat_map(words).collect();
+        let reported = scene.events.iter().flat_map(words).collect();
         scene.forget();
-        told
+        reported
     }),
     ("two wakes before the poll: the second event", |scene| {
         let waker = Waker::new(scene.poll.registry(), SOURCE).unwrap();
         waker.wake().unwrap();
         waker.wake().unwrap();
         util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
-        scene.told()
+        scene.reported()
     }),
     ("a wake after the event of another", |scene| {
         let waker = Waker::new(scene.poll.registry(), SOURCE).unwrap();
         waker.wake().unwrap();
         util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
         waker.wake().unwrap();
-        scene.told()
+        scene.reported()
     }),
     ("the waker is dropped with a wake pending", |scene| {
         let waker = Waker::new(scene.poll.registry(), SOURCE).unwrap();
         waker.wake().unwrap();
         drop(waker);
-        scene.told()
+        scene.reported()
     }),
 ];
 
@@ -662,8 +668,8 @@ const TIMEOUTS: &[Row] = &[
     }),
 ];
 
-/// What is told up to a deadline: nothing before it has passed.
-fn deadline(scene: &mut Scene, wait: Duration) -> Told {
+/// What is reported up to a deadline: nothing before it has passed.
+fn deadline(scene: &mut Scene, wait: Duration) -> Reported {
     let deadline = Instant::now() + wait;
     let Scene { poll, events, .. } = scene;
     poll.poll_until(events, Some(deadline)).unwrap();
@@ -672,7 +678,7 @@ fn deadline(scene: &mut Scene, wait: Duration) -> Told {
 }
 
 /// No event, and not before the time has passed.
-fn timeout(scene: &mut Scene, timeout: Duration) -> Told {
+fn timeout(scene: &mut Scene, timeout: Duration) -> Reported {
     let start = Instant::now();
     util::poll(&mut scene.poll, &mut scene.events, Some(timeout));
     assert!(start.elapsed() >= timeout);
@@ -704,14 +710,14 @@ fn table() -> BTreeMap<&'static str, &'static str> {
     rows
 }
 
-fn parse(cell: &'static str) -> Told {
+fn parse(cell: &'static str) -> Reported {
     if cell == "nothing" {
-        return Told::new();
+        return Reported::new();
     }
     cell.split(", ").collect()
 }
 
-fn spell(told: &Told) -> String {
+fn spell(reported: &Reported) -> String {
     // In the order of the questions, not of the alphabet.
     let order = [
         "readable",
@@ -724,7 +730,7 @@ fn spell(told: &Told) -> String {
     ];
     let words: Vec<_> = order
         .into_iter()
-        .filter(|word| told.contains(word))
+        .filter(|word| reported.contains(word))
         .collect();
     if words.is_empty() {
         return "nothing".into();
@@ -774,12 +780,12 @@ fn check(kind: Kind, situations: &[&[Row]], table: &mut BTreeMap<&'static str, &
     let mut wrong = Vec::new();
     for (name, situation) in situations.iter().copied().flatten() {
         let cell = table.remove(name);
-        let told = spell(&situation(&mut Scene::new(kind, cell.map(parse))));
+        let reported = spell(&situation(&mut Scene::new(kind, cell.map(parse))));
         if print {
-            println!("| {name} | {COLUMN} | {told} |");
+            println!("| {name} | {COLUMN} | {reported} |");
         }
-        if cell != Some(told.as_str()) {
-            wrong.push(format!("{name}: {told}, but the table has {cell:?}"));
+        if cell != Some(reported.as_str()) {
+            wrong.push(format!("{name}: {reported}, but the table has {cell:?}"));
         }
     }
     assert!(print || wrong.is_empty(), "{COLUMN}:\n{}", wrong.join("\n"));

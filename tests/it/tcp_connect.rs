@@ -6,9 +6,9 @@ use std::net::{self, SocketAddr};
 use std::time::Duration;
 
 use crate::util::{
-    self, any_port, any_port_at, any_port_v6, expect, expect_nonblocking_and_cloexec,
-    expect_readable, expect_silence, expect_writable, poll_and_events, settle, AFD, KQUEUE,
-    UNCONNECTED_IS_SHUT_DOWN,
+    self, any_port, any_port_at, any_port_v6, discard_events, expect,
+    expect_nonblocking_and_cloexec, expect_readable, expect_silence, expect_writable,
+    poll_and_events, AFD, KQUEUE, UNCONNECTED_IS_SHUT_DOWN,
 };
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
@@ -17,9 +17,9 @@ const LISTENER: Token = Token(1);
 const STREAM: Token = Token(2);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
-/// An address at which nobody listens, nor anybody else will be given the port:
-/// `host`, of 127.24.0.0/16, is used by one test only.
-fn nobody(host: u8) -> SocketAddr {
+/// An address without a listener. No other test gets the port, because `host`, of
+/// 127.24.0.0/16, is used by one test only.
+fn closed_port(host: u8) -> SocketAddr {
     let listener = net::TcpListener::bind(any_port_at([24, 0, host])).unwrap();
     listener.local_addr().unwrap()
 }
@@ -70,11 +70,11 @@ fn a_connection_that_is_only_read_from_is_silent_until_something_arrives() {
     assert_eq!(stream.read(&mut buf).unwrap(), 7);
 }
 
-/// Edge case 24: SO_ERROR tells why, once, and there is no peer.
+/// Edge case 24: SO_ERROR contains the reason, once, and there is no peer.
 #[test]
-fn a_refused_connection_is_an_error_that_tells_why() {
+fn a_refused_connection_is_an_error_with_the_reason() {
     for interest in [BOTH, Interest::WRITABLE, Interest::READABLE] {
-        let (mut poll, mut events, stream) = connecting(nobody(1), interest);
+        let (mut poll, mut events, stream) = connecting(closed_port(1), interest);
         let event = expect(&mut poll, &mut events, STREAM, |event| event.is_error());
         if KQUEUE {
             // An event of either direction, and what is asked for decides of which.
@@ -98,29 +98,29 @@ fn a_refused_connection_is_an_error_that_tells_why() {
     }
 }
 
-/// On Windows they tell only that there is no connection.
+/// On Windows they return only that there is no connection.
 #[test]
 #[cfg(unix)]
-fn reading_and_writing_tell_why_a_connection_failed() {
+fn reading_and_writing_return_why_a_connection_failed() {
     let read = |stream: &mut TcpStream| stream.read(&mut [0; 8]);
     let write = |stream: &mut TcpStream| stream.write(b"hello");
     let peek = |stream: &mut TcpStream| stream.peek(&mut [0; 8]);
     let operations: [fn(&mut TcpStream) -> io::Result<usize>; 3] = [read, write, peek];
     for operation in operations {
-        let (mut poll, mut events, mut stream) = connecting(nobody(2), BOTH);
+        let (mut poll, mut events, mut stream) = connecting(closed_port(2), BOTH);
         expect(&mut poll, &mut events, STREAM, |event| event.is_error());
         let error = operation(&mut stream).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     }
 }
 
-/// Edge case 46: the hang-up of the socket lasts, and must not be told for ever, not
-/// even to who takes the error off it each time.
+/// Edge case 46: the hang-up of the socket lasts, and must not be reported for ever,
+/// not even if the program takes the error each time.
 #[test]
 fn a_refused_connection_is_reported_a_few_times_at_most() {
-    let (mut poll, mut events, stream) = connecting(nobody(3), BOTH);
+    let (mut poll, mut events, stream) = connecting(closed_port(3), BOTH);
     expect(&mut poll, &mut events, STREAM, |event| event.is_error());
-    settle(&mut poll, &mut events);
+    discard_events(&mut poll, &mut events);
 
     let mut reported = 0;
     for _ in 0..50 {
@@ -134,9 +134,9 @@ fn a_refused_connection_is_reported_a_few_times_at_most() {
 /// Edge case 46: the registration of a socket that hung up is still there.
 #[test]
 fn a_refused_connection_can_be_reregistered_and_deregistered() {
-    let (mut poll, mut events, mut stream) = connecting(nobody(4), BOTH);
+    let (mut poll, mut events, mut stream) = connecting(closed_port(4), BOTH);
     expect(&mut poll, &mut events, STREAM, |event| event.is_error());
-    settle(&mut poll, &mut events);
+    discard_events(&mut poll, &mut events);
     poll.registry()
         .reregister(&mut stream, LISTENER, BOTH)
         .unwrap();
@@ -199,7 +199,7 @@ fn stream_socket() -> socket2::Socket {
     socket
 }
 
-/// Edge case 24: a socket that nobody has connected yet may be reported as writable, which
+/// Edge case 24: a socket that is not yet connected may be reported as writable, which
 /// does not mean that it is connected. Connected later, it is as good as any.
 #[test]
 fn an_unconnected_stream_is_writable_and_has_no_peer() {

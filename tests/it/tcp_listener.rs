@@ -23,7 +23,7 @@ fn bind(address: SocketAddr) -> (TcpListener, SocketAddr) {
 }
 
 #[test]
-fn the_system_chooses_a_port_and_tells_it() {
+fn the_system_chooses_a_port() {
     for wanted in [any_port(), any_port_v6()] {
         let (_listener, bound) = bind(wanted);
         assert_eq!(bound.ip(), wanted.ip());
@@ -51,7 +51,7 @@ fn an_address_of_no_interface_is_not_available() {
 /// gets its port again.
 #[test]
 fn a_port_is_free_again_although_old_connections_linger() {
-    // An address of this test's own, on which nobody else is given the port meanwhile.
+    // An address of this test's own, of which no other test gets the port meanwhile.
     let (listener, address) = bind(any_port_at([19, 26, 1]));
     let client = net::TcpStream::connect(address).unwrap();
     let (mut poll, mut events) = poll_and_events();
@@ -65,7 +65,7 @@ fn a_port_is_free_again_although_old_connections_linger() {
         .register(&mut stream, STREAM, Interest::READABLE)
         .unwrap();
 
-    // Who closes first waits: the server's side.
+    // The side that closes first waits: the server's.
     stream.shutdown(net::Shutdown::Write).unwrap();
     drop(client);
     expect(&mut poll, &mut events, STREAM, |event| {
@@ -77,7 +77,7 @@ fn a_port_is_free_again_although_old_connections_linger() {
 }
 
 /// Edge case 25: the backlog is the standard library's, 128. For a listener Linux
-/// tells it in `TCP_INFO`.
+/// returns it in `TCP_INFO`.
 #[test]
 #[cfg(target_os = "linux")]
 fn the_backlog_is_that_of_the_standard_library() {
@@ -141,7 +141,7 @@ fn an_accepted_stream_is_nonblocking_and_closed_on_exec() {
 /// out of `accept`, each field is carried by name between `std::net::SocketAddr` and the
 /// system's `sockaddr_in` or `sockaddr_in6`. What comes out here is what went in.
 #[test]
-fn accepting_tells_the_address_of_the_peer() {
+fn accepting_returns_the_address_of_the_peer() {
     for wanted in [any_port(), any_port_v6()] {
         let (mut poll, mut events) = poll_and_events();
         let (mut listener, address) = bind(wanted);
@@ -247,7 +247,7 @@ fn a_deregistered_listener_is_silent_and_still_accepts() {
 }
 
 /// The port is the system's choice on an address that no other test uses, so that
-/// nobody else can come to listen there.
+/// no other listener can be bound to it.
 #[test]
 fn dropping_a_listener_closes_it() {
     let (listener, address) = bind(any_port_at([19, 26, 2]));
@@ -288,7 +288,7 @@ fn a_listener_of_the_standard_library_is_taken_over() {
     assert_eq!(bytes, b"hello");
 }
 
-/// A connection whose address makes no sense is not given to anybody, and so has to end.
+/// A connection whose address makes no sense is not returned, and so has to end.
 #[test]
 #[cfg(unix)]
 fn a_connection_that_is_not_of_ip_is_an_error_and_closed() {

@@ -5,9 +5,9 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{self, Shutdown};
 
 use crate::util::{
-    self, any_port, any_port_v6, drain, exchange, expect, expect_all, expect_end, expect_readable,
-    expect_shut_down, expect_silence, expect_would_block, expect_writable, poll_and_events,
-    raw_recv, reset_on_close, settle, tcp_pair, Until, AFD, IMPOSSIBLE_TTLS, KQUEUE,
+    self, any_port, any_port_v6, discard_events, drain, exchange, expect, expect_all, expect_end,
+    expect_readable, expect_shut_down, expect_silence, expect_would_block, expect_writable,
+    poll_and_events, raw_recv, reset_on_close, tcp_pair, Until, AFD, IMPOSSIBLE_TTLS, KQUEUE,
 };
 use mio::event::Event;
 use mio::net::TcpStream;
@@ -168,7 +168,7 @@ fn a_half_closed_peer_is_read_closed_and_can_be_written_to() {
     bytes.extend(drain(&mut one));
     assert_eq!(bytes, b"last words");
     // The short read may have armed reading once more; its end does not.
-    settle(&mut poll, &mut events);
+    discard_events(&mut poll, &mut events);
     for _ in 0..3 {
         assert_eq!(one.read(&mut [0; 8]).unwrap(), 0);
         expect_silence(&mut poll, &mut events);
@@ -184,13 +184,13 @@ fn a_half_closed_peer_is_read_closed_and_can_be_written_to() {
 
 #[test]
 fn a_stream_that_both_sides_have_closed_is_closed_both_ways() {
-    // AFD tells of what the peer does only.
+    // AFD reports only what the peer does.
     if AFD {
         return;
     }
     let (mut poll, mut events, one, other) = registered_pair(BOTH);
     other.shutdown(Shutdown::Write).unwrap();
-    expect(&mut poll, &mut events, ONE, util::tells_end);
+    expect(&mut poll, &mut events, ONE, util::reports_end);
     one.shutdown(Shutdown::Write).unwrap();
     let event = expect(&mut poll, &mut events, ONE, |event| event.is_write_closed());
     // With kqueue the events of the two directions are apart.
@@ -209,7 +209,7 @@ fn nothing_can_be_written_after_shutting_writing_down() {
     poll.registry()
         .register(&mut other, SECOND, Interest::READABLE)
         .unwrap();
-    expect(&mut poll, &mut events, SECOND, util::tells_end);
+    expect(&mut poll, &mut events, SECOND, util::reports_end);
     assert_eq!(other.read(&mut [0; 8]).unwrap(), 0);
     assert_eq!(other.write(b"more").unwrap(), 4);
 }
@@ -225,14 +225,14 @@ fn shutting_down_twice_succeeds() {
     }
 }
 
-/// Edge case 33: whether it is told or not (AFD does not), it is nothing about writing.
+/// Edge case 33: whether it is reported or not (AFD does not), it says nothing about writing.
 #[test]
 fn shutting_reading_down_is_reported_as_read_closed() {
     let (mut poll, mut events, mut one, mut other) = registered_pair(Interest::READABLE);
     expect_would_block(one.read(&mut [0; 8]));
     one.shutdown(Shutdown::Read).unwrap();
     if !AFD {
-        let event = expect(&mut poll, &mut events, ONE, util::tells_end);
+        let event = expect(&mut poll, &mut events, ONE, util::reports_end);
         assert!(event.is_readable() && !event.is_write_closed());
     }
     assert_eq!(one.read(&mut [0; 8]).unwrap(), 0);
@@ -257,7 +257,7 @@ fn shutting_both_down_closes_both_ways() {
     expect_writable(&mut poll, &mut events, ONE);
     one.shutdown(Shutdown::Both).unwrap();
     let closed = [Event::is_read_closed, Event::is_write_closed];
-    // AFD tells of what the peer does only.
+    // AFD reports only what the peer does.
     if !AFD {
         expect_all(&mut poll, &mut events, ONE, &closed);
     }
@@ -282,24 +282,24 @@ fn a_reset_is_an_error_and_closes_both_ways() {
             Event::is_write_closed,
         ],
     );
-    settle(&mut poll, &mut events);
+    discard_events(&mut poll, &mut events);
 
     let error = one.read(&mut [0; 8]).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     if AFD {
-        // Every operation tells it.
+        // Every operation returns it.
         let error = one.read(&mut [0; 8]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         return;
     }
-    // The error is told once.
+    // The error is returned once.
     assert!(one.take_error().unwrap().is_none());
     assert_eq!(one.read(&mut [0; 8]).unwrap(), 0);
     let error = one.peer_addr().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::NotConnected);
 }
 
-/// On Windows operations tell it, each of them.
+/// On Windows every operation returns it.
 #[test]
 #[cfg(unix)]
 fn the_error_of_a_reset_can_be_taken() {
@@ -349,8 +349,8 @@ fn writing_to_a_closed_peer_is_an_error_and_no_signal() {
     signals::block_sigpipe();
     let (mut poll, mut events, mut one, other) = registered_pair(BOTH);
     drop(other);
-    expect(&mut poll, &mut events, ONE, util::tells_end);
-    // That nobody receives it becomes known only by the answer.
+    expect(&mut poll, &mut events, ONE, util::reports_end);
+    // That there is no receiver becomes known only by the reply.
     assert_eq!(one.write(b"hello").unwrap(), 5);
     watch_again(&poll, &mut one);
     expect(&mut poll, &mut events, ONE, |event| event.is_write_closed());
@@ -362,7 +362,7 @@ fn writing_to_a_closed_peer_is_an_error_and_no_signal() {
     assert!(!signals::sigpipe_is_pending());
 }
 
-/// With AFD nothing is watched as long as nothing that was told has been used up.
+/// With AFD nothing is watched as long as nothing that was reported has been used up.
 fn watch_again(poll: &Poll, stream: &mut TcpStream) {
     if AFD {
         poll.registry().reregister(stream, ONE, BOTH).unwrap();
@@ -380,7 +380,7 @@ fn is_the_end(kind: io::ErrorKind) -> bool {
 fn writing_slices_to_a_closed_peer_is_an_error() {
     let (mut poll, mut events, mut one, other) = registered_pair(BOTH);
     drop(other);
-    expect(&mut poll, &mut events, ONE, util::tells_end);
+    expect(&mut poll, &mut events, ONE, util::reports_end);
     let slices = [IoSlice::new(b"hel"), IoSlice::new(b"lo")];
     assert_eq!(one.write_vectored(&slices).unwrap(), 5);
     watch_again(&poll, &mut one);
@@ -390,7 +390,7 @@ fn writing_slices_to_a_closed_peer_is_an_error() {
 }
 
 #[test]
-fn an_operation_of_the_callers_own_is_run_once_and_answers_for_itself() {
+fn a_custom_operation_is_run_once_and_returns_its_own_result() {
     let (mut poll, mut events, one, mut other) = registered_pair(Interest::READABLE);
     let mut buf = [0; 16];
     expect_would_block(one.try_io(|| raw_recv(&one, &mut buf)));
@@ -433,9 +433,9 @@ mod urgent {
         assert_eq!(sent, 1, "{}", io::Error::last_os_error());
     }
 
-    /// Edge case 18: to who has not asked for them, urgent data are nothing.
+    /// Edge case 18: without interest in it, urgent data causes no event.
     ///
-    /// A second poll, which has asked, tells when the byte has arrived.
+    /// A second poll, which has the interest, reports when the byte has arrived.
     #[test]
     fn urgent_data_is_no_event_without_priority() {
         // kqueue and event ports have no witness.
@@ -468,9 +468,9 @@ mod urgent {
         }
     }
 
-    /// Edge case 18: who has asked for them is told, once per byte.
+    /// Edge case 18: with interest in it, urgent data is reported, once per byte.
     #[test]
-    fn urgent_data_is_priority_and_readable_to_who_asked() {
+    fn urgent_data_is_priority_and_readable_with_interest_in_it() {
         // kqueue and event ports have no such thing.
         if KQUEUE || EVENT_PORT {
             return;
@@ -494,10 +494,10 @@ mod urgent {
         }
     }
 
-    /// Edge case 18: urgent data that nobody takes are not told again because the ordinary
-    /// data before them are read.
+    /// Edge case 18: urgent data that is not received is not reported again because the ordinary
+    /// data before it is read.
     #[test]
-    fn urgent_data_that_is_left_there_is_not_told_again() {
+    fn urgent_data_that_is_left_there_is_not_reported_again() {
         // kqueue and event ports have no such thing.
         if KQUEUE || EVENT_PORT {
             return;
@@ -536,17 +536,17 @@ fn a_dropped_stream_is_forgotten_and_closed() {
     poll.registry()
         .register(&mut other, SECOND, Interest::READABLE)
         .unwrap();
-    expect(&mut poll, &mut events, SECOND, util::tells_end);
+    expect(&mut poll, &mut events, SECOND, util::reports_end);
     assert_eq!(other.read(&mut [0; 8]).unwrap(), 0);
-    // Whoever wrote to it would be told so, but the dropped stream has no events left.
+    // Writing to it would fail, but the dropped stream has no events left.
     other.write_all(b"hello").unwrap();
     if AFD {
-        // Which watches it again, because the end was told, and cannot be used up.
+        // Which watches it again, because the end was reported, and cannot be used up.
         let (registry, interest) = (poll.registry(), Interest::READABLE);
         registry.reregister(&mut other, SECOND, interest).unwrap();
     }
     let event = expect(&mut poll, &mut events, SECOND, |event| event.is_error());
-    // To who only reads, kqueue says nothing of writing.
+    // Without interest in writing, kqueue reports nothing of it.
     assert_eq!(event.is_write_closed(), !KQUEUE);
     assert!(events.iter().all(|event| event.token() == SECOND));
 }

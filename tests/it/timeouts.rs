@@ -1,4 +1,4 @@
-//! How long a poll waits: never shorter than it was told, and for ever when told so.
+//! How long a poll waits: never shorter than its timeout, and for ever without one.
 #![cfg(all(feature = "os-poll", feature = "net", any(unix, windows)))]
 
 use std::ffi::c_long;

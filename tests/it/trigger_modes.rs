@@ -174,7 +174,7 @@ fn expect_event(poll: &mut Poll, events: &mut Events, wanted: impl Fn(&Event) ->
     assert!(wanted(event), "{event:?}");
 }
 
-/// Checks that the next poll tells of both directions, in one event or, with kqueue, in
+/// Checks that the next poll reports both directions, in one event or, with kqueue, in
 /// two.
 #[track_caller]
 fn expect_both(poll: &mut Poll, events: &mut Events) {
@@ -286,7 +286,7 @@ fn level_reports_the_end_of_a_stream_until_it_is_deregistered() {
         register(&poll, &mut *link.receiver, R.level());
         drop(link.sender);
         for _ in 0..3 {
-            expect_event(&mut poll, &mut events, util::tells_end);
+            expect_event(&mut poll, &mut events, util::reports_end);
             assert_eq!(link.receiver.receive(&mut [0; 16]).unwrap(), 0);
         }
         poll.registry().deregister(&mut *link.receiver).unwrap();
@@ -331,7 +331,7 @@ fn edge_reports_readable_once_until_it_is_drained() {
                 assert_eq!(link.receiver.receive(&mut [0; 5]).unwrap(), 5);
             }
             if KQUEUE && link.name == "pipe" {
-                // What a read has left in a pipe is news.
+                // Data that a read has left in a pipe is reported again.
                 expect_event(&mut poll, &mut events, Event::is_readable);
             }
             expect_silence(&mut poll, &mut events);
@@ -469,7 +469,7 @@ fn oneshot_does_not_report_the_end_of_a_stream_after_its_event() {
         expect_silence(&mut poll, &mut events);
 
         reregister(&poll, &mut *link.receiver, R.oneshot());
-        expect_event(&mut poll, &mut events, util::tells_end);
+        expect_event(&mut poll, &mut events, util::reports_end);
         expect_silence(&mut poll, &mut events);
     }
 }

@@ -46,7 +46,7 @@ fn connected(interest: Interest) -> (Poll, Events, UdpSocket, UdpSocket) {
 }
 
 #[test]
-fn the_system_chooses_a_port_and_tells_it() {
+fn the_system_chooses_a_port() {
     for wanted in [any_port(), any_port_v6()] {
         let (socket, bound) = bind(wanted);
         assert_eq!(bound.ip(), wanted.ip());
@@ -82,7 +82,7 @@ fn receiving_what_is_not_there_would_block() {
 }
 
 #[test]
-fn a_datagram_tells_who_sent_it() {
+fn receiving_returns_the_address_of_the_sender() {
     for wanted in [any_port(), any_port_v6()] {
         let (mut poll, mut events, socket, address) = receiver(wanted, Interest::READABLE);
         let (sender, from) = bind(wanted);
@@ -227,23 +227,26 @@ fn an_idle_socket_is_writable_and_not_readable() {
 /// `tests/processes/afd.rs`.
 #[cfg(unix)]
 mod refusals {
-    use crate::util::{any_port_at, expect, settle, EMULATED_EDGES, KQUEUE};
+    use crate::util::{any_port_at, discard_events, expect, EMULATED_EDGES, KQUEUE};
     use mio::event::Event;
 
     use super::*;
 
-    /// A socket that is connected to a port at which nobody listens. The address is of
-    /// 127.46.0.0/16, and used by one test only: nobody else is given the port.
-    fn connected_to_nobody(host: u8, interest: Interest) -> (Poll, Events, UdpSocket, SocketAddr) {
+    /// A socket that is connected to a port without a receiver. The address is of
+    /// 127.46.0.0/16, and used by one test only: no other test gets the port.
+    fn connected_to_closed_port(
+        host: u8,
+        interest: Interest,
+    ) -> (Poll, Events, UdpSocket, SocketAddr) {
         let (poll, events, socket, _) = receiver(any_port(), interest);
-        let (closed, nobody) = bind(any_port_at([46, 0, host]));
-        drop(closed);
-        socket.connect(nobody).unwrap();
-        (poll, events, socket, nobody)
+        let (bound, closed) = bind(any_port_at([46, 0, host]));
+        drop(bound);
+        socket.connect(closed).unwrap();
+        (poll, events, socket, closed)
     }
 
-    /// kqueue tells only that reading is worth trying.
-    fn tells_of_refusal(event: &Event) -> bool {
+    /// kqueue reports only that reading is worth trying.
+    fn reports_refusal(event: &Event) -> bool {
         if KQUEUE {
             event.is_readable()
         } else {
@@ -254,10 +257,11 @@ mod refusals {
     /// Edge case 46: a refusal is an event, once; the socket lives on, and so do its events.
     #[test]
     fn a_socket_survives_a_refusal() {
-        let (mut poll, mut events, socket, nobody) = connected_to_nobody(1, Interest::READABLE);
+        let (mut poll, mut events, socket, closed) =
+            connected_to_closed_port(1, Interest::READABLE);
         for _ in 0..5 {
-            assert_eq!(socket.send(b"anybody?").unwrap(), 8);
-            expect(&mut poll, &mut events, RECEIVER, tells_of_refusal);
+            assert_eq!(socket.send(b"hello?!?").unwrap(), 8);
+            expect(&mut poll, &mut events, RECEIVER, reports_refusal);
             expect_silence(&mut poll, &mut events);
             expect_silence(&mut poll, &mut events);
             let error = socket.recv(&mut [0; 8]).unwrap_err();
@@ -267,9 +271,9 @@ mod refusals {
             expect_silence(&mut poll, &mut events);
         }
 
-        // Somebody comes to listen there, and answers.
-        let somebody = UdpSocket::bind(nobody).unwrap();
-        somebody
+        // A receiver is bound to the port, and replies.
+        let receiver = UdpSocket::bind(closed).unwrap();
+        receiver
             .send_to(b"here", socket.local_addr().unwrap())
             .unwrap();
         let event = expect_readable(&mut poll, &mut events, RECEIVER);
@@ -280,47 +284,48 @@ mod refusals {
     /// Edge case 46: taking the error off by name serves as well as by an operation.
     #[test]
     fn a_refusal_can_be_taken_off_the_socket() {
-        let (mut poll, mut events, socket, nobody) = connected_to_nobody(2, Interest::READABLE);
+        let (mut poll, mut events, socket, closed) =
+            connected_to_closed_port(2, Interest::READABLE);
         for _ in 0..5 {
-            socket.send(b"anybody?").unwrap();
-            expect(&mut poll, &mut events, RECEIVER, tells_of_refusal);
+            socket.send(b"hello?!?").unwrap();
+            expect(&mut poll, &mut events, RECEIVER, reports_refusal);
             let error = socket.take_error().unwrap().unwrap();
             assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
             assert!(socket.take_error().unwrap().is_none());
             expect_silence(&mut poll, &mut events);
         }
-        let somebody = UdpSocket::bind(nobody).unwrap();
-        somebody
+        let receiver = UdpSocket::bind(closed).unwrap();
+        receiver
             .send_to(b"here", socket.local_addr().unwrap())
             .unwrap();
         expect_readable(&mut poll, &mut events, RECEIVER);
     }
 
     /// Edge case 46: the next refusal is an event, though all that was done since the last one
-    /// is to send, which told of it.
+    /// is to send, which returned it.
     #[test]
-    fn a_refusal_after_one_that_sending_told_of_is_an_event() {
-        let (mut poll, mut events, socket, _) = connected_to_nobody(3, BOTH);
+    fn a_refusal_after_one_that_sending_returned_is_an_event() {
+        let (mut poll, mut events, socket, _) = connected_to_closed_port(3, BOTH);
         for _ in 0..5 {
-            assert_eq!(socket.send(b"anybody?").unwrap(), 8);
-            expect(&mut poll, &mut events, RECEIVER, tells_of_refusal);
-            let error = socket.send(b"anybody?").unwrap_err();
+            assert_eq!(socket.send(b"hello?!?").unwrap(), 8);
+            expect(&mut poll, &mut events, RECEIVER, reports_refusal);
+            let error = socket.send(b"hello?!?").unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         }
     }
 
-    /// Edge case 46: who waits to write is told that he can once the error is off, where such
-    /// events are made here.
+    /// Edge case 46: once the error is taken, the socket is reported as writable again, where
+    /// edges are emulated by this crate.
     #[test]
     fn taking_a_refusal_off_the_socket_arms_writing() {
         if !EMULATED_EDGES {
             // The kernel sees no change in what can be written.
             return;
         }
-        let (mut poll, mut events, socket, _) = connected_to_nobody(4, Interest::WRITABLE);
+        let (mut poll, mut events, socket, _) = connected_to_closed_port(4, Interest::WRITABLE);
         expect_writable(&mut poll, &mut events, RECEIVER);
         for _ in 0..3 {
-            assert_eq!(socket.send(b"anybody?").unwrap(), 8);
+            assert_eq!(socket.send(b"hello?!?").unwrap(), 8);
             expect(&mut poll, &mut events, RECEIVER, Event::is_error);
             expect_silence(&mut poll, &mut events);
             socket.take_error().unwrap().unwrap();
@@ -330,7 +335,7 @@ mod refusals {
         }
     }
 
-    /// Edge case 46: sending tells of the refusal of what was sent before.
+    /// Edge case 46: sending returns the refusal of what was sent before.
     #[test]
     fn a_refusal_comes_with_the_next_operation_whatever_it_is() {
         let operations: [fn(&UdpSocket) -> io::Result<usize>; 6] = [
@@ -342,18 +347,18 @@ mod refusals {
             |socket| socket.peek_from(&mut [0; 8]).map(|(len, _)| len),
         ];
         for (number, operation) in operations.iter().enumerate() {
-            let (mut poll, mut events, socket, nobody) =
-                connected_to_nobody(10 + number as u8, Interest::READABLE);
-            socket.send(b"anybody?").unwrap();
-            expect(&mut poll, &mut events, RECEIVER, tells_of_refusal);
+            let (mut poll, mut events, socket, closed) =
+                connected_to_closed_port(10 + number as u8, Interest::READABLE);
+            socket.send(b"hello?!?").unwrap();
+            expect(&mut poll, &mut events, RECEIVER, reports_refusal);
             let error = operation(&socket).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-            settle(&mut poll, &mut events);
-            // Whatever told of it, reading goes on afterwards.
+            discard_events(&mut poll, &mut events);
+            // Whichever operation returned it, reading goes on afterwards.
             expect_would_block(socket.recv(&mut [0; 8]));
 
-            let somebody = UdpSocket::bind(nobody).unwrap();
-            somebody
+            let receiver = UdpSocket::bind(closed).unwrap();
+            receiver
                 .send_to(b"here", socket.local_addr().unwrap())
                 .unwrap();
             expect_readable(&mut poll, &mut events, RECEIVER);
@@ -380,7 +385,7 @@ fn a_socket_of_the_standard_library_is_taken_over() {
 }
 
 #[test]
-fn an_operation_of_the_callers_own_answers_for_itself() {
+fn a_custom_operation_returns_its_own_result() {
     let (mut poll, mut events, socket, peer) = connected(Interest::READABLE);
     let mut buf = [0_u8; 8];
     let mut receive = || raw_recv(&socket, &mut buf);
@@ -452,7 +457,7 @@ fn options_begin_as_the_system_sets_them() {
 }
 
 #[test]
-fn a_socket_of_version_6_tells_whether_it_takes_version_4_too() {
+fn only_v6_returns_whether_version_4_is_excluded() {
     for only in [true, false] {
         let socket =
             socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::DGRAM, None).unwrap();
@@ -568,8 +573,8 @@ fn loopback_index() -> u32 {
     index
 }
 
-/// The group is this process's own: Linux hands what is sent to a group that anybody
-/// has joined to every socket of the port.
+/// The group is this process's own: Linux delivers what is sent to a group that any
+/// socket has joined to every socket of the port.
 #[test]
 fn members_of_a_group_receive_what_is_sent_to_it() {
     let [_, high, middle, low] = std::process::id().to_be_bytes();

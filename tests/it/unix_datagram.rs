@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use crate::util::{
-    self, expect, expect_all, expect_nonblocking_and_cloexec, expect_readable, expect_silence,
-    expect_would_block, expect_writable, poll_and_events, settle, temporary_path,
+    self, discard_events, expect, expect_all, expect_nonblocking_and_cloexec, expect_readable,
+    expect_silence, expect_would_block, expect_writable, poll_and_events, temporary_path,
     FULL_RECEIVER_BLOCKS, GONE_RECEIVER, NO_RECEIVER, SHUT_READING_STOPS_THE_PEER,
 };
 use mio::event::Event;
@@ -112,9 +112,9 @@ fn receiving_what_is_not_there_would_block() {
     expect_would_block(socket.recv_from(&mut [0; 8]));
 }
 
-/// Edge case 22: the sender is told by its path, or as unnamed.
+/// Edge case 22: the sender is returned by its path, or as unnamed.
 #[test]
-fn a_datagram_tells_who_sent_it() {
+fn receiving_returns_the_address_of_the_sender() {
     let (mut poll, mut events, receiver) = receiver("receiver", Interest::READABLE);
     let named = Bound::new("sender");
     let unnamed = UnixDatagram::unbound().unwrap();
@@ -201,9 +201,9 @@ fn connecting_gives_a_peer_which_can_be_changed() {
 }
 
 #[test]
-fn nobody_is_there_to_send_to() {
+fn sending_without_a_receiver_is_an_error() {
     let socket = UnixDatagram::unbound().unwrap();
-    let path = temporary_path("nobody");
+    let path = temporary_path("missing");
     let error = socket.connect(&path).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
     let error = socket.send_to(b"hello", &path).unwrap_err();
@@ -227,7 +227,7 @@ fn a_peer_that_is_gone_refuses() {
     assert_eq!(error.kind(), GONE_RECEIVER);
 }
 
-/// Linux tells a sender that its peer threw away what it had sent, and turned to another.
+/// Linux reports to a sender that its peer discarded what it had sent, and connected elsewhere.
 #[test]
 #[cfg(target_os = "linux")]
 fn what_a_peer_threw_away_is_an_error_to_be_taken() {
@@ -329,9 +329,9 @@ fn a_pair_is_writable_again_when_the_receiver_reads() {
     expect_writable(&mut poll, &mut events, SENDER);
 }
 
-/// To a sender that is not connected the system does not tell whose queue is full:
+/// The system does not report whose queue is full to a sender that is not connected:
 /// it counts as writable as long as its own buffer has room, and may have to try in
-/// vain. It is certain to be told once what it sent has been read.
+/// vain. It is certain to get an event once what it sent has been read.
 #[test]
 fn a_sender_that_is_not_connected_is_writable_once_its_datagrams_are_read() {
     if !FULL_RECEIVER_BLOCKS {
@@ -406,7 +406,7 @@ fn shutting_reading_down_ends_receiving() {
         .register(&mut one, RECEIVER, Interest::READABLE)
         .unwrap();
     one.shutdown(Shutdown::Read).unwrap();
-    let event = expect(&mut poll, &mut events, RECEIVER, util::tells_end);
+    let event = expect(&mut poll, &mut events, RECEIVER, util::reports_end);
     assert!(!event.is_write_closed());
     if SHUT_READING_STOPS_THE_PEER {
         let error = other.send(b"hello").unwrap_err();
@@ -435,7 +435,7 @@ fn shutting_both_down_closes_both_ways() {
     one.shutdown(Shutdown::Both).unwrap();
     let closed = [Event::is_read_closed, Event::is_write_closed];
     expect_all(&mut poll, &mut events, RECEIVER, &closed);
-    settle(&mut poll, &mut events);
+    discard_events(&mut poll, &mut events);
 }
 
 /// Linux does not ask for a peer before it shuts a Unix socket down.
@@ -464,7 +464,7 @@ fn a_socket_of_the_standard_library_is_taken_over() {
 }
 
 #[test]
-fn an_operation_of_the_callers_own_answers_for_itself() {
+fn a_custom_operation_returns_its_own_result() {
     let (mut poll, mut events) = poll_and_events();
     let (mut one, other) = UnixDatagram::pair().unwrap();
     poll.registry()

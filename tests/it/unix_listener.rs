@@ -103,7 +103,7 @@ fn a_path_that_exists_is_in_use() {
     let error = UnixListener::bind(&path).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
 
-    // The file outlives the listener, and nobody answers there.
+    // The file outlives the listener, and connecting to it fails.
     drop(listener);
     let error = UnixListener::bind(&path).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
@@ -132,7 +132,7 @@ fn bound_client(address: &socket2::SockAddr, listener: &Path) -> net::UnixStream
 
 /// Edge case 22: of a pathname the NUL behind it is no part.
 #[test]
-fn a_peer_with_a_pathname_is_told_by_it() {
+fn accepting_returns_the_pathname_of_the_peer() {
     let (path, peer_path) = (SocketPath::new("named"), SocketPath::new("peer"));
     let (mut poll, mut events, listener) = registered(UnixListener::bind(&path).unwrap());
     let address = socket2::SockAddr::unix(&peer_path).unwrap();
@@ -146,7 +146,7 @@ fn a_peer_with_a_pathname_is_told_by_it() {
     );
 }
 
-/// Edge case 22: who is not bound has no name.
+/// Edge case 22: a peer that is not bound has no name.
 #[test]
 fn a_peer_that_is_not_bound_is_unnamed() {
     let path = SocketPath::new("unnamed");
@@ -253,7 +253,7 @@ fn a_connection_that_is_not_of_unix_is_an_error_and_closed() {
     }
 }
 
-/// What Linux has beyond paths, and tells of itself.
+/// What Linux has beyond paths.
 #[cfg(target_os = "linux")]
 mod linux {
     use std::ffi::OsStr;
@@ -311,7 +311,7 @@ mod linux {
     /// Edge case 22: an abstract name begins with a NUL and may hold more of them, also
     /// at its end.
     #[test]
-    fn a_peer_with_an_abstract_name_is_told_by_all_of_it() {
+    fn accepting_returns_the_whole_abstract_name_of_the_peer() {
         let path = SocketPath::new("abstract");
         let (mut poll, mut events, listener) = registered(UnixListener::bind(&path).unwrap());
         let name = abstract_name("peer");

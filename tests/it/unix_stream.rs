@@ -11,9 +11,10 @@ use std::path::Path;
 use std::{fs, mem, ptr};
 
 use crate::util::{
-    self, drain, exchange, expect, expect_all, expect_nonblocking_and_cloexec, expect_readable,
-    expect_silence, expect_silence_after_the_end, expect_would_block, expect_writable,
-    poll_and_events, settle, temporary_path, Until, FULL_BACKLOG, SHUT_READING_STOPS_THE_PEER,
+    self, discard_events, drain, exchange, expect, expect_all, expect_nonblocking_and_cloexec,
+    expect_readable, expect_silence, expect_silence_after_the_end, expect_would_block,
+    expect_writable, poll_and_events, temporary_path, Until, FULL_BACKLOG,
+    SHUT_READING_STOPS_THE_PEER,
 };
 use mio::event::Event;
 use mio::net::{SocketAddr, UnixListener, UnixStream};
@@ -126,8 +127,8 @@ fn a_stream_connects_to_an_abstract_name() {
 }
 
 #[test]
-fn nobody_is_there_to_connect_to() {
-    let path = temporary_path("nobody");
+fn connecting_without_a_listener_is_an_error() {
+    let path = temporary_path("missing");
     let error = UnixStream::connect(&path).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
     drop(net::UnixListener::bind(&path).unwrap());
@@ -212,10 +213,10 @@ fn a_peer_that_has_shut_writing_down_is_read_closed() {
     let (mut poll, mut events, mut one, mut other) = registered_pair(Interest::READABLE);
     other.write_all(b"last words").unwrap();
     other.shutdown(Shutdown::Write).unwrap();
-    let event = expect(&mut poll, &mut events, ONE, util::tells_end);
+    let event = expect(&mut poll, &mut events, ONE, util::reports_end);
     assert!(event.is_readable() && !event.is_write_closed());
     assert_eq!(drain(&mut one), b"last words");
-    settle(&mut poll, &mut events);
+    discard_events(&mut poll, &mut events);
     for _ in 0..3 {
         assert_eq!(one.read(&mut [0; 8]).unwrap(), 0);
         expect_silence_after_the_end(&mut poll, &mut events);
@@ -231,7 +232,7 @@ fn shutting_reading_down_ends_the_writing_of_the_peer() {
     let (mut poll, mut events, mut one, mut other) = registered_pair(Interest::READABLE);
     expect_would_block(one.read(&mut [0; 8]));
     one.shutdown(Shutdown::Read).unwrap();
-    let event = expect(&mut poll, &mut events, ONE, util::tells_end);
+    let event = expect(&mut poll, &mut events, ONE, util::reports_end);
     assert!(!event.is_write_closed());
     assert_eq!(one.read(&mut [0; 8]).unwrap(), 0);
     if SHUT_READING_STOPS_THE_PEER {
@@ -291,7 +292,7 @@ fn a_closed_peer_is_closed_both_ways_once_its_bytes_are_read() {
     );
     expect_silence(&mut poll, &mut events);
     assert_eq!(drain(&mut one), b"last words");
-    settle(&mut poll, &mut events);
+    discard_events(&mut poll, &mut events);
     let error = one.write(b"too late").unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }
@@ -301,7 +302,7 @@ fn a_closed_peer_is_closed_both_ways_once_its_bytes_are_read() {
 #[cfg(target_os = "linux")]
 fn a_peer_that_has_left_bytes_unread_resets_the_connection() {
     let (mut poll, mut events, mut one, other) = registered_pair(BOTH);
-    one.write_all(b"nobody reads this").unwrap();
+    one.write_all(b"not read").unwrap();
     drop(other);
     let closed = [
         Event::is_error,
@@ -319,13 +320,13 @@ fn a_peer_that_has_left_bytes_unread_resets_the_connection() {
 #[cfg(target_os = "linux")]
 fn the_error_of_a_reset_can_be_taken() {
     let (mut poll, mut events, mut one, other) = registered_pair(BOTH);
-    one.write_all(b"nobody reads this").unwrap();
+    one.write_all(b"not read").unwrap();
     drop(other);
     expect(&mut poll, &mut events, ONE, |event| event.is_error());
     let error = one.take_error().unwrap().unwrap();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     assert!(one.take_error().unwrap().is_none());
-    settle(&mut poll, &mut events);
+    discard_events(&mut poll, &mut events);
 }
 
 #[test]
@@ -414,8 +415,8 @@ fn send_fd(socket: RawFd, fd: RawFd) -> io::Result<()> {
 fn receive_fd(socket: RawFd) -> io::Result<OwnedFd> {
     let mut control = Control { space: [0; 64] };
     with_message(&mut control, |message| {
-        // SAFETY: the kernel writes no more than the sizes in the message allow; it tells
-        // by the header that a descriptor follows, which is ours from then on.
+        // SAFETY: the kernel writes no more than the sizes in the message allow; the
+        // header shows that a descriptor follows, which is owned here from then on.
         unsafe {
             // Not marked to be closed on exec, which not every system can: this test starts
             // no program.

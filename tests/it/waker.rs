@@ -102,7 +102,7 @@ fn a_waker_from_a_clone_of_the_registry_wakes_the_poll() {
     expect_wake(&mut poll, &mut events, Some(LONG));
 }
 
-/// Edge case 7: nobody reads the wake object, and yet each wake that comes after the
+/// Edge case 7: the wake object is not drained, and yet each wake that comes after the
 /// event of the one before yields an event of its own.
 #[test]
 fn each_wake_after_a_delivery_is_delivered() {
@@ -161,8 +161,8 @@ fn a_wake_races_with_a_poll_and_is_never_lost() {
     expect_silence(&mut poll, &mut events);
 }
 
-/// What a thread wrote before it woke is visible to whoever handles the event, also
-/// where its wake was united with another's. The messages themselves have no ordering
+/// What a thread wrote before it woke is visible to the thread that handles the event, also
+/// where its wake was coalesced with another's. The messages themselves have no ordering
 /// of their own.
 #[test]
 fn what_was_written_before_a_wake_is_seen_after_its_event() {
@@ -220,7 +220,7 @@ fn eight_threads_wake_at_once() {
                 for _ in 1..WAKES {
                     waker.wake().unwrap();
                 }
-                // The last wake of all tells that nobody is left.
+                // The last wake of all means that no thread is left.
                 left.fetch_sub(1, Ordering::Relaxed);
                 waker.wake().unwrap();
             })

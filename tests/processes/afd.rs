@@ -108,9 +108,9 @@ fn connecting_may_be_the_first_that_a_process_does_with_sockets() {
     in_own_process(
         "connecting_may_be_the_first_that_a_process_does_with_sockets",
         || {
-            // Nobody listens there.
-            let nobody = SocketAddr::from(([127, 48, 37, 1], 1));
-            let mut stream = TcpStream::connect(nobody).unwrap();
+            // There is no listener.
+            let closed = SocketAddr::from(([127, 48, 37, 1], 1));
+            let mut stream = TcpStream::connect(closed).unwrap();
             let (mut poll, mut events) = poll_and_events();
             register(&poll, &mut stream, R | W);
             expect(&mut poll, &mut events, SOURCE, Event::is_error);
@@ -123,17 +123,17 @@ fn connecting_may_be_the_first_that_a_process_does_with_sockets() {
 /// By default Windows would have a socket that sent to a closed port fail to receive what
 /// others send to it.
 #[test]
-fn a_datagram_to_nobody_does_not_keep_others_from_being_received() {
+fn an_undeliverable_datagram_does_not_keep_others_from_being_received() {
     let (mut poll, mut events) = poll_and_events();
     let mut socket = UdpSocket::bind(any_port()).unwrap();
     let address = socket.local_addr().unwrap();
     register(&poll, &mut socket, R);
-    // The address is this test's own: nobody else is given the port.
-    let nobody = net::UdpSocket::bind("127.48.26.1:0").unwrap().local_addr();
-    let nobody = nobody.unwrap();
+    // The address is this test's own: no other test gets the port.
+    let closed = net::UdpSocket::bind("127.48.26.1:0").unwrap().local_addr();
+    let closed = closed.unwrap();
     let friend = UdpSocket::bind(any_port()).unwrap();
     for _ in 0..5 {
-        socket.send_to(b"anybody?", nobody).unwrap();
+        socket.send_to(b"hello?!?", closed).unwrap();
         expect_silence(&mut poll, &mut events);
         expect_would_block(socket.recv_from(&mut [0; 8]));
         friend.send_to(b"here", address).unwrap();
@@ -168,45 +168,45 @@ fn a_datagram_after_one_that_was_too_long_is_an_event() {
     }
 }
 
-/// A connected socket is told that nobody is there, as on every other system, however it came to
-/// be connected, and lives on.
+/// A connected socket returns that there is no receiver, as on every other system, however it was
+/// connected, and remains usable.
 #[test]
-fn a_datagram_to_nobody_is_an_error_of_a_connected_socket() {
+fn an_undeliverable_datagram_is_an_error_of_a_connected_socket() {
     let connect: [fn(SocketAddr) -> UdpSocket; 3] = [
-        |nobody| {
+        |closed| {
             let socket = UdpSocket::bind(any_port()).unwrap();
-            socket.connect(nobody).unwrap();
+            socket.connect(closed).unwrap();
             socket
         },
-        |nobody| {
+        |closed| {
             let socket = std_udp();
-            socket.connect(nobody).unwrap();
+            socket.connect(closed).unwrap();
             UdpSocket::from_std(socket)
         },
-        |nobody| {
+        |closed| {
             let socket = UdpSocket::from_std(std_udp());
-            socket.connect(nobody).unwrap();
+            socket.connect(closed).unwrap();
             socket
         },
     ];
     for connect in connect {
         let (mut poll, mut events) = poll_and_events();
         let placeholder = net::UdpSocket::bind("127.48.27.1:0").unwrap();
-        let nobody = placeholder.local_addr().unwrap();
+        let closed = placeholder.local_addr().unwrap();
         drop(placeholder);
-        let mut socket = connect(nobody);
+        let mut socket = connect(closed);
         register(&poll, &mut socket, R);
         // Wine reports no refusal, or a failed connection and nothing afterwards.
         if !is_wine() {
             for _ in 0..3 {
-                socket.send(b"anybody?").unwrap();
+                socket.send(b"hello?!?").unwrap();
                 expect_readable(&mut poll, &mut events, SOURCE);
                 let error = socket.recv(&mut [0; 8]).unwrap_err();
                 assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
             }
         }
-        let somebody = UdpSocket::bind(nobody).unwrap();
-        somebody
+        let receiver = UdpSocket::bind(closed).unwrap();
+        receiver
             .send_to(b"here", socket.local_addr().unwrap())
             .unwrap();
         expect_readable(&mut poll, &mut events, SOURCE);
@@ -222,7 +222,7 @@ fn std_udp() -> net::UdpSocket {
 
 // Conversions.
 
-/// Whether the number belongs to an open socket. Only for who has the process to himself.
+/// Whether the number belongs to an open socket. Only for tests with a process of their own.
 fn is_open(socket: RawSocket) -> bool {
     // SAFETY: the number is only asked about; nothing closes it here.
     let socket = unsafe { std::os::windows::io::BorrowedSocket::borrow_raw(socket) };
@@ -330,9 +330,9 @@ fn a_constructor_that_fails_leaves_nothing_open() {
     });
 }
 
-// What is told of a connection.
+// What is reported of a connection.
 
-/// Edge case 33: a reset stays true, and is told once until something is tried.
+/// Edge case 33: a reset stays true, and is reported once until something is tried.
 #[test]
 fn a_reset_is_told_once_until_something_is_tried() {
     let (mut poll, mut events) = poll_and_events();
@@ -354,7 +354,7 @@ fn a_reset_is_told_once_until_something_is_tried() {
         expect_silence(&mut poll, &mut events);
     }
 
-    // Who asks for levels gets one each time.
+    // A level-triggered source gets one each time.
     poll.registry()
         .reregister(&mut stream, OTHER, R.level())
         .unwrap();
@@ -381,23 +381,23 @@ fn a_would_block_that_is_made_up_does_not_bring_a_reset_again() {
         expect_would_block(nothing);
         expect_silence(&mut poll, &mut events);
     }
-    // It is still there to be reported to who asks anew.
+    // It is still there to be reported after reregistering.
     poll.registry()
         .reregister(&mut stream, OTHER, R | W)
         .unwrap();
     expect(&mut poll, &mut events, OTHER, Event::is_error);
 }
 
-/// Edge case 33: that a connection failed is the last that is told of it, whatever is tried,
-/// unless it is registered anew.
+/// Edge case 33: that a connection failed is the last event of it, whatever is tried,
+/// unless it is registered again.
 #[test]
-fn a_failed_connection_is_told_once_whatever_is_tried() {
+fn a_failed_connection_is_reported_once_whatever_is_tried() {
     let (mut poll, mut events) = poll_and_events();
-    let nobody = net::TcpListener::bind("127.48.33.1:0")
+    let closed = net::TcpListener::bind("127.48.33.1:0")
         .unwrap()
         .local_addr()
         .unwrap();
-    let mut stream = TcpStream::connect(nobody).unwrap();
+    let mut stream = TcpStream::connect(closed).unwrap();
     register(&poll, &mut stream, R | W);
     for token in [SOURCE, OTHER] {
         let event = expect(&mut poll, &mut events, token, Event::is_error);
@@ -416,7 +416,7 @@ fn a_failed_connection_is_told_once_whatever_is_tried() {
 
 /// Edge case 33: what a program does with its own side is nothing that the peer has done.
 #[test]
-fn a_side_that_shuts_itself_down_is_not_told_to_be_closed() {
+fn a_side_that_shuts_itself_down_is_not_reported_as_closed() {
     for (how, interest) in [
         (Shutdown::Read, W),
         (Shutdown::Read, R | W),
@@ -445,10 +445,10 @@ fn a_side_that_shuts_itself_down_is_not_told_to_be_closed() {
     }
 }
 
-/// The end may stand behind data that are there, of which alone is told; it is told once they
-/// are read, without anything new.
+/// The end may be behind unread data, which alone is reported; it is reported once that is
+/// read, without anything new.
 #[test]
-fn the_end_behind_data_is_told_once_they_are_read() {
+fn the_end_behind_data_is_reported_once_that_is_read() {
     for interest in [R, R | W, R.level()] {
         let (mut poll, mut events) = poll_and_events();
         let (mut stream, mut peer) = tcp_pair();
@@ -461,10 +461,10 @@ fn the_end_behind_data_is_told_once_they_are_read() {
     }
 }
 
-/// Edge case 49: an answer that was asked for both directions, and comes when one of them has
-/// been used up otherwise, tells of what is wanted still.
+/// Edge case 49: a request for both directions that completes when one of them has been
+/// used up otherwise reports what is still wanted.
 #[test]
-fn a_request_for_both_directions_tells_of_each_once() {
+fn a_request_for_both_directions_reports_each_once() {
     let (mut poll, mut events) = poll_and_events();
     let (mut stream, mut peer) = stream_pair();
     register(&poll, &mut stream, R | W);
@@ -473,7 +473,7 @@ fn a_request_for_both_directions_tells_of_each_once() {
     for _ in 0..20 {
         peer.write_all(b"hello").unwrap();
         let event = expect_readable(&mut poll, &mut events, SOURCE);
-        assert!(!event.is_writable(), "it was told, and not used up");
+        assert!(!event.is_writable(), "it was reported, and not used up");
         assert_eq!(util::drain(&mut stream), b"hello");
         expect_silence(&mut poll, &mut events);
     }
@@ -481,7 +481,7 @@ fn a_request_for_both_directions_tells_of_each_once() {
 
 // Requests.
 
-/// Edge case 36: packets that tell the user nothing end no wait: not one without a timeout,
+/// Edge case 36: packets without an event end no wait: not one without a timeout,
 /// and not one with a timeout before it has passed.
 #[test]
 fn packets_that_tell_nothing_end_no_wait() {
@@ -539,7 +539,7 @@ fn packets_that_tell_nothing_end_no_wait() {
     }
 }
 
-/// Edge case 34: a socket that somebody closes behind the back of its source, whether a
+/// Edge case 34: a socket that other code closes, unknown to its source, whether a
 /// request runs for it or not, brings no panic, no event and no failing poll.
 #[test]
 fn a_socket_closed_as_a_bare_number_is_given_up() {
@@ -558,7 +558,7 @@ fn a_socket_closed_as_a_bare_number_is_given_up() {
             for _ in 0..3 {
                 expect_silence(&mut poll, &mut events);
             }
-            // It may or may not be told that the registration is gone.
+            // It may or may not be an error that the registration is gone.
             let _ = poll.registry().reregister(&mut source, SOURCE, R | W);
             expect_silence(&mut poll, &mut events);
             let _ = poll.registry().deregister(&mut source);
@@ -577,7 +577,7 @@ fn a_socket_closed_as_a_bare_number_is_given_up() {
 fn what_is_no_handle_is_refused() {
     in_own_process("what_is_no_handle_is_refused", || {
         let (poll, _) = poll_and_events();
-        // SAFETY: nobody else has a handle of that number, nor will it be closed.
+        // SAFETY: nothing else has a handle of that number, nor will it be closed.
         let mut source = unsafe { UdpSocket::from_raw_socket(0x7ff0) };
         for _ in 0..2 {
             poll.registry()
@@ -610,8 +610,8 @@ fn what_is_no_socket_is_no_trouble() {
     });
 }
 
-/// Edge case 35: a poll that is dropped while requests run, of which some have just been told
-/// to end, takes all of them with it. Its sources live on, in other polls.
+/// Edge case 35: a poll that is dropped while requests run, of which some were just cancelled,
+/// ends all of them. Its sources remain usable, in other polls.
 #[test]
 fn dropping_a_poll_ends_its_requests() {
     in_own_process("dropping_a_poll_ends_its_requests", || {
@@ -626,7 +626,7 @@ fn dropping_a_poll_ends_its_requests() {
             }
             register(&poll, &mut stream, R);
             expect_silence(&mut poll, &mut events);
-            // Requests now run. Of these some end, some are answered, and nobody looks.
+            // Requests now run. Of these some end, some complete, and their packets are not taken.
             poll.registry().deregister(&mut others[0].0).unwrap();
             poll.registry()
                 .reregister(&mut others[1].0, OTHER, R | W)
@@ -672,8 +672,8 @@ fn renewed(stream: TcpStream) -> TcpStream {
     TcpStream::from_std(stream.into())
 }
 
-/// Edge case 35: the memory and the handles of requests that were told to end are there
-/// again, however often that happens, and no event comes of them.
+/// Edge case 35: the memory and the handles of cancelled requests are free again,
+/// however often that happens, and they cause no event.
 #[test]
 fn registering_ten_thousand_times_leaves_nothing_behind() {
     const ROUNDS: usize = 10_000;
@@ -747,8 +747,8 @@ fn a_wake_behind_packets_that_tell_nothing_is_heard() {
     drop(stream);
     waker.wake().unwrap();
     poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
-    let told: Vec<Token> = events.iter().map(Event::token).collect();
-    assert_eq!(told, [WAKER]);
+    let reported: Vec<Token> = events.iter().map(Event::token).collect();
+    assert_eq!(reported, [WAKER]);
 }
 
 /// A waker that wakes a poll whose `Events` is full has one event to come, and not one for

@@ -59,7 +59,7 @@ trait Outgoing: Write + Source + Send {}
 impl<T: Read + Source + Send> Incoming for T {}
 impl<T: Write + Source + Send> Outgoing for T {}
 
-/// One end of a link, in the hands of a worker. Dropping the outgoing end is what tells
+/// One end of a link, in the hands of a worker. Dropping the outgoing end shows
 /// the other that all has been sent.
 enum End {
     Incoming(Box<dyn Incoming>),
@@ -378,7 +378,7 @@ fn a_running_poll_sees_what_changes() {
 /// Registrations meet a poll at each of its moments: before it waits, while it does, and while
 /// it returns.
 #[test]
-fn what_eight_threads_register_is_told_while_a_poll_runs() {
+fn what_eight_threads_register_is_reported_while_a_poll_runs() {
     const THREADS: usize = 8;
     const ROUNDS: usize = if AFD { 500 } else { 3_000 };
     let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(4));
@@ -418,7 +418,7 @@ const CHANGERS: usize = 3;
 /// Windows leaves the port of every connection alone for a while.
 const GENERATIONS: usize = if AFD { 600 } else { 6_000 };
 
-/// What a thread that changes registrations has told the poller, and learns from it.
+/// What a thread that changes registrations has sent to the poller, and learns from it.
 #[derive(Default)]
 struct Progress {
     /// The newest generation whose registration had ended when this was written.
@@ -556,7 +556,7 @@ fn make_and_close(registry: &Registry, number: usize, loud_seen: &Seen) {
         }
         registry.register(&mut silent.0, idle, R).unwrap();
         speaking.1.send(b"loud").unwrap();
-        // All odd numbers are loud; which of them tells that it is this round's.
+        // All odd numbers are loud; which of them shows that it is this round's.
         let loud = Token(2 * (round * CHANGERS + number) + 1);
         registry.register(&mut speaking.0, loud, R).unwrap();
         if round % 8 == 0 || round == ROUNDS {
@@ -606,8 +606,8 @@ fn reuse_descriptors_while_polling() {
     });
 }
 
-/// Registrations outlive the poll: with nobody left to ask for events, everything that
-/// can still be called works or answers an error.
+/// Registrations outlive the poll: when events can no longer be received, everything that
+/// can still be called works or returns an error.
 #[test]
 fn sources_and_registries_outlive_their_poll() {
     in_own_process("sources_and_registries_outlive_their_poll", || {

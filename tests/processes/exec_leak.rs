@@ -9,7 +9,7 @@ use std::{env, fs, io, thread};
 
 use crate::util::{
     self, any_port, expect_readable, in_own_process, only_test, open_fds, reset_on_close,
-    temporary_path, CLOSED_ON_EXEC_FROM_BIRTH, KQUEUE,
+    temporary_path, CLOSED_ON_EXEC_AT_CREATION, KQUEUE,
 };
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
@@ -90,24 +90,24 @@ fn wait_for_connection(poll: &mut Poll, listener: &mut impl Source) {
     poll.registry().deregister(listener).unwrap();
 }
 
-/// Set in the programs that the tests start: this one, as a program that tells which
-/// descriptors it was born with.
-const TELL: &str = "MIO_TEST_TELL_DESCRIPTORS";
+/// Set in the programs that the tests start: this one, as a program that lists the
+/// descriptors that it inherited.
+const LIST: &str = "MIO_TEST_LIST_DESCRIPTORS";
 
-fn is_started_to_tell() -> bool {
-    let told = env::var_os(TELL).is_some();
-    if told {
+fn is_started_to_list() -> bool {
+    let listed = env::var_os(LIST).is_some();
+    if listed {
         for fd in open_fds() {
             println!("\nborn with {fd}.");
         }
     }
-    told
+    listed
 }
 
 /// Starts a program, and returns the descriptors that it was born with.
 fn inherited(test: &str) -> BTreeSet<RawFd> {
     let output = only_test(module_path!(), test)
-        .env(TELL, "")
+        .env(LIST, "")
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -125,7 +125,7 @@ fn inherited(test: &str) -> BTreeSet<RawFd> {
 #[test]
 fn no_descriptor_reaches_a_program_that_is_started() {
     const NAME: &str = "no_descriptor_reaches_a_program_that_is_started";
-    if is_started_to_tell() {
+    if is_started_to_list() {
         return;
     }
     in_own_process(NAME, || {
@@ -145,12 +145,12 @@ fn no_descriptor_reaches_a_program_that_is_started() {
             );
         }
 
-        // The telling is worth something: what is not closed on exec is told.
-        // SAFETY: takes no pointer; the kernel makes the descriptor for us.
+        // The list is worth something: what is not closed on exec is in it.
+        // SAFETY: takes no pointer; the kernel creates the descriptor for us.
         let loose = unsafe { OwnedFd::from_raw_fd(libc::dup(0)) };
-        let mut told = inherited(NAME);
-        assert!(told.remove(&loose.as_raw_fd()));
-        assert_eq!(told, foreign);
+        let mut listed = inherited(NAME);
+        assert!(listed.remove(&loose.as_raw_fd()));
+        assert_eq!(listed, foreign);
         drop((loose, everything));
         assert_eq!(open_fds().len(), before);
     });
@@ -170,7 +170,7 @@ impl Drop for Removed {
 }
 
 /// A maker for everything that has a descriptor, for use by one thread. A kqueue is not closed
-/// on exec from birth, nor need it be: only the shim's is inherited through a fork.
+/// on exec at creation, nor need it be: only the shim's is inherited through a fork.
 fn makers() -> Vec<Maker> {
     let poll = Poll::new().unwrap();
     let registry = poll.registry().try_clone().unwrap();
@@ -186,7 +186,7 @@ fn makers() -> Vec<Maker> {
         Box::new(move || {
             let client = TcpStream::connect(tcp_address).unwrap();
             drop(accept(|| tcp.accept()));
-            // Thousands of connections shall not linger.
+            // Thousands of connections must not linger.
             reset_on_close(&client);
         }),
         Box::new(|| drop(UdpSocket::bind(any_port()).unwrap())),
@@ -231,7 +231,7 @@ fn no_moment_is_left_in_which_a_descriptor_could_be_inherited() {
     const THREADS: usize = 2;
     const STARTS_PER_MAKER: usize = 25;
     // A port is born inheritable.
-    if is_started_to_tell() || !CLOSED_ON_EXEC_FROM_BIRTH || util::EVENT_PORT {
+    if is_started_to_list() || !CLOSED_ON_EXEC_AT_CREATION || util::EVENT_PORT {
         return;
     }
     in_own_process(NAME, || {
@@ -242,7 +242,7 @@ fn no_moment_is_left_in_which_a_descriptor_could_be_inherited() {
         // Which maker is at work, for all threads; past the last there is no more work.
         let current = AtomicUsize::new(0);
         let made: Vec<AtomicUsize> = (0..count).map(|_| AtomicUsize::new(0)).collect();
-        let told = thread::scope(|scope| {
+        let listed = thread::scope(|scope| {
             for mut makers in makers {
                 let (current, made) = (&current, &made);
                 scope.spawn(move || loop {
@@ -254,20 +254,20 @@ fn no_moment_is_left_in_which_a_descriptor_could_be_inherited() {
                     made[at].fetch_add(1, Ordering::Relaxed);
                 });
             }
-            let mut told = Vec::new();
+            let mut listed = Vec::new();
             for (maker, made) in made.iter().enumerate() {
                 current.store(maker, Ordering::Relaxed);
                 let mut starts = 0;
                 // As often as it takes for the maker to have been at work meanwhile.
                 while starts < STARTS_PER_MAKER || made.load(Ordering::Relaxed) == 0 {
-                    told.push((maker, inherited(NAME)));
+                    listed.push((maker, inherited(NAME)));
                     starts += 1;
                 }
             }
             current.store(count, Ordering::Relaxed);
-            told
+            listed
         });
-        for (maker, fds) in told {
+        for (maker, fds) in listed {
             assert_eq!(fds, foreign, "the maker of number {maker} leaks");
         }
         assert_eq!(open_fds(), before);

@@ -44,7 +44,7 @@ impl Exhausted {
                 );
                 break;
             }
-            // SAFETY: the kernel just made `fd` for us; nobody else knows of it.
+            // SAFETY: the kernel just created `fd` for us; nothing else refers to it.
             fillers.push(unsafe { OwnedFd::from_raw_fd(fd) });
         }
         assert!(spare < fillers.len());
@@ -88,15 +88,15 @@ fn maker<'a, T: 'static>(
     Maker { name, takes, make }
 }
 
-/// Everything that can be made without a peer who waits to be accepted.
+/// Everything that can be created without a peer that waits to be accepted.
 fn makers<'a>(poll: &'a Poll, tcp: &'a TcpListener, path: &'a std::path::Path) -> Vec<Maker<'a>> {
-    let bell = if PIPE_WAKER { 2 } else { 1 };
+    let wake_fds = if PIPE_WAKER { 2 } else { 1 };
     let registry = poll.registry();
     vec![
-        // Every poll(2) selector has a bell to be interrupted by, which serves its waker too,
+        // Every poll(2) selector has a descriptor that interrupts it, which serves its waker too,
         // and on Linux an epoll that knows which descriptors can be polled.
-        maker("Poll::new", if POLL2 { bell + 1 } else { 1 }, Poll::new),
-        maker("Waker::new", if SHARES { 0 } else { bell }, || {
+        maker("Poll::new", if POLL2 { wake_fds + 1 } else { 1 }, Poll::new),
+        maker("Waker::new", if SHARES { 0 } else { wake_fds }, || {
             Waker::new(registry, WAKE)
         }),
         maker("try_clone", if SHARES { 0 } else { 1 }, || {
@@ -130,7 +130,7 @@ fn makers<'a>(poll: &'a Poll, tcp: &'a TcpListener, path: &'a std::path::Path) -
 }
 
 /// Edge case 14: with too few descriptors left, be it none or one where two are needed,
-/// an operation answers `EMFILE` and leaves the set of open ones as it was. With enough
+/// an operation returns `EMFILE` and leaves the set of open ones as it was. With enough
 /// it succeeds, and what it made leaves nothing when it is dropped.
 #[test]
 fn every_operation_reports_exhaustion_and_leaks_nothing() {

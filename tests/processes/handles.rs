@@ -62,7 +62,7 @@ fn udp_socket() -> UdpSocket {
     UdpSocket::bind(any_port()).unwrap()
 }
 
-/// A listener whose file is removed at once; nobody has to find it.
+/// A listener whose file is removed at once; no client has to find it.
 fn unix_listener() -> UnixListener {
     let path = temporary_path("listener");
     let listener = UnixListener::bind(&path).unwrap();
@@ -312,16 +312,16 @@ fn a_constructor_that_fails_leaves_nothing_open() {
     let udp_address = udp.local_addr().unwrap();
     let path = temporary_path("exists");
     let _listener = unix::UnixListener::bind(&path).unwrap();
-    let nobody = temporary_path("nobody");
+    let missing = temporary_path("missing");
 
     closing_all(|| TcpListener::bind(tcp_address).unwrap_err());
     closing_all(|| UdpSocket::bind(udp_address).unwrap_err());
     // A group, to which no connection is possible.
-    let everybody = SocketAddr::from(([224, 0, 0, 1], 1));
-    closing_all(|| TcpStream::connect(everybody).unwrap_err());
+    let multicast = SocketAddr::from(([224, 0, 0, 1], 1));
+    closing_all(|| TcpStream::connect(multicast).unwrap_err());
     closing_all(|| UnixListener::bind(&path).unwrap_err());
     closing_all(|| UnixDatagram::bind(&path).unwrap_err());
-    closing_all(|| UnixStream::connect(&nobody).unwrap_err());
+    closing_all(|| UnixStream::connect(&missing).unwrap_err());
     closing_all(a_full_backlog_leaves_nothing_open);
     fs::remove_file(path).unwrap();
 }

@@ -102,7 +102,7 @@ fn exactly_the_busy_ones_of_many_sockets_report() {
         for socket in &mut sockets {
             poll.registry().deregister(socket).unwrap();
         }
-        sockets[0].send(b"nobody listens").unwrap();
+        sockets[0].send(b"no receiver").unwrap();
         expect_silence(&mut poll, &mut events);
         drop((sockets, poll));
         assert_eq!(open_fds(), before);

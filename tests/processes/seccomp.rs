@@ -1,5 +1,5 @@
-//! Under a sandbox, or with a system that fails: a seccomp(2) filter answers chosen
-//! system calls with an error.
+//! Under a sandbox, or with a system that fails: a seccomp(2) filter makes chosen
+//! system calls fail.
 #![cfg(all(
     target_os = "linux",
     feature = "os-poll",
@@ -23,9 +23,9 @@ use mio::{Interest, Token, Waker};
 const STREAM: Token = Token(0);
 const WAKE: Token = Token(1);
 
-/// From now on the system calls `numbers` answer `errno`, in this thread and those that
-/// it starts. It cannot be undone, but overridden: of several filters that answer with
-/// an error the newest decides with which.
+/// From now on the system calls `numbers` fail with `errno`, in this thread and those that
+/// it starts. It cannot be undone, but overridden: of several filters that return an
+/// error, the newest one determines which.
 fn refuse(numbers: &[libc::c_long], errno: libc::c_int) {
     let statement = |code: u32, jump: usize, operand: u32| libc::sock_filter {
         code: code.try_into().unwrap(),
@@ -33,7 +33,7 @@ fn refuse(numbers: &[libc::c_long], errno: libc::c_int) {
         jf: 0,
         k: operand,
     };
-    let answer = |operand| statement(libc::BPF_RET | libc::BPF_K, 0, operand);
+    let result = |operand| statement(libc::BPF_RET | libc::BPF_K, 0, operand);
     // The number of the call is the first field of what a filter sees.
     let mut program = vec![statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0)];
     for (index, &number) in numbers.iter().enumerate() {
@@ -43,8 +43,8 @@ fn refuse(numbers: &[libc::c_long], errno: libc::c_int) {
         let equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
         program.push(statement(equal, jump, number));
     }
-    program.push(answer(libc::SECCOMP_RET_ALLOW));
-    program.push(answer(libc::SECCOMP_RET_ERRNO | errno as u32));
+    program.push(result(libc::SECCOMP_RET_ALLOW));
+    program.push(result(libc::SECCOMP_RET_ERRNO | errno as u32));
 
     let filter = libc::sock_fprog {
         len: program.len().try_into().unwrap(),
@@ -94,7 +94,7 @@ fn precise_timeouts_survive(errno: libc::c_int) {
         });
     }
 
-    // One refusal is enough: who asked again would now get an error that is none.
+    // One refusal is enough: a second attempt would now get an error that is none.
     refuse(&[libc::SYS_epoll_pwait2], libc::EINVAL);
     let start = Instant::now();
     poll.poll(&mut events, Some(Duration::from_micros(50)))
@@ -120,7 +120,7 @@ fn timeouts_are_rounded_up_where_the_precise_call_is_not_permitted() {
     );
 }
 
-/// Edge case 1, under a policy that answers "access denied".
+/// Edge case 1, under a policy that returns "access denied".
 #[test]
 fn timeouts_are_rounded_up_where_access_to_the_precise_call_is_denied() {
     in_own_process(
@@ -172,7 +172,7 @@ fn a_remainder_below_a_millisecond_takes_the_precise_call() {
     );
 }
 
-/// Runs `body` in a thread in which the system calls `numbers` answer `errno`.
+/// Runs `body` in a thread in which the system calls `numbers` fail with `errno`.
 fn where_refused(numbers: &[libc::c_long], errno: libc::c_int, body: impl FnOnce() + Send) {
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -238,7 +238,7 @@ fn a_registration_that_fails_leaves_no_trace() {
         let (mut source, mut peer) = UnixStream::pair().unwrap();
         let before = open_fds();
 
-        // What the kernel answers when the user's number of watches is used up.
+        // What the kernel returns when the user's number of watches is used up.
         where_refused(&[libc::SYS_epoll_ctl], libc::ENOSPC, || {
             let registry = poll.registry();
             expect_error(Waker::new(registry, WAKE), libc::ENOSPC);
@@ -332,7 +332,7 @@ fn a_wake_that_could_not_interrupt_is_delivered_by_the_next_poll() {
     );
 }
 
-/// A change that the running call cannot be told of is not made, as its error says.
+/// A change that the running call cannot be informed of is not made, as its error says.
 #[test]
 fn a_registration_that_could_not_interrupt_is_not_made() {
     if !POLL2 {
@@ -379,7 +379,7 @@ fn a_registration_that_could_not_interrupt_is_not_made() {
     );
 }
 
-/// What a poll needs of the system, first its queue or its bell.
+/// What a poll needs of the system, first its queue or its wake descriptor.
 fn needs_of_a_poll() -> Vec<libc::c_long> {
     match (POLL2, PIPE_WAKER) {
         (false, _) => vec![libc::SYS_epoll_create1],

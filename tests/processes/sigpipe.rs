@@ -19,12 +19,12 @@ fn make_sigpipe_deadly() {
     assert_ne!(before, libc::SIG_ERR);
 }
 
-/// Writes until the system says that nobody reads.
+/// Writes until the system reports that there is no reader.
 fn expect_broken(mut stream: impl Write) {
     loop {
         match stream.write(b"hello").map_err(|error| error.kind()) {
             Err(ErrorKind::BrokenPipe) => return,
-            // The reset is on its way, or is told before.
+            // The reset is on its way, or is returned before.
             Ok(_) | Err(ErrorKind::ConnectionReset | ErrorKind::WouldBlock) => thread::yield_now(),
             Err(other) => panic!("{other}"),
         }

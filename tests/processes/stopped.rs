@@ -35,8 +35,8 @@ fn a_stop_interrupts_a_poll_without_a_handler() {
     // Again and again, for the first ones may come before the call has begun.
     let status = loop {
         for signal in [libc::SIGSTOP, libc::SIGCONT] {
-            // SAFETY: takes no pointer. Nobody has waited for the child's end, so the number
-            // is still its own.
+            // SAFETY: takes no pointer. The child was not waited for, so the number is
+            // still its own.
             assert_eq!(unsafe { libc::kill(process, signal) }, 0);
             thread::yield_now();
         }

@@ -30,8 +30,8 @@ const CLIENTS_OF_A_CHILD: usize = 20;
 const CLIENTS_THAT_RESET: usize = 40;
 const CLIENTS: usize = CHILDREN * CLIENTS_OF_A_CHILD + CLIENTS_THAT_RESET;
 
-/// Says to this program, started once more, that it is to be a crowd of clients, and of
-/// whom.
+/// Makes this program, started once more, a crowd of clients, and names their
+/// server.
 const SERVER: &str = "MIO_TEST_SERVER";
 
 fn start_child(module: &str, test: &str, key: &str, value: &str) -> Command {
@@ -134,7 +134,7 @@ fn gather(
                     let client = &mut clients[number - FIRST_CLIENT];
                     while matches!(client.write(&[b'x'; 64 * 1024]), Ok(1..)) {}
                 }
-                // Not all of it: the clients shall be in the middle of a write.
+                // Not all of it: the clients must be in the middle of a write.
                 token => server.read(poll, token, 1),
             }
         }
@@ -238,8 +238,8 @@ mod pipes {
     const FILL: &str = "MIO_TEST_FILL";
 
     /// Edge case 17: a child that is killed while it writes to one pipe and leaves another
-    /// unread: what it wrote is read, and then the end; writing to it answers `BrokenPipe`
-    /// after an event that says so.
+    /// unread: what it wrote is read, and then the end; writing to it returns `BrokenPipe`
+    /// after an event that reports it.
     #[test]
     fn a_child_that_is_killed_closes_both_pipes() {
         const NAME: &str = "a_child_that_is_killed_closes_both_pipes";

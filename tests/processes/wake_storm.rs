@@ -108,7 +108,7 @@ fn register_until(registry: &Registry, first: usize, done: &AtomicBool) -> usize
     rounds
 }
 
-/// Edge case 10: changes of the registrations, of which the selector has to be told as
+/// Edge case 10: changes of the registrations, of which the selector has to be notified as
 /// well, take no wake with them, and a small `Events` that is full of sources holds none
 /// back for good.
 #[test]

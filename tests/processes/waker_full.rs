@@ -1,5 +1,5 @@
-//! The object in the kernel behind a waker: how often it is rung, and that it rings when
-//! it is full.
+//! The object in the kernel behind a waker: how often it is notified, and that it can be
+//! notified when it is full.
 //!
 //! The tests look for the object's descriptors among all that the process has open,
 //! and therefore need processes of their own.
@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use crate::util::{
-    self, expect_silence, in_own_process, poll_and_events, watch, HAS_BELL, PIPE_WAKER, POLL2,
+    self, expect_silence, in_own_process, poll_and_events, watch, HAS_WAKE_FD, PIPE_WAKER, POLL2,
 };
 use mio::{Events, Poll, Token, Waker};
 
@@ -18,40 +18,40 @@ const WAKER: Token = Token(10);
 
 /// The descriptors of an eventfd, which are the same, or of a pipe.
 #[derive(Copy, Clone)]
-struct Bell {
+struct WakeFd {
     receiver: i32,
     sender: i32,
 }
 
-/// Makes a poll with a waker, and finds what the one rings at the other. The poll(2)
-/// selector has it from the start; with epoll it comes with the waker.
-fn poll_with_bell() -> (Poll, Events, Waker, Bell) {
+/// Creates a poll with a waker, and finds the descriptors between them. The poll(2)
+/// selector has them from the start; with epoll they come with the waker.
+fn poll_with_wake_fd() -> (Poll, Events, Waker, WakeFd) {
     let before = util::open_fds();
     let (poll, events) = poll_and_events();
     let waker = Waker::new(poll.registry(), WAKER).unwrap();
     let mut ends: Vec<i32> = util::open_fds()
         .into_iter()
-        .filter(|fd| !before.contains(fd) && is_bell(*fd))
+        .filter(|fd| !before.contains(fd) && is_wake_fd(*fd))
         .collect();
     // SAFETY: takes no pointer.
     ends.sort_by_key(|&fd| unsafe { libc::fcntl(fd, libc::F_GETFL) } & libc::O_ACCMODE);
-    let bell = match ends[..] {
-        [eventfd] if !PIPE_WAKER => Bell {
+    let wake_fd = match ends[..] {
+        [eventfd] if !PIPE_WAKER => WakeFd {
             receiver: eventfd,
             sender: eventfd,
         },
         // O_RDONLY is the least of the access modes. Where both ends have both, the reading
         // one was made first.
-        [receiver, sender] if PIPE_WAKER => Bell { receiver, sender },
-        _ => panic!("not what a bell is made of: {ends:?}"),
+        [receiver, sender] if PIPE_WAKER => WakeFd { receiver, sender },
+        _ => panic!("not a wake descriptor: {ends:?}"),
     };
-    // Else a wake would not need the bell while the poll is awake.
+    // Else a wake would not use the descriptor while the poll is awake.
     watch(&poll);
-    (poll, events, waker, bell)
+    (poll, events, waker, wake_fd)
 }
 
 /// A queue may count as a pipe as well, but not how many bytes are in it.
-fn is_bell(fd: i32) -> bool {
+fn is_wake_fd(fd: i32) -> bool {
     if !PIPE_WAKER {
         let target = fs::read_link(format!("/proc/self/fd/{fd}"));
         return target.is_ok_and(|it| it.as_os_str() == "anon_inode:[eventfd]");
@@ -72,9 +72,9 @@ fn unread(fd: i32) -> io::Result<u64> {
     }
 }
 
-impl Bell {
-    /// How many rings are in it that nobody took back.
-    fn rings(self) -> u64 {
+impl WakeFd {
+    /// How many notifications are in it that were not drained.
+    fn notifications(self) -> u64 {
         if PIPE_WAKER {
             return unread(self.receiver).unwrap();
         }
@@ -95,7 +95,7 @@ impl Bell {
         Ok(())
     }
 
-    /// Writes as much as the bell holds.
+    /// Writes as much as it holds.
     fn fill(self) {
         if PIPE_WAKER {
             for block in [&[1; 4096][..], &[1]] {
@@ -103,7 +103,7 @@ impl Bell {
             }
             util::expect_would_block(self.write(&[1]));
         } else {
-            let room = u64::MAX - 1 - self.rings();
+            let room = u64::MAX - 1 - self.notifications();
             self.write(&room.to_ne_bytes()).unwrap();
             util::expect_would_block(self.write(&1_u64.to_ne_bytes()));
         }
@@ -120,23 +120,23 @@ fn expect_wake(poll: &mut Poll, events: &mut Events) {
 /// Edge case 6: an eventfd whose counter is full refuses the next write, and a pipe
 /// likewise. The wake is delivered all the same.
 #[test]
-fn a_bell_that_is_full_can_be_rung() {
-    // The bell of kqueue's own is neither a descriptor nor ever full, and ports have none.
-    if !HAS_BELL {
+fn a_full_wake_fd_can_be_notified() {
+    // A user event of kqueue is neither a descriptor nor ever full, and ports have none.
+    if !HAS_WAKE_FD {
         return;
     }
-    in_own_process("a_bell_that_is_full_can_be_rung", || {
-        let (mut poll, mut events, waker, bell) = poll_with_bell();
+    in_own_process("a_full_wake_fd_can_be_notified", || {
+        let (mut poll, mut events, waker, wake_fd) = poll_with_wake_fd();
         for _ in 0..10 {
-            bell.fill();
+            wake_fd.fill();
             // To epoll that was a wake; the poll(2) selector knows that it was none.
-            util::settle(&mut poll, &mut events);
+            util::discard_events(&mut poll, &mut events);
             waker.wake().unwrap();
             expect_wake(&mut poll, &mut events);
             expect_silence(&mut poll, &mut events);
 
             // Also while an event is already due.
-            bell.fill();
+            wake_fd.fill();
             waker.wake().unwrap();
             expect_wake(&mut poll, &mut events);
             expect_silence(&mut poll, &mut events);
@@ -148,19 +148,19 @@ fn a_bell_that_is_full_can_be_rung() {
 #[test]
 fn a_wake_that_failed_does_not_mute_the_next() {
     // There must be a descriptor to break.
-    if !HAS_BELL {
+    if !HAS_WAKE_FD {
         return;
     }
     in_own_process("a_wake_that_failed_does_not_mute_the_next", || {
-        let (mut poll, mut events, waker, bell) = poll_with_bell();
+        let (mut poll, mut events, waker, wake_fd) = poll_with_wake_fd();
         let unwritable = fs::File::open("/dev/null").unwrap();
-        // SAFETY: the descriptor is open, and nobody closes it in between.
-        let sender = unsafe { BorrowedFd::borrow_raw(bell.sender) };
+        // SAFETY: the descriptor is open, and is not closed in between.
+        let sender = unsafe { BorrowedFd::borrow_raw(wake_fd.sender) };
         let sender = sender.try_clone_to_owned().unwrap();
         let replace_sender = |by: &dyn AsRawFd| {
             // SAFETY: takes no pointer; the number goes on being the waker's.
-            let number = unsafe { libc::dup2(by.as_raw_fd(), bell.sender) };
-            assert_eq!(number, bell.sender);
+            let number = unsafe { libc::dup2(by.as_raw_fd(), wake_fd.sender) };
+            assert_eq!(number, wake_fd.sender);
         };
         for _ in 0..3 {
             util::poll_while(&mut poll, &mut events, None, || {
@@ -180,24 +180,24 @@ fn a_wake_that_failed_does_not_mute_the_next() {
 /// A wake that finds an earlier one undelivered makes no system call. With poll(2) not
 /// even the first does unless a poll sleeps.
 #[test]
-fn wakes_that_unite_ring_once() {
-    // The bell of kqueue's own cannot be looked into.
-    if !HAS_BELL {
+fn coalesced_wakes_notify_once() {
+    // A user event of kqueue cannot be looked into.
+    if !HAS_WAKE_FD {
         return;
     }
-    in_own_process("wakes_that_unite_ring_once", || {
-        let (mut poll, mut events, waker, bell) = poll_with_bell();
+    in_own_process("coalesced_wakes_notify_once", || {
+        let (mut poll, mut events, waker, wake_fd) = poll_with_wake_fd();
         for round in 1..=10 {
             for _ in 0..1000 {
                 waker.wake().unwrap();
             }
             let expected = match (POLL2, PIPE_WAKER) {
                 (true, _) => 0,
-                // Nobody reads the counter.
+                // The counter is not read.
                 (false, false) => round,
                 (false, true) => 1,
             };
-            assert_eq!(bell.rings(), expected);
+            assert_eq!(wake_fd.notifications(), expected);
             expect_wake(&mut poll, &mut events);
             expect_silence(&mut poll, &mut events);
         }
@@ -215,13 +215,13 @@ fn a_pipe_that_holds_data_is_emptied_before_it_rings() {
         return;
     }
     in_own_process("a_pipe_that_holds_data_is_emptied_before_it_rings", || {
-        let (mut poll, mut events, waker, bell) = poll_with_bell();
+        let (mut poll, mut events, waker, wake_fd) = poll_with_wake_fd();
         for data in [1, 100, 1024, 5000] {
-            bell.write(&vec![1; data]).unwrap();
-            util::settle(&mut poll, &mut events);
+            wake_fd.write(&vec![1; data]).unwrap();
+            util::discard_events(&mut poll, &mut events);
             for _ in 0..100 {
                 waker.wake().unwrap();
-                assert_eq!(bell.rings(), 1);
+                assert_eq!(wake_fd.notifications(), 1);
                 expect_wake(&mut poll, &mut events);
             }
         }

@@ -55,18 +55,18 @@ pub(crate) const PORT_SOURCE_FD: c_int = 4;
 /// The least number of a hidden descriptor.
 pub(crate) const HIDDEN: RawFd = 19_000;
 
-/// Creates a port; as the real one, a child inherits it until it is told otherwise.
+/// Creates a port; as the real one, a child inherits it by default.
 ///
 /// # Safety
 ///
 /// None is needed; the real one is foreign.
 pub(crate) unsafe fn port_create() -> c_int {
-    answer(create())
+    c_result(create())
 }
 
 /// # Safety
 ///
-/// None is needed: nobody follows the pointer.
+/// None is needed: the pointer is not dereferenced.
 pub(crate) unsafe fn port_associate(
     port: c_int,
     source: c_int,
@@ -75,7 +75,7 @@ pub(crate) unsafe fn port_associate(
     user: *mut c_void,
 ) -> c_int {
     let associate = || find(port)?.associate(fd_of(source, object)?, events, user as usize);
-    answer(associate().map(|()| 0))
+    c_result(associate().map(|()| 0))
 }
 
 /// # Safety
@@ -83,14 +83,14 @@ pub(crate) unsafe fn port_associate(
 /// None is needed; the real one is foreign.
 pub(crate) unsafe fn port_dissociate(port: c_int, source: c_int, object: usize) -> c_int {
     let dissociate = || find(port)?.dissociate(fd_of(source, object)?);
-    answer(dissociate().map(|()| 0))
+    c_result(dissociate().map(|()| 0))
 }
 
 /// # Safety
 ///
-/// None is needed: nobody follows the pointer.
+/// None is needed: the pointer is not dereferenced.
 pub(crate) unsafe fn port_send(port: c_int, events: c_int, user: *mut c_void) -> c_int {
-    answer(find(port).and_then(|port| port.send(events, user as usize).map(|()| 0)))
+    c_result(find(port).and_then(|port| port.send(events, user as usize).map(|()| 0)))
 }
 
 /// # Safety
@@ -106,7 +106,7 @@ pub(crate) unsafe fn port_getn(
     // SAFETY: promised by the caller.
     let (wanted, timeout) = unsafe { (*nget, timeout.as_ref()) };
     if max > 0 && wanted > max {
-        return answer(Err(failure(libc::EINVAL)));
+        return c_result(Err(failure(libc::EINVAL)));
     }
     let mut taken = 0;
     let result = find(port).and_then(|port| {
@@ -129,10 +129,10 @@ pub(crate) unsafe fn port_getn(
         // SAFETY: promised by the caller.
         _ => unsafe { *nget = taken },
     }
-    answer(result)
+    c_result(result)
 }
 
-fn answer(result: io::Result<c_int>) -> c_int {
+fn c_result(result: io::Result<c_int>) -> c_int {
     result.unwrap_or_else(|error| {
         let errno = error.raw_os_error().unwrap_or(libc::EIO);
         // SAFETY: the pointer is to this thread's own variable.
@@ -380,7 +380,7 @@ impl Port {
             }
             drop(state);
             if count > 0 {
-                // It is ready, but not for somebody who wants more.
+                // It is ready, but not for a call that wants more.
                 thread::sleep(Duration::from_millis(1));
             } else {
                 wait(self.epoll, left)?;
@@ -389,7 +389,7 @@ impl Port {
     }
 }
 
-/// `None` without an end, or with one that the clock cannot tell.
+/// `None` without an end, or with one that the clock cannot represent.
 fn left_until(deadline: Option<Option<Instant>>) -> Option<Duration> {
     deadline
         .flatten()
@@ -437,7 +437,7 @@ fn is_about(event: &port_event, fd: RawFd) -> bool {
     c_int::from(event.portev_source) == PORT_SOURCE_FD && event.portev_object == fd as usize
 }
 
-// SAFETY: the pointers in it are numbers that nobody follows.
+// SAFETY: the pointers in it are numbers that are not dereferenced.
 unsafe impl Send for State {}
 
 impl State {
@@ -464,7 +464,7 @@ impl State {
         self.show(port);
     }
 
-    /// Has the port be ready for who polls it, or not.
+    /// Makes the port ready for a poll of it, or not.
     fn show(&mut self, port: &Port) {
         let is_ready = !self.queue.is_empty();
         if is_ready != self.is_ready {

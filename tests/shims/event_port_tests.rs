@@ -24,8 +24,8 @@ struct Port(OwnedFd);
 /// Flags and cookie of an event, and the descriptor if it is about one.
 type Seen = (i32, usize, Option<RawFd>);
 
-fn result(answer: i32) -> io::Result<()> {
-    match answer {
+fn result(returned: i32) -> io::Result<()> {
+    match returned {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
     }
@@ -49,7 +49,7 @@ impl Port {
         user: usize,
     ) -> io::Result<()> {
         let port = self.0.as_raw_fd();
-        // SAFETY: nobody follows the pointer.
+        // SAFETY: the pointer is not dereferenced.
         result(unsafe { event_port::port_associate(port, source, object, events, user as *mut _) })
     }
 
@@ -60,11 +60,11 @@ impl Port {
     }
 
     fn send(&self, user: usize) -> io::Result<()> {
-        // SAFETY: nobody follows the pointer.
+        // SAFETY: the pointer is not dereferenced.
         result(unsafe { event_port::port_send(self.0.as_raw_fd(), 0x55, user as *mut _) })
     }
 
-    /// What the call answers, what it puts into `nget`, and what into the list.
+    /// What the call returns, what it puts into `nget`, and what into the list.
     fn getn(
         &self,
         max: u32,
@@ -81,7 +81,7 @@ impl Port {
             &mut time
         });
         // SAFETY: the list has room for `max`, and all pointers are to local variables.
-        let answer = result(unsafe {
+        let returned = result(unsafe {
             event_port::port_getn(self.0.as_raw_fd(), list.as_mut_ptr(), max, &mut nget, time)
         });
         let seen = list
@@ -95,20 +95,20 @@ impl Port {
                 };
                 (it.portev_events, it.portev_user as usize, fd)
             });
-        (answer, nget, seen.collect())
+        (returned, nget, seen.collect())
     }
 
     /// All that is there.
     fn take(&self) -> Vec<Seen> {
-        let (answer, count, seen) = self.getn(8, 1, AT_ONCE);
-        answer.unwrap();
+        let (returned, count, seen) = self.getn(8, 1, AT_ONCE);
+        returned.unwrap();
         assert_eq!(count as usize, seen.len());
         seen
     }
 
     fn count(&self) -> u32 {
-        let (answer, count, seen) = self.getn(0, 0, None);
-        answer.unwrap();
+        let (returned, count, seen) = self.getn(0, 0, None);
+        returned.unwrap();
         assert!(seen.is_empty());
         count
     }
@@ -155,10 +155,10 @@ fn associating_looks_at_once_and_says_all_that_was_asked_for() {
     let port = Port::new();
     let (near, mut far) = pair();
     far.write_all(b"x").unwrap();
-    for (asked, told) in [(IN | OUT, IN | OUT), (IN, IN), (OUT, OUT)] {
-        port.associate(&near, asked, 1).unwrap();
+    for (requested, reported) in [(IN | OUT, IN | OUT), (IN, IN), (OUT, OUT)] {
+        port.associate(&near, requested, 1).unwrap();
         assert_eq!(port.count(), 1);
-        assert_eq!(port.take(), [about(&near, told, 1)]);
+        assert_eq!(port.take(), [about(&near, reported, 1)]);
     }
 }
 
@@ -295,7 +295,7 @@ fn what_is_not_open_is_not_an_object() {
 fn what_is_no_port_is_refused() {
     let (near, _far) = pair();
     for (fd, errno) in [(near.as_raw_fd(), libc::EBADFD), (closed_fd(), libc::EBADF)] {
-        // SAFETY: nobody follows the pointer.
+        // SAFETY: the pointer is not dereferenced.
         expect_errno(
             result(unsafe { event_port::port_send(fd, 0, std::ptr::null_mut()) }),
             errno,
@@ -320,8 +320,8 @@ fn sent_events_are_kept_in_order_and_not_united() {
         (0x55, 3, None),
     ];
     assert_eq!(port.count(), 4);
-    let (answer, count, seen) = port.getn(3, 1, AT_ONCE);
-    assert_eq!((answer.unwrap(), count, &seen[..]), ((), 3, &all[..3]));
+    let (returned, count, seen) = port.getn(3, 1, AT_ONCE);
+    assert_eq!((returned.unwrap(), count, &seen[..]), ((), 3, &all[..3]));
     assert_eq!(port.take(), all[3..]);
 }
 
@@ -350,33 +350,33 @@ fn waiting_ends_when_there_is_enough_or_the_time_is_over() {
     let short = Duration::from_millis(20);
 
     // Not blocking is no failure, even with nothing there.
-    let (answer, count, seen) = port.getn(8, 1, AT_ONCE);
-    assert_eq!((answer.unwrap(), count, seen.len()), ((), 0, 0));
+    let (returned, count, seen) = port.getn(8, 1, AT_ONCE);
+    assert_eq!((returned.unwrap(), count, seen.len()), ((), 0, 0));
 
     let start = Instant::now();
-    let (answer, count, _) = port.getn(8, 1, Some(short));
-    expect_errno(answer, libc::ETIME);
+    let (returned, count, _) = port.getn(8, 1, Some(short));
+    expect_errno(returned, libc::ETIME);
     assert_eq!(count, 0);
     assert!(start.elapsed() >= short);
 
     // The time is over, and what is there comes all the same.
     port.send(1).unwrap();
     let start = Instant::now();
-    let (answer, count, seen) = port.getn(8, 2, Some(short));
-    expect_errno(answer, libc::ETIME);
+    let (returned, count, seen) = port.getn(8, 2, Some(short));
+    expect_errno(returned, libc::ETIME);
     assert_eq!((count, &seen[..]), (1, &[(0x55, 1, None)][..]));
     assert!(start.elapsed() >= short);
 
     port.send(1).unwrap();
-    let (answer, count, _) = port.getn(8, 2, AT_ONCE);
-    assert_eq!((answer.unwrap(), count), ((), 1));
+    let (returned, count, _) = port.getn(8, 2, AT_ONCE);
+    assert_eq!((returned.unwrap(), count), ((), 1));
 
     // None was wanted.
     port.send(1).unwrap();
-    let (answer, count, seen) = port.getn(8, 0, None);
-    assert_eq!((answer.unwrap(), count, seen.len()), ((), 0, 0));
-    let (answer, count, _) = port.getn(1, 2, None);
-    expect_errno(answer, libc::EINVAL);
+    let (returned, count, seen) = port.getn(8, 0, None);
+    assert_eq!((returned.unwrap(), count, seen.len()), ((), 0, 0));
+    let (returned, count, _) = port.getn(1, 2, None);
+    expect_errno(returned, libc::EINVAL);
     assert_eq!(count, 2);
 }
 
@@ -391,9 +391,9 @@ fn another_thread_ends_a_wait() {
             port.associate(&near, IN, 1).unwrap();
             far.write_all(b"x").unwrap();
         });
-        let (answer, count, seen) = port.getn(8, 1, Some(LONG));
+        let (returned, count, seen) = port.getn(8, 1, Some(LONG));
         assert_eq!(
-            (answer.unwrap(), count, seen),
+            (returned.unwrap(), count, seen),
             ((), 1, vec![about(&near, IN, 1)])
         );
     });

@@ -1,5 +1,5 @@
 //! The kqueue(2) of the tests, held against what real kernels do. Where a row was
-//! measured on NetBSD, the shim has to answer alike; what it cannot is listed at its head.
+//! measured on NetBSD, the shim has to behave alike; what it cannot is listed at its head.
 #![cfg(all(mio_test_kqueue_shim, feature = "os-poll"))]
 
 use std::io::{self, Read, Seek, Write};
@@ -126,7 +126,7 @@ impl Kqueue {
         Ok(events)
     }
 
-    /// Makes a change, and returns the error that its receipt tells; zero if none.
+    /// Makes a change, and returns the error in its receipt; zero if none.
     #[track_caller]
     fn submit(&self, mut change: kevent) -> i32 {
         change.flags |= EV_RECEIPT;
@@ -561,7 +561,7 @@ fn a_unix_stream_ends_for_both_when_the_peer_is_closed() {
     kqueue.add_both(&near, 1);
     kqueue.expect([write(1)]);
     far.shutdown(Shutdown::Write).unwrap();
-    // The real one does not tell the writer.
+    // The real one does not report it to the writer.
     kqueue.expect([read(1, 0).eof(), write(1)]);
     drop(far);
     kqueue.expect([read(1, 0).eof(), write(1).eof()]);
@@ -669,10 +669,10 @@ fn a_failed_change_without_room_for_a_receipt_fails_the_call() {
     let delete = change(0, EVFILT_READ, EV_DELETE, 0);
     let error = kqueue.call(&[delete], 0, None).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
-    let answers = kqueue.call(&[delete, delete], 1, None);
-    assert_eq!(answers.unwrap_err().raw_os_error(), Some(libc::ENOENT));
-    let answers = kqueue.call(&[delete], 1, None).unwrap();
-    assert_eq!(answers[0].data as i32, libc::ENOENT);
+    let receipts = kqueue.call(&[delete, delete], 1, None);
+    assert_eq!(receipts.unwrap_err().raw_os_error(), Some(libc::ENOENT));
+    let receipts = kqueue.call(&[delete], 1, None).unwrap();
+    assert_eq!(receipts[0].data as i32, libc::ENOENT);
 }
 
 // What is known from the sources of FreeBSD.
@@ -839,7 +839,7 @@ fn a_registration_that_half_fails_leaves_nothing() {
             let result = poll.registry().register(&mut near, Token(1), modes);
             assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::ENOMEM));
             std::env::remove_var("MIO_TEST_KQUEUE_REFUSES");
-            util::settle(&mut poll, &mut events);
+            util::discard_events(&mut poll, &mut events);
             util::expect_silence(&mut poll, &mut events);
 
             poll.registry().register(&mut near, Token(2), both).unwrap();
@@ -915,7 +915,7 @@ fn the_longest_timeouts_are_waited_for_in_parts() {
 
 // What the shim could get wrong.
 
-/// A duplicate whose number is always the same, and nobody else's.
+/// A duplicate whose number is always the same, and used by nothing else.
 fn renumbered(socket: &UnixDatagram) -> UnixDatagram {
     const NUMBER: RawFd = 500;
     // SAFETY: neither call takes a pointer. The number is free, and becomes ours.
@@ -963,7 +963,7 @@ fn a_descriptor_that_is_closed_or_used_again_fires_no_old_note() {
     );
 }
 
-/// The peer's half-close is not told to the writer, unless that might hide that there is
+/// The peer's half-close is not reported to the writer, unless that might hide that there is
 /// room again.
 #[test]
 fn no_edge_of_the_writer_is_lost_among_the_ends_of_the_peer() {
@@ -1061,7 +1061,7 @@ fn more_events_than_a_batch_come_at_once() {
     assert!(seen.into_iter().eq(0..200));
 }
 
-/// Nobody sees the hidden descriptors: those of open queues are elsewhere, those of closed
+/// The hidden descriptors are not visible: those of open queues are elsewhere, those of closed
 /// ones are closed.
 #[test]
 fn queues_leave_no_descriptors() {
@@ -1128,7 +1128,7 @@ fn a_queue_takes_one_descriptor_of_the_limit() {
     });
 }
 
-/// A sandbox may forbid the call that tells files apart.
+/// A sandbox may forbid the call that distinguishes files.
 #[test]
 fn a_queue_is_found_without_kcmp() {
     in_own_process("a_queue_is_found_without_kcmp", || {

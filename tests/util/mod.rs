@@ -66,40 +66,40 @@ pub fn has_precise_call() -> bool {
     is_used && !precise.is_null() && precise == library_of(b"epoll_wait\0")
 }
 
-/// Whether the selector under test is Windows', in which requests that the AFD device
-/// answers once make the events.
+/// Whether the selector under test is Windows', whose events are completions of
+/// one-time requests to the AFD device.
 pub const AFD: bool = cfg!(windows);
 
 /// Whether the selector under test is event ports, on Linux by way of a shim.
 pub const EVENT_PORT: bool = !POLL2 && cfg!(any(target_os = "solaris", mio_test_event_port_shim));
 
-/// Whether edges are made by this crate, because the system knows none. An event then
-/// tells only what was asked for, and has not been told before.
+/// Whether edges are emulated by this crate, because the system has none. An event then
+/// contains only what was requested, and was not reported before.
 pub const EMULATED_EDGES: bool = POLL2 || EVENT_PORT || AFD;
 
-/// Whether it is told that the peer has ended only its sending. Elsewhere the source is just
-/// readable.
-pub const TELLS_HALF_CLOSE: bool = !EVENT_PORT;
+/// Whether it is reported as such that the peer has ended only its sending. Elsewhere the source
+/// is just readable.
+pub const REPORTS_HALF_CLOSE: bool = !EVENT_PORT;
 
-/// Whether a waker has a descriptor that is rung, of its own or its selector's.
-pub const HAS_BELL: bool = !USER_EVENTS && !EVENT_PORT;
+/// Whether a waker notifies a descriptor, of its own or its selector's.
+pub const HAS_WAKE_FD: bool = !USER_EVENTS && !EVENT_PORT;
 
 /// Whether wakers and clones of a registry share their selector's descriptors.
 pub const SHARES: bool = POLL2 || EVENT_PORT;
 
-/// Whether `event` tells of the peer's end, with nothing before it to be read.
-pub fn tells_end(event: &Event) -> bool {
-    event.is_read_closed() || !TELLS_HALF_CLOSE && event.is_readable()
+/// Whether `event` reports the peer's end, with nothing before it to be read.
+pub fn reports_end(event: &Event) -> bool {
+    event.is_read_closed() || !REPORTS_HALF_CLOSE && event.is_readable()
 }
 
-/// Whether it is told that a socket or pipe is registered already, or not at all. Debug
-/// builds check it; of the selectors only kqueue cannot tell.
+/// Whether it is an error that a socket or pipe is registered already, or not at all. Debug
+/// builds check it; of the selectors only kqueue does not.
 pub const CHECKED: bool = !KQUEUE || cfg!(debug_assertions);
 
 // What differs between systems beside the selector. Of the BSDs it was measured on NetBSD, and
 // of the others it is what their sources and manuals say.
 
-/// Whether a full receiver of Unix datagrams can be waited for. A BSD's answers `ENOBUFS`
+/// Whether a full receiver of Unix datagrams can be waited for. A BSD's returns `ENOBUFS`
 /// instead of `WouldBlock`, and its senders count as writable all the time.
 pub const FULL_RECEIVER_BLOCKS: bool = !BSD;
 
@@ -157,7 +157,7 @@ pub const WHOLE_LOOPBACK_NETWORK: bool = !BSD;
 pub const UNCONNECTED_IS_SHUT_DOWN: bool = cfg!(any(target_os = "netbsd", target_os = "openbsd"));
 
 /// Whether descriptors can be closed on exec from the moment that they are made.
-pub const CLOSED_ON_EXEC_FROM_BIRTH: bool = !cfg!(target_vendor = "apple");
+pub const CLOSED_ON_EXEC_AT_CREATION: bool = !cfg!(target_vendor = "apple");
 
 /// Whether the end of a stream is reported again when it has been read. The shim of kqueue
 /// cannot do it.
@@ -176,7 +176,7 @@ pub fn any_port_v6() -> SocketAddr {
     "[::1]:0".parse().unwrap()
 }
 
-/// The same with an address of 127.0.0.0/8 that the caller has to itself: nobody else is given
+/// The same with an address of 127.0.0.0/8 that only the caller uses: no other test gets
 /// a port of it. Where there is only one address, the system is not quick to reuse a port.
 pub fn any_port_at([a, b, c]: [u8; 3]) -> SocketAddr {
     if WHOLE_LOOPBACK_NETWORK {
@@ -242,9 +242,9 @@ pub fn expect_all(
     }
 }
 
-/// Polls until `source` is told to be read-closed, and returns the event, and what had to
+/// Polls until `source` is reported as read-closed, and returns the event, and what had to
 /// be read before: with AFD, data that are there may hide the end behind them. Where an end
-/// is told as data, reading shows it.
+/// is reported as data, reading shows it.
 pub fn expect_end(
     poll: &mut Poll,
     events: &mut Events,
@@ -254,7 +254,7 @@ pub fn expect_end(
     let mut bytes = Vec::new();
     loop {
         let event = expect(poll, events, token, |event| {
-            event.is_read_closed() || (AFD || !TELLS_HALF_CLOSE) && event.is_readable()
+            event.is_read_closed() || (AFD || !REPORTS_HALF_CLOSE) && event.is_readable()
         });
         if event.is_read_closed() {
             return (event, bytes);
@@ -262,7 +262,7 @@ pub fn expect_end(
         bytes.extend(drain(source));
         let mut next = [0];
         match source.read(&mut next) {
-            Ok(0) if !TELLS_HALF_CLOSE => return (event, bytes),
+            Ok(0) if !REPORTS_HALF_CLOSE => return (event, bytes),
             Ok(len) => bytes.extend(&next[..len]),
             Err(_) => {}
         }
@@ -303,12 +303,12 @@ pub fn expect_silence(poll: &mut Poll, events: &mut Events) {
 #[track_caller]
 pub fn expect_silence_after_the_end(poll: &mut Poll, events: &mut Events) {
     if END_THAT_WAS_READ_IS_NEWS {
-        settle(poll, events);
+        discard_events(poll, events);
     }
     expect_silence(poll, events);
 }
 
-/// Checks that an operation answers `WouldBlock`.
+/// Checks that an operation returns `WouldBlock`.
 #[track_caller]
 pub fn expect_would_block<T: std::fmt::Debug>(result: io::Result<T>) {
     match result {
@@ -317,7 +317,7 @@ pub fn expect_would_block<T: std::fmt::Debug>(result: io::Result<T>) {
     }
 }
 
-/// Reads until the source answers `WouldBlock` or ends; returns what was there.
+/// Reads until the source returns `WouldBlock` or ends; returns what was there.
 pub fn drain(source: &mut impl io::Read) -> Vec<u8> {
     let (mut all, mut buf) = (Vec::new(), [0; 4096]);
     loop {
@@ -403,7 +403,7 @@ pub fn limit_fds(wanted: usize) -> usize {
     limit.rlim_cur as usize
 }
 
-/// As many handles are open in this process: Windows does not tell which.
+/// The number of handles that are open in this process: Windows does not return which.
 ///
 /// Under Wine a poll that was there before the first call opens one more handle after it: have that
 /// call before the poll.
@@ -490,7 +490,7 @@ pub fn wait_until_asleep(thread: i32) {
     }
 }
 
-/// Of no use where nobody can be asked about the thread.
+/// Has no effect where the state of the thread cannot be read.
 #[cfg(not(target_os = "linux"))]
 pub fn thread_id() -> i32 {
     0
@@ -549,7 +549,7 @@ pub fn only_test(module: &str, name: &str) -> std::process::Command {
     command
 }
 
-/// Has this process fail if it hangs, so that nobody waits for it.
+/// Makes this process fail if it hangs.
 #[cfg(unix)]
 fn limit_time() {
     // SAFETY: takes no pointer.
@@ -622,11 +622,11 @@ pub fn std_tcp_pair() -> (std::net::TcpStream, std::net::TcpStream) {
     (one, other)
 }
 
-/// Takes the events that are there now and in the next moment, of which some may be
-/// repetitions: TCP tells a reset or an end to its waiters twice in a row. Panics if
+/// Discards the events that are there now and in the next moment, of which some may be
+/// repetitions: TCP reports a reset or an end to its waiters twice in a row. Panics if
 /// they have no end.
 #[track_caller]
-pub fn settle(poll: &mut Poll, events: &mut Events) {
+pub fn discard_events(poll: &mut Poll, events: &mut Events) {
     for _ in 0..20 {
         self::poll(poll, events, Some(Duration::from_millis(1)));
         if events.is_empty() {
@@ -652,7 +652,7 @@ pub fn stream_pair() -> (Stream, Stream) {
 #[cfg(all(windows, feature = "net"))]
 pub fn stream_pair() -> (Stream, Stream) {
     let (one, other) = tcp_pair();
-    // Nothing shall wait for an acknowledgement.
+    // Nothing must wait for an acknowledgement.
     one.set_nodelay(true).unwrap();
     other.set_nodelay(true).unwrap();
     (one, other)
@@ -706,7 +706,7 @@ where
     Ok(len)
 }
 
-/// Whether operations on a descriptor answer `WouldBlock` instead of waiting.
+/// Whether operations on a descriptor return `WouldBlock` instead of waiting.
 #[cfg(unix)]
 pub fn is_nonblocking(fd: &impl std::os::fd::AsRawFd) -> bool {
     // SAFETY: takes no pointer.
@@ -732,8 +732,8 @@ pub fn expect_nonblocking_and_cloexec(fd: &impl std::os::fd::AsRawFd) {
     assert!(flags & libc::FD_CLOEXEC != 0, "{fd} stays open on exec");
 }
 
-/// Checks that no child inherits a socket. Whether it is non-blocking Windows does not
-/// tell; that operations answer `WouldBlock` has to show it.
+/// Checks that no child inherits a socket. Windows does not return whether it is
+/// non-blocking; that operations return `WouldBlock` has to show it.
 #[cfg(windows)]
 #[track_caller]
 pub fn expect_nonblocking_and_cloexec(socket: &impl std::os::windows::io::AsRawSocket) {
@@ -742,8 +742,8 @@ pub fn expect_nonblocking_and_cloexec(socket: &impl std::os::windows::io::AsRawS
     let socket = socket.as_raw_socket();
     let mut flags = 0;
     // SAFETY: the pointer is that of a local variable.
-    let told = unsafe { GetHandleInformation(socket as HANDLE, &mut flags) };
-    assert_ne!(told, 0, "{socket}: {}", io::Error::last_os_error());
+    let succeeded = unsafe { GetHandleInformation(socket as HANDLE, &mut flags) };
+    assert_ne!(succeeded, 0, "{socket}: {}", io::Error::last_os_error());
     assert_eq!(flags & HANDLE_FLAG_INHERIT, 0, "{socket} is inherited");
 }
 

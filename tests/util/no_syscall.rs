@@ -23,20 +23,20 @@ extern "C" fn syscall(
 }
 
 fn kernel(number: libc::c_long, a: [usize; 6]) -> libc::c_long {
-    let answer: libc::c_long;
+    let result: libc::c_long;
     // SAFETY: the arguments are those of the caller, who called the C function `syscall`.
     unsafe {
         std::arch::asm!(
             "syscall",
-            inlateout("rax") number => answer,
+            inlateout("rax") number => result,
             in("rdi") a[0], in("rsi") a[1], in("rdx") a[2],
             in("r10") a[3], in("r8") a[4], in("r9") a[5],
             lateout("rcx") _, lateout("r11") _,
         );
     }
-    match answer {
-        -4095..=-1 => fail(-answer as i32),
-        _ => answer,
+    match result {
+        -4095..=-1 => fail(-result as i32),
+        _ => result,
     }
 }
 
@@ -49,7 +49,7 @@ fn fail(error: i32) -> libc::c_long {
 /// Checks that the program has this function, and not the C library's.
 pub(crate) fn assert_in_force() {
     // SAFETY: takes no pointer.
-    let answer = unsafe { libc::syscall(libc::SYS_getpid) };
+    let result = unsafe { libc::syscall(libc::SYS_getpid) };
     let error = std::io::Error::last_os_error();
-    assert_eq!((answer, error.raw_os_error()), (-1, Some(libc::ENOSYS)));
+    assert_eq!((result, error.raw_os_error()), (-1, Some(libc::ENOSYS)));
 }

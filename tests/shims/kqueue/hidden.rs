@@ -13,10 +13,10 @@ pub(super) fn new_epoll() -> io::Result<OwnedFd> {
     hidden(|| unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })
 }
 
-/// Makes a descriptor, and moves it to where it disturbs nobody.
+/// Creates a descriptor, and moves it to where it does not disturb the program.
 fn hidden(make: impl FnOnce() -> c_int) -> io::Result<OwnedFd> {
     beyond_the_limit(|| {
-        // SAFETY: the kernel just made it for us; nobody else knows of it.
+        // SAFETY: the kernel just created it for us; nothing else refers to it.
         let low = unsafe { OwnedFd::from_raw_fd(check(make())?) };
         // SAFETY: takes no pointer.
         let moved = unsafe { libc::fcntl(low.as_raw_fd(), libc::F_DUPFD_CLOEXEC, HIDDEN) };

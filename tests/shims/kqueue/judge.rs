@@ -8,12 +8,12 @@ use super::linux::{
     beyond_the_offset, count, has_shut_writing, is_ready, option, unacknowledged, unread, TcpInfo,
     TCP_CLOSE, TCP_LISTEN,
 };
-use super::notes::{Kind, Note, Report, Told, READ, WRITE};
+use super::notes::{Kind, Note, Report, Reported, READ, WRITE};
 use super::{is_like, EV_CLEAR};
 
 impl Kind {
-    /// What tells that something happened of which epoll says nothing; `None` if there is
-    /// nothing of the kind.
+    /// The counter that shows what epoll does not report; `None` if there is
+    /// none.
     pub(super) fn count(self, filter: usize, fd: RawFd) -> Option<u64> {
         match (self, filter) {
             // The bytes in it, at either end.
@@ -26,8 +26,8 @@ impl Kind {
 
     /// Whether the real one looks at its notes when the count changes like this.
     ///
-    /// * A pipe wakes both ends whenever bytes were written or read. That bytes came epoll tells
-    ///   the reader itself; of a read that left some it says nothing.
+    /// * A pipe wakes both ends whenever bytes were written or read. epoll reports itself that
+    ///   bytes arrived; it does not report a read that left some.
     /// * An `accept` that leaves connections wakes the listener.
     /// * One's own shutdown wakes the writer.
     pub(super) fn is_woken(self, filter: usize, before: u64, now: u64) -> bool {
@@ -65,12 +65,12 @@ impl Note {
         u64::from(self.generation) << 32 | u64::from(number)
     }
 
-    /// What is to be told of what epoll says; `None` if nothing.
+    /// What is to be reported of what epoll reports; `None` if nothing.
     ///
     /// * The writing filter does not hear of the peer's half-close.
     /// * A socket that hangs up without any half-close is one that is not connected, of
     ///   which kqueue says nothing.
-    /// * TCP's many reasons to wake everybody are told to whom they concern.
+    /// * TCP's many reasons to wake all waiters are reported to those that they concern.
     pub(super) fn judge(&mut self, filter: usize, fd: RawFd, bits: u32) -> Option<Report> {
         let has = |flag: c_int| bits & flag as u32 != 0;
         let (failed, hung_up) = (has(libc::EPOLLERR), has(libc::EPOLLHUP));
@@ -93,7 +93,7 @@ impl Note {
                 return (report.data > 0).then_some(report);
             }
             Kind::Stream if unconnected && filter == READ => return None,
-            // Linux does not tell the writer of the connection: better now than never.
+            // Linux does not report the connection to the writer: better now than never.
             Kind::Stream if unconnected => report.eof = false,
             Kind::Stream if failed => report.errno = libc::ECONNRESET,
             Kind::Stream => report.eof |= filter == WRITE && has_shut_writing(fd),
@@ -103,11 +103,11 @@ impl Note {
         Some(report)
     }
 
-    /// An edge that says what the last one said, and since which the connection has moved
+    /// An edge that reports what the last one did, and since which the connection has moved
     /// nothing in this direction, is a wake-up that was meant for the other direction: a
-    /// writer who has not written since it was told of room cannot have run out of it,
-    /// and nothing has come for the reader. One with an error is always told: it may be
-    /// the next one.
+    /// writer that has not written since room was reported cannot have run out of it,
+    /// and nothing has arrived for the reader. One with an error is always reported: it may
+    /// be the next one.
     fn judge_tcp(
         &mut self,
         filter: usize,
@@ -132,7 +132,7 @@ impl Note {
             } else {
                 libc::ECONNREFUSED
             };
-            self.told = None;
+            self.reported = None;
             return Some(report);
         }
 
@@ -140,16 +140,16 @@ impl Note {
             READ => info.received,
             _ => info.acknowledged.wrapping_add(unacknowledged(fd)),
         };
-        let told = Told {
+        let reported = Reported {
             eof: report.eof,
             moved,
         };
-        if self.told == Some(told) && self.flags & EV_CLEAR != 0 {
+        if self.reported == Some(reported) && self.flags & EV_CLEAR != 0 {
             return None;
         }
         // What was written between epoll's look and the count might have filled the
         // buffer: then the count does not stand for a moment at which there was room.
-        self.told = (filter == READ || is_ready(fd, libc::POLLOUT)).then_some(told);
+        self.reported = (filter == READ || is_ready(fd, libc::POLLOUT)).then_some(reported);
         Some(report)
     }
 }

@@ -123,7 +123,7 @@ pub(crate) const HIDDEN: RawFd = 19_000;
 ///
 /// None is needed; the real one is foreign.
 pub(crate) unsafe fn kqueue() -> c_int {
-    answer(Queue::create())
+    c_result(Queue::create())
 }
 
 /// Makes changes, and takes events.
@@ -146,10 +146,10 @@ pub(crate) unsafe fn kevent(
         room: usize::try_from(nevents).unwrap_or(0),
     };
     // SAFETY: as promised by the caller.
-    answer(unsafe { exchange(kq, changelist, nchanges, &mut list, timeout) })
+    c_result(unsafe { exchange(kq, changelist, nchanges, &mut list, timeout) })
 }
 
-fn answer(result: io::Result<c_int>) -> c_int {
+fn c_result(result: io::Result<c_int>) -> c_int {
     result.unwrap_or_else(|error| {
         // SAFETY: the pointer is to this thread's own variable.
         unsafe { *libc::__errno_location() = errno_of(&error) };

@@ -26,7 +26,7 @@ const ASKED: [c_int; 2] = [
     libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET,
 ];
 
-/// In epoll's data, tells an eventfd of ours from a descriptor of the program.
+/// In epoll's data, distinguishes an eventfd of the shim from a descriptor of the program.
 const IS_USER: u32 = 1 << 31;
 
 /// How many records are taken from epoll at a time.
@@ -55,12 +55,12 @@ struct User {
     ident: usize,
     filter: i16,
     /// An eventfd or a timerfd.
-    bell: File,
+    eventfd: File,
     note: Note,
 }
 
 pub(super) struct Note {
-    /// Tells it from earlier notes of the same number.
+    /// Distinguishes it from earlier notes of the same number.
     pub(super) generation: u32,
     /// Those that it was first added with: another `EV_ADD` does not change them.
     pub(super) flags: u16,
@@ -68,8 +68,8 @@ pub(super) struct Note {
     /// How many bytes there must be for the reading filter to fire.
     pub(super) low_water_mark: Option<i64>,
     pub(super) kind: Kind,
-    /// What the latest event said, if a repetition would be no news.
-    pub(super) told: Option<Told>,
+    /// What the latest event reported, if it is not to be repeated.
+    pub(super) reported: Option<Reported>,
     pub(super) was_connected: bool,
     /// What [`Kind::count`] was when it was last looked at.
     pub(super) count: u64,
@@ -90,7 +90,7 @@ pub(super) enum Kind {
 }
 
 #[derive(Copy, Clone, PartialEq)]
-pub(super) struct Told {
+pub(super) struct Reported {
     pub(super) eof: bool,
     /// How many bytes the connection has moved in the direction of the filter.
     pub(super) moved: u64,
@@ -144,7 +144,7 @@ impl Notes {
                 Ok(()) => {
                     note.udata = change.udata as usize;
                     note.low_water_mark = low_water_mark(change);
-                    note.told = None;
+                    note.reported = None;
                 }
                 // The note was of a descriptor that was closed; now it is another one.
                 Err(error) if errno_of(&error) == libc::ENOENT => *slot = None,
@@ -213,7 +213,7 @@ impl Notes {
             udata: change.udata as usize,
             low_water_mark: low_water_mark(change),
             kind,
-            told: None,
+            reported: None,
             was_connected,
             count: 0,
             stand_in: None,
@@ -238,32 +238,32 @@ impl Notes {
         let user = &mut self.users[found];
         user.note.udata = change.udata as usize;
         if triggers {
-            (&user.bell).write_all(&1_u64.to_ne_bytes())?;
+            (&user.eventfd).write_all(&1_u64.to_ne_bytes())?;
         }
         Ok(())
     }
 
     fn add_user(&mut self, change: &kevent) -> io::Result<()> {
-        let (bell, automatic) = if change.filter == EVFILT_TIMER {
+        let (eventfd, automatic) = if change.filter == EVFILT_TIMER {
             (timer(change)?, EV_CLEAR)
         } else {
             (new_eventfd(0)?, 0)
         };
         let mut note = self.new_note(change, Kind::Other, false);
         note.flags |= automatic;
-        let data = note.data(bell.as_raw_fd() as u32 | IS_USER);
+        let data = note.data(eventfd.as_raw_fd() as u32 | IS_USER);
         let epoll = self.inner[READ].as_raw_fd();
         control(
             epoll,
             libc::EPOLL_CTL_ADD,
-            bell.as_raw_fd(),
+            eventfd.as_raw_fd(),
             ASKED[READ],
             data,
         )?;
         self.users.push(User {
             ident: change.ident,
             filter: change.filter,
-            bell: bell.into(),
+            eventfd: eventfd.into(),
             note,
         });
         Ok(())
@@ -359,9 +359,10 @@ impl Notes {
         Some(event)
     }
 
-    fn fire_user(&mut self, bell: RawFd, data: u64) -> Option<kevent> {
-        let is_wanted =
-            |user: &User| user.bell.as_raw_fd() == bell && user.note.data(data as u32) == data;
+    fn fire_user(&mut self, eventfd: RawFd, data: u64) -> Option<kevent> {
+        let is_wanted = |user: &User| {
+            user.eventfd.as_raw_fd() == eventfd && user.note.data(data as u32) == data
+        };
         let found = self.users.iter().position(is_wanted)?;
         let user = &self.users[found];
         let event = kevent {
@@ -375,9 +376,9 @@ impl Notes {
         if event.flags & EV_ONESHOT != 0 {
             self.users.swap_remove(found);
         } else if event.flags & EV_CLEAR == 0 {
-            self.again.push((READ, bell, data));
+            self.again.push((READ, eventfd, data));
         } else {
-            let _ = (&user.bell).read(&mut [0; 8]);
+            let _ = (&user.eventfd).read(&mut [0; 8]);
         }
         Some(event)
     }

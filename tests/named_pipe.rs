@@ -840,7 +840,7 @@ fn an_end_between_two_registrations_is_kept() {
 /// Edge case 43: packets that are in the port already, or come later, cause no event of what
 /// is not registered, and none with a token that was replaced.
 #[test]
-fn nothing_is_told_after_deregistration() {
+fn nothing_is_reported_after_deregistration() {
     let (mut poll, mut events) = poll_and_events();
     let (mut server, mut client) = registered(&mut poll, &mut events);
     for _ in 0..50 {
@@ -994,7 +994,7 @@ fn one_shot_is_reported_once_until_reregistered() {
 
 /// Edge case 49: what concerns reading says nothing of writing.
 #[test]
-fn an_edge_in_one_direction_tells_nothing_of_the_other() {
+fn an_edge_in_one_direction_does_not_report_the_other() {
     let (mut poll, mut events) = poll_and_events();
     let (mut server, mut client) = registered(&mut poll, &mut events);
     for _ in 0..5 {

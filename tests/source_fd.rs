@@ -654,27 +654,63 @@ fn a_descriptor_that_was_closed_does_not_end_a_wait() {
     expect_silence(&mut poll, &mut events);
 }
 
-/// Edge case 46: the record of a closed descriptor makes way for its successor.
-#[test]
-fn a_number_that_was_closed_without_deregistering_can_be_registered_again() {
-    for interest in [Interest::READABLE, Interest::READABLE.level()] {
+/// A poll with a source that was closed without deregistering it, and another source of the same
+/// number.
+struct Successor {
+    poll: Poll,
+    events: Events,
+    source: Source,
+    reused: OwnedFd,
+}
+
+impl Successor {
+    fn new(interest: Interest) -> Successor {
         let (mut poll, mut events) = poll_and_events();
         let first = Source::at_own_number();
         let number = first.fd();
         register(poll.registry(), number, interest).unwrap();
         drop(first);
+        // Here poll(2) reports that the descriptor is closed.
         expect_silence(&mut poll, &mut events);
 
-        let second = Source::new();
-        let reused = duplicate_at(&second.receiver, number);
+        let source = Source::new();
+        let reused = duplicate_at(&source.receiver, number);
         assert_eq!(reused.as_raw_fd(), number);
-        poll.registry()
-            .register(&mut SourceFd(&number), AGAIN, interest)
+        Successor {
+            poll,
+            events,
+            source,
+            reused,
+        }
+    }
+
+    fn registry(&self) -> &Registry {
+        self.poll.registry()
+    }
+
+    fn number(&self) -> RawFd {
+        self.reused.as_raw_fd()
+    }
+
+    /// Checks that the number is registered anew, with `token`.
+    fn expect_event(mut self, token: Token) {
+        expect_silence(&mut self.poll, &mut self.events);
+        self.source.add(1);
+        expect_readable(&mut self.poll, &mut self.events, token);
+        deregister(self.registry(), self.number()).unwrap();
+    }
+}
+
+/// Edge case 46: the record of a closed descriptor makes way for its successor.
+#[test]
+fn a_number_that_was_closed_without_deregistering_can_be_registered_again() {
+    for interest in [Interest::READABLE, Interest::READABLE.level()] {
+        let successor = Successor::new(interest);
+        successor
+            .registry()
+            .register(&mut SourceFd(&successor.number()), AGAIN, interest)
             .unwrap();
-        expect_silence(&mut poll, &mut events);
-        second.add(1);
-        expect_readable(&mut poll, &mut events, AGAIN);
-        deregister(poll.registry(), number).unwrap();
+        successor.expect_event(AGAIN);
     }
 }
 
@@ -683,28 +719,15 @@ fn a_number_that_was_closed_without_deregistering_can_be_registered_again() {
 #[test]
 fn a_number_that_was_closed_without_deregistering_can_be_reregistered() {
     for interest in [Interest::READABLE, Interest::READABLE.level()] {
-        let (mut poll, mut events) = poll_and_events();
-        let first = Source::at_own_number();
-        let number = first.fd();
-        register(poll.registry(), number, interest).unwrap();
-        drop(first);
-        // Here the record of poll(2) is found to be of nothing.
-        expect_silence(&mut poll, &mut events);
-
-        let second = Source::new();
-        let reused = duplicate_at(&second.receiver, number);
-        assert_eq!(reused.as_raw_fd(), number);
-        let changed = reregister(poll.registry(), number, interest);
+        let successor = Successor::new(interest);
+        let changed = reregister(successor.registry(), successor.number(), interest);
         if POLL2 || KQUEUE || EVENT_PORT {
             changed.unwrap();
         } else {
             assert_eq!(changed.unwrap_err().kind(), io::ErrorKind::NotFound);
-            register(poll.registry(), number, interest).unwrap();
+            register(successor.registry(), successor.number(), interest).unwrap();
         }
-        expect_silence(&mut poll, &mut events);
-        second.add(1);
-        expect_readable(&mut poll, &mut events, TOKEN);
-        deregister(poll.registry(), number).unwrap();
+        successor.expect_event(TOKEN);
     }
 }
 

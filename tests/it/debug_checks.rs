@@ -243,7 +243,7 @@ mod release {
 
     use mio::{Events, Interest, Poll, Token, Waker};
 
-    use crate::util::{self, expect_silence, poll_and_events, stream_pair, LONG};
+    use crate::util::{self, expect_silence, poll_and_events, registered_streams, LONG};
 
     const ONE: Token = Token(2);
     const TWO: Token = Token(3);
@@ -318,10 +318,7 @@ mod release {
         }
         let (one, _) = poll_and_events();
         let (two, _) = poll_and_events();
-        let (mut near, _far) = stream_pair();
-        one.registry()
-            .register(&mut near, ONE, Interest::READABLE)
-            .unwrap();
+        let (mut near, _far) = registered_streams(one.registry(), ONE, Interest::READABLE);
         let change = two
             .registry()
             .reregister(&mut near, TWO, Interest::READABLE);

@@ -23,6 +23,7 @@ mod is_connected;
 mod misuse;
 mod pipe;
 mod poll;
+mod poll_until;
 mod published_api;
 mod read_closed;
 mod readiness;

@@ -56,16 +56,31 @@ struct Misuse {
     bare: Outcome,
 }
 
-const TABLE: &[Misuse] = &[
+/// A mistake that yields `debug` if the source detects it, and `system` if only the selector does.
+const fn misuse(
+    name: &'static str,
+    commit: fn(&Registry, &Registry, &mut dyn Source) -> io::Result<()>,
+    debug: Outcome,
+    system: Outcome,
+) -> Misuse {
     Misuse {
-        name: "registered twice",
-        commit: |one, _, source| {
+        name,
+        commit,
+        remembered: checked(debug, detected(system)),
+        bare: detected(system),
+    }
+}
+
+const TABLE: &[Misuse] = &[
+    misuse(
+        "registered twice",
+        |one, _, source| {
             one.register(source, TOKEN, Interest::READABLE)?;
             one.register(source, TOKEN, Interest::WRITABLE)
         },
-        remembered: checked(ALREADY, detected(ALREADY)),
-        bare: detected(ALREADY),
-    },
+        ALREADY,
+        ALREADY,
+    ),
     Misuse {
         name: "registered with two polls",
         commit: |one, two, source| {
@@ -75,56 +90,56 @@ const TABLE: &[Misuse] = &[
         remembered: checked(ALREADY, if EMULATED_EDGES { ALREADY } else { None }),
         bare: None,
     },
-    Misuse {
-        name: "reregistered before it is registered",
-        commit: |one, _, source| one.reregister(source, TOKEN, Interest::READABLE),
-        remembered: checked(ABSENT, detected(ABSENT)),
-        bare: detected(ABSENT),
-    },
-    Misuse {
-        name: "deregistered before it is registered",
-        commit: |one, _, source| one.deregister(source),
-        remembered: checked(ABSENT, detected(ABSENT)),
-        bare: detected(ABSENT),
-    },
-    Misuse {
-        name: "reregistered after it is deregistered",
-        commit: |one, _, source| {
+    misuse(
+        "reregistered before it is registered",
+        |one, _, source| one.reregister(source, TOKEN, Interest::READABLE),
+        ABSENT,
+        ABSENT,
+    ),
+    misuse(
+        "deregistered before it is registered",
+        |one, _, source| one.deregister(source),
+        ABSENT,
+        ABSENT,
+    ),
+    misuse(
+        "reregistered after it is deregistered",
+        |one, _, source| {
             one.register(source, TOKEN, Interest::READABLE)?;
             one.deregister(source)?;
             one.reregister(source, TOKEN, Interest::READABLE)
         },
-        remembered: checked(ABSENT, detected(ABSENT)),
-        bare: detected(ABSENT),
-    },
-    Misuse {
-        name: "deregistered twice",
-        commit: |one, _, source| {
+        ABSENT,
+        ABSENT,
+    ),
+    misuse(
+        "deregistered twice",
+        |one, _, source| {
             one.register(source, TOKEN, Interest::READABLE)?;
             one.deregister(source)?;
             one.deregister(source)
         },
-        remembered: checked(ABSENT, detected(ABSENT)),
-        bare: detected(ABSENT),
-    },
-    Misuse {
-        name: "reregistered with another poll",
-        commit: |one, two, source| {
+        ABSENT,
+        ABSENT,
+    ),
+    misuse(
+        "reregistered with another poll",
+        |one, two, source| {
             one.register(source, TOKEN, Interest::READABLE)?;
             two.reregister(source, TOKEN, Interest::READABLE)
         },
-        remembered: checked(ELSEWHERE, detected(ABSENT)),
-        bare: detected(ABSENT),
-    },
-    Misuse {
-        name: "deregistered from another poll",
-        commit: |one, two, source| {
+        ELSEWHERE,
+        ABSENT,
+    ),
+    misuse(
+        "deregistered from another poll",
+        |one, two, source| {
             one.register(source, TOKEN, Interest::READABLE)?;
             two.deregister(source)
         },
-        remembered: checked(ABSENT, detected(ABSENT)),
-        bare: detected(ABSENT),
-    },
+        ABSENT,
+        ABSENT,
+    ),
 ];
 
 #[track_caller]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::util::{
     self, drain, expect_readable, expect_silence, expect_writable, poll_and_events, poll_while,
-    stream_pair, thread_id, StdStream, Stream, AFD, KQUEUE, LONG, POLL2,
+    registered_streams, stream_pair, thread_id, StdStream, Stream, AFD, KQUEUE, LONG, POLL2,
 };
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
@@ -263,41 +263,9 @@ mod signals {
     use std::time::Instant;
 
     use super::*;
+    use crate::util::signals::{self, Thread};
 
     extern "C" fn do_nothing(_: libc::c_int) {}
-
-    /// Has SIGUSR1 run a handler, and system calls be interrupted by it.
-    fn handle_signal() {
-        let handler: extern "C" fn(libc::c_int) = do_nothing;
-        // SAFETY: all zeroes is a `sigaction` without flags (so without SA_RESTART) and
-        // with an empty mask; the handler does nothing that a handler must not do.
-        let installed = unsafe {
-            let mut action: libc::sigaction = std::mem::zeroed();
-            action.sa_sigaction = handler as libc::sighandler_t;
-            libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut())
-        };
-        assert_eq!(installed, 0);
-    }
-
-    /// A thread, by what is a number on some systems and a pointer on others.
-    #[derive(Copy, Clone)]
-    struct Thread(libc::pthread_t);
-
-    // SAFETY: it is only a name.
-    unsafe impl Send for Thread {}
-
-    impl Thread {
-        fn current() -> Thread {
-            // SAFETY: takes no pointer.
-            Thread(unsafe { libc::pthread_self() })
-        }
-
-        fn send_signal(self) {
-            // SAFETY: the thread is one of ours, and alive.
-            let sent = unsafe { libc::pthread_kill(self.0, libc::SIGUSR1) };
-            assert_eq!(sent, 0);
-        }
-    }
 
     /// Polls while another thread sends one signal after another.
     fn poll_under_signals(
@@ -313,7 +281,7 @@ mod signals {
             scope.spawn(move || {
                 let end = Instant::now() + LONG;
                 while !done.load(Ordering::Acquire) && Instant::now() < end {
-                    poller.send_signal();
+                    poller.send(libc::SIGUSR1);
                     thread::yield_now();
                 }
                 // Ends a poll that no signal ends, so that the test fails in time.
@@ -330,7 +298,7 @@ mod signals {
     /// call has begun.
     #[test]
     fn a_signal_interrupts_a_poll() {
-        handle_signal();
+        signals::handle(libc::SIGUSR1, do_nothing);
         for timeout in [None, Some(LONG), Some(LONG + Duration::from_nanos(1))] {
             let (mut poll, mut events) = poll_and_events();
             let mut pairs = readable_pairs(1);
@@ -379,10 +347,7 @@ fn a_poll_may_move_between_threads() {
 #[test]
 fn a_poll_that_sleeps_wakes_up_for_readiness() {
     let (mut poll, mut events) = poll_and_events();
-    let (mut near, mut far) = stream_pair();
-    poll.registry()
-        .register(&mut near, SOURCE, Interest::READABLE)
-        .unwrap();
+    let (_near, mut far) = registered_streams(poll.registry(), SOURCE, Interest::READABLE);
     poll_while(&mut poll, &mut events, Some(LONG), || {
         far.write_all(b"x").unwrap();
     });
@@ -420,10 +385,7 @@ fn registering_while_a_poll_sleeps_is_seen_by_it() {
 fn reregistering_while_a_poll_sleeps_is_seen_by_it() {
     let (mut poll, mut events) = poll_and_events();
     let registry = poll.registry().try_clone().unwrap();
-    let (mut near, _far) = stream_pair();
-    registry
-        .register(&mut near, SOURCE, Interest::READABLE)
-        .unwrap();
+    let (mut near, _far) = registered_streams(&registry, SOURCE, Interest::READABLE);
     poll_while(&mut poll, &mut events, Some(LONG), || {
         registry
             .reregister(&mut near, OTHER, Interest::WRITABLE)
@@ -440,10 +402,7 @@ fn deregistering_while_a_poll_sleeps_is_seen_by_it() {
     let (mut poll, mut events) = poll_and_events();
     let registry = poll.registry().try_clone().unwrap();
     let waker = Waker::new(&registry, WAKER).unwrap();
-    let (mut near, mut far) = stream_pair();
-    registry
-        .register(&mut near, SOURCE, Interest::READABLE)
-        .unwrap();
+    let (mut near, mut far) = registered_streams(&registry, SOURCE, Interest::READABLE);
     poll_while(&mut poll, &mut events, Some(LONG), || {
         registry.deregister(&mut near).unwrap();
         far.write_all(b"x").unwrap();

@@ -7,8 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::util::{
-    self, any_port, drain, expect_readable, expect_silence, poll_and_events, stream_pair,
-    StdStream, Stream, CHECKED, LONG,
+    self, any_port, drain, expect_readable, expect_silence, poll_and_events, registered_streams,
+    stream_pair, StdStream, Stream, CHECKED, LONG,
 };
 use mio::event::Source;
 use mio::net::{TcpListener, UdpSocket};
@@ -53,10 +53,7 @@ fn a_source_may_be_registered_and_deregistered_through_different_clones() {
 fn registrations_outlive_the_clone_that_made_them() {
     let (mut poll, mut events) = poll_and_events();
     let clone = poll.registry().try_clone().unwrap();
-    let (mut near, mut far) = stream_pair();
-    clone
-        .register(&mut near, SOURCE, Interest::READABLE)
-        .unwrap();
+    let (_near, mut far) = registered_streams(&clone, SOURCE, Interest::READABLE);
     drop(clone);
     far.write_all(b"x").unwrap();
     expect_only(&mut poll, &mut events, SOURCE);
@@ -98,10 +95,7 @@ fn threads_register_through_clones_of_their_own() {
 fn a_clone_goes_on_working_after_its_poll_is_gone() {
     let (poll, _) = poll_and_events();
     let registry = poll.registry().try_clone().unwrap();
-    let (mut near, mut far) = stream_pair();
-    registry
-        .register(&mut near, SOURCE, Interest::READABLE)
-        .unwrap();
+    let (mut near, mut far) = registered_streams(&registry, SOURCE, Interest::READABLE);
     drop(poll);
     far.write_all(b"x").unwrap();
     registry
@@ -138,10 +132,7 @@ fn a_source_cannot_be_registered_twice() {
     }
     let (mut poll, mut events) = poll_and_events();
     let registry = poll.registry().try_clone().unwrap();
-    let (mut near, mut far) = stream_pair();
-    registry
-        .register(&mut near, SOURCE, Interest::READABLE)
-        .unwrap();
+    let (mut near, mut far) = registered_streams(&registry, SOURCE, Interest::READABLE);
     let again = registry.register(&mut near, OTHER, Interest::WRITABLE);
     assert_eq!(kind(again), io::ErrorKind::AlreadyExists);
     let again = poll
@@ -199,10 +190,7 @@ fn a_source_that_is_not_registered_is_not_found() {
 fn a_foreign_registry_cannot_deregister_a_source() {
     let (mut poll, mut events) = poll_and_events();
     let (foreign, _) = poll_and_events();
-    let (mut near, mut far) = stream_pair();
-    poll.registry()
-        .register(&mut near, SOURCE, Interest::READABLE)
-        .unwrap();
+    let (mut near, mut far) = registered_streams(poll.registry(), SOURCE, Interest::READABLE);
     let removal = foreign.registry().deregister(&mut near);
     if CHECKED {
         assert_eq!(kind(removal), io::ErrorKind::NotFound);
@@ -217,10 +205,7 @@ fn a_foreign_registry_cannot_deregister_a_source() {
 fn a_deregistered_source_may_go_to_another_poll() {
     let (mut one, mut events) = poll_and_events();
     let (mut two, _) = poll_and_events();
-    let (mut near, mut far) = stream_pair();
-    one.registry()
-        .register(&mut near, SOURCE, Interest::READABLE)
-        .unwrap();
+    let (mut near, mut far) = registered_streams(one.registry(), SOURCE, Interest::READABLE);
     one.registry().deregister(&mut near).unwrap();
     two.registry()
         .register(&mut near, OTHER, Interest::READABLE)
@@ -410,10 +395,7 @@ fn a_source_of_the_program_is_called_whatever_it_returns() {
 #[test]
 fn a_source_may_leave_the_library_and_come_back() {
     let (mut poll, mut events) = poll_and_events();
-    let (mut near, mut far) = stream_pair();
-    poll.registry()
-        .register(&mut near, SOURCE, Interest::READABLE)
-        .unwrap();
+    let (mut near, mut far) = registered_streams(poll.registry(), SOURCE, Interest::READABLE);
     poll.registry().deregister(&mut near).unwrap();
     let outside = StdStream::from(near);
     far.write_all(b"x").unwrap();

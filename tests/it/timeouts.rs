@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::util::{self, poll_and_events, poll_while, sleeps, stream_pair, LONG};
+use crate::util::{
+    self, poll_and_events, poll_while, registered_streams, sleeps, stream_pair, LONG,
+};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 const SOURCE: Token = Token(1);
@@ -26,10 +28,7 @@ fn wait(poll: &mut Poll, events: &mut Events, timeout: Duration) -> Duration {
 fn a_timeout_of_zero_does_not_block() {
     const POLLS: c_long = 1000;
     let (mut poll, mut events) = poll_and_events();
-    let (mut near, _far) = stream_pair();
-    poll.registry()
-        .register(&mut near, SOURCE, Interest::READABLE)
-        .unwrap();
+    let (_near, _far) = registered_streams(poll.registry(), SOURCE, Interest::READABLE);
     let before = sleeps();
     for _ in 0..POLLS {
         wait(&mut poll, &mut events, Duration::ZERO);
@@ -147,10 +146,7 @@ fn more_than_an_int_of_milliseconds_is_slept_through() {
 #[test]
 fn readiness_ends_a_wait() {
     let (mut poll, mut events) = poll_and_events();
-    let (mut near, mut far) = stream_pair();
-    poll.registry()
-        .register(&mut near, SOURCE, Interest::READABLE.level())
-        .unwrap();
+    let (_near, mut far) = registered_streams(poll.registry(), SOURCE, Interest::READABLE.level());
     far.write_all(b"x").unwrap();
     // Those that would hang are last, so that what fails does so before.
     for timeout in [Some(Duration::ZERO), Some(LONG), Some(Duration::MAX), None] {

@@ -297,7 +297,7 @@ fn level_reports_the_end_of_a_stream_until_it_is_deregistered() {
 /// Of TCP that is not known before something was sent.
 #[test]
 #[cfg(unix)]
-fn level_reports_that_nobody_receives_until_it_is_deregistered() {
+fn level_reports_a_closed_receiver_until_deregistered() {
     for mut link in local_streams() {
         println!("{}", link.name);
         let (mut poll, mut events) = poll_and_events();

@@ -302,12 +302,20 @@ fn a_waker_can_be_printed() {
 mod among_sources {
     use std::io::Write;
 
-    use crate::util::stream_pair;
+    use crate::util::{registered_streams, stream_pair, Stream};
     use mio::Interest;
 
     use super::*;
 
     const SOURCE: Token = Token(1);
+
+    /// Registers a source that every poll reports, for as long as it is not dropped.
+    fn busy_source(poll: &Poll) -> (Stream, Stream) {
+        let (near, mut far) =
+            registered_streams(poll.registry(), SOURCE, Interest::READABLE.level());
+        far.write_all(b"x").unwrap();
+        (near, far)
+    }
 
     /// Edge case 10: the notifications by which threads that register sources interrupt
     /// a poll take nothing away from the user's wakes.
@@ -366,11 +374,7 @@ mod among_sources {
         let mut poll = Poll::new().unwrap();
         let mut events = Events::with_capacity(1);
         let waker = Waker::new(poll.registry(), WAKER).unwrap();
-        let (mut near, mut far) = stream_pair();
-        far.write_all(b"x").unwrap();
-        poll.registry()
-            .register(&mut near, SOURCE, Interest::READABLE.level())
-            .unwrap();
+        let _streams = busy_source(&poll);
         for round in 0..500 {
             for _ in 0..round % 4 {
                 util::poll(&mut poll, &mut events, NOW);
@@ -404,11 +408,7 @@ mod among_sources {
             let mut poll = Poll::new().unwrap();
             let mut events = Events::with_capacity(capacity);
             let waker = Waker::new(poll.registry(), WAKER).unwrap();
-            let (mut near, mut far) = stream_pair();
-            far.write_all(b"x").unwrap();
-            poll.registry()
-                .register(&mut near, SOURCE, Interest::READABLE.level())
-                .unwrap();
+            let _streams = busy_source(&poll);
             for timeout in [NOW, Some(LONG), None] {
                 let (mut wakes, mut reads) = (0, 0);
                 for _ in 0..TURNS {
@@ -435,10 +435,7 @@ mod among_sources {
     fn a_wake_of_a_busy_poll_has_one_event() {
         let (mut poll, mut events) = poll_and_events();
         let waker = Waker::new(poll.registry(), WAKER).unwrap();
-        let (mut near, mut far) = stream_pair();
-        poll.registry()
-            .register(&mut near, SOURCE, Interest::READABLE)
-            .unwrap();
+        let (mut near, mut far) = registered_streams(poll.registry(), SOURCE, Interest::READABLE);
         for round in 0..200 {
             let (mut wakes, mut reads) = (0, 0);
             poll_while(&mut poll, &mut events, None, || {
@@ -509,11 +506,7 @@ mod among_sources {
         let mut poll = Poll::new().unwrap();
         let mut events = Events::with_capacity(1);
         let waker = Waker::new(poll.registry(), WAKER).unwrap();
-        let (mut near, mut far) = stream_pair();
-        far.write_all(b"x").unwrap();
-        poll.registry()
-            .register(&mut near, SOURCE, Interest::READABLE.level())
-            .unwrap();
+        let (mut near, _far) = busy_source(&poll);
         for _ in 0..100 {
             waker.wake().unwrap();
             util::poll(&mut poll, &mut events, NOW);

@@ -334,7 +334,7 @@ fn a_constructor_that_fails_leaves_nothing_open() {
 
 /// Edge case 33: a reset stays true, and is reported once until something is tried.
 #[test]
-fn a_reset_is_told_once_until_something_is_tried() {
+fn a_reset_is_reported_once_until_something_is_tried() {
     let (mut poll, mut events) = poll_and_events();
     let (mut stream, peer) = tcp_pair();
     register(&poll, &mut stream, R | W);
@@ -484,7 +484,7 @@ fn a_request_for_both_directions_reports_each_once() {
 /// Edge case 36: packets without an event end no wait: not one without a timeout,
 /// and not one with a timeout before it has passed.
 #[test]
-fn packets_that_tell_nothing_end_no_wait() {
+fn packets_without_an_event_end_no_wait() {
     let (mut poll, mut events) = poll_and_events();
     let waker = Waker::new(poll.registry(), WAKER).unwrap();
     let registry = poll.registry().try_clone().unwrap();
@@ -736,7 +736,7 @@ fn registering_beside_a_poll_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_wake_behind_packets_that_tell_nothing_is_heard() {
+fn a_wake_behind_packets_without_an_event_is_reported() {
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(1);
     let waker = Waker::new(poll.registry(), WAKER).unwrap();

@@ -13,7 +13,7 @@ use std::{env, thread};
 
 use crate::util::{
     self, any_port, expect_readable, expect_silence, in_own_process, only_test, open_fds,
-    reset_on_close, stream_pair, AFD, LONG,
+    registered_streams, reset_on_close, AFD, LONG,
 };
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
@@ -214,10 +214,8 @@ fn clients_that_are_killed_leave_nothing_behind() {
         assert!(AFD || server.ends > 0, "no connection was simply closed");
 
         expect_silence(&mut poll, &mut events);
-        let (mut source, mut peer) = stream_pair();
-        poll.registry()
-            .register(&mut source, LISTENER, Interest::READABLE)
-            .unwrap();
+        let (mut source, mut peer) =
+            registered_streams(poll.registry(), LISTENER, Interest::READABLE);
         peer.write_all(b"still here").unwrap();
         expect_readable(&mut poll, &mut events, LISTENER);
         assert_eq!(util::drain(&mut source), b"still here");

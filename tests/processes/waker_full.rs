@@ -209,23 +209,26 @@ fn coalesced_wakes_notify_once() {
 /// kernels the event would come anyway; what shows the difference there is how
 /// much is in the pipe afterwards.
 #[test]
-fn a_pipe_that_holds_data_is_emptied_before_it_rings() {
+fn a_pipe_that_holds_data_is_drained_before_it_is_notified() {
     // An eventfd always raises an edge, and poll(2) knows no edges.
     if !PIPE_WAKER || POLL2 {
         return;
     }
-    in_own_process("a_pipe_that_holds_data_is_emptied_before_it_rings", || {
-        let (mut poll, mut events, waker, wake_fd) = poll_with_wake_fd();
-        for data in [1, 100, 1024, 5000] {
-            wake_fd.write(&vec![1; data]).unwrap();
-            util::discard_events(&mut poll, &mut events);
-            for _ in 0..100 {
-                waker.wake().unwrap();
-                assert_eq!(wake_fd.notifications(), 1);
-                expect_wake(&mut poll, &mut events);
+    in_own_process(
+        "a_pipe_that_holds_data_is_drained_before_it_is_notified",
+        || {
+            let (mut poll, mut events, waker, wake_fd) = poll_with_wake_fd();
+            for data in [1, 100, 1024, 5000] {
+                wake_fd.write(&vec![1; data]).unwrap();
+                util::discard_events(&mut poll, &mut events);
+                for _ in 0..100 {
+                    waker.wake().unwrap();
+                    assert_eq!(wake_fd.notifications(), 1);
+                    expect_wake(&mut poll, &mut events);
+                }
             }
-        }
-    });
+        },
+    );
 }
 
 /// Edge case 14.

@@ -2,6 +2,9 @@
 #![cfg(feature = "os-poll")]
 #![allow(dead_code, unreachable_pub)]
 
+#[cfg(unix)]
+pub mod signals;
+
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -643,6 +646,18 @@ pub type Stream = mio::net::UnixStream;
 
 #[cfg(all(windows, feature = "net"))]
 pub type Stream = mio::net::TcpStream;
+
+/// Such a pair, of which the first stream is registered.
+#[cfg(all(any(unix, windows), feature = "net"))]
+pub fn registered_streams(
+    registry: &mio::Registry,
+    token: Token,
+    interest: mio::Interest,
+) -> (Stream, Stream) {
+    let (mut near, far) = stream_pair();
+    registry.register(&mut near, token, interest).unwrap();
+    (near, far)
+}
 
 #[cfg(all(unix, feature = "net"))]
 pub fn stream_pair() -> (Stream, Stream) {

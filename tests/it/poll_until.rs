@@ -1,15 +1,13 @@
 //! Waiting up to a deadline: never shorter, and through signals.
 #![cfg(all(feature = "os-poll", feature = "net", any(unix, windows)))]
 
-mod util;
-
 use std::io::{self, Write};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::util::{self, poll_and_events, registered_streams, thread_id, wait_until_asleep, LONG};
 use mio::{Events, Interest, Poll, Token, Waker};
-use util::{poll_and_events, stream_pair, thread_id, wait_until_asleep, LONG};
 
 const SOURCE: Token = Token(1);
 const WAKER: Token = Token(2);
@@ -35,10 +33,7 @@ fn tokens(events: &Events) -> Vec<Token> {
 /// A poll whose only source has something to read, as long as it is not read.
 fn poll_with_data() -> (Poll, Events, [util::Stream; 2]) {
     let (poll, events) = poll_and_events();
-    let (mut near, mut far) = stream_pair();
-    poll.registry()
-        .register(&mut near, SOURCE, Interest::READABLE.level())
-        .unwrap();
+    let (near, mut far) = registered_streams(poll.registry(), SOURCE, Interest::READABLE.level());
     far.write_all(b"x").unwrap();
     (poll, events, [near, far])
 }
@@ -147,8 +142,10 @@ mod signals {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::*;
+    use crate::util::signals::{self, Thread};
 
-    const SIGNAL: libc::c_int = libc::SIGUSR1;
+    /// The tests of `poll.rs` use another one, and have another handler.
+    const SIGNAL: libc::c_int = libc::SIGUSR2;
     static HANDLED: AtomicUsize = AtomicUsize::new(0);
 
     extern "C" fn count(_: libc::c_int) {
@@ -166,30 +163,22 @@ mod signals {
     /// Sends a signal to this thread every millisecond while `body` runs; returns its result,
     /// and how many were handled.
     fn in_a_storm<R>(body: impl FnOnce() -> R) -> (R, usize) {
-        let handler: extern "C" fn(libc::c_int) = count;
-        // SAFETY: all bits zero is a value of the type; the handler does only what one may do.
-        unsafe {
-            let mut action: libc::sigaction = std::mem::zeroed();
-            action.sa_sigaction = handler as libc::sighandler_t;
-            let set = libc::sigaction(SIGNAL, &action, std::ptr::null_mut());
-            assert_eq!(set, 0, "{}", io::Error::last_os_error());
-        }
-        // SAFETY: takes no pointer.
-        let target = unsafe { libc::pthread_self() } as usize;
+        signals::handle(SIGNAL, count);
+        let target = Thread::current();
         let stop = AtomicBool::new(false);
         let before = HANDLED.load(Ordering::Relaxed);
         let result = thread::scope(|scope| {
-            scope.spawn(|| {
+            let stop = &stop;
+            scope.spawn(move || {
                 // A wait that only the end of the storm ends is not to hang.
                 let end = Instant::now() + LONG;
                 while !stop.load(Ordering::Acquire) && Instant::now() < end {
-                    // SAFETY: the thread waits for this one to end.
-                    unsafe { libc::pthread_kill(target as libc::pthread_t, SIGNAL) };
+                    target.send(SIGNAL);
                     thread::sleep(Duration::from_millis(1));
                 }
             });
             // The storm ends with the body, even if that panics.
-            let _end = End(&stop);
+            let _end = End(stop);
             body()
         });
         (result, HANDLED.load(Ordering::Relaxed) - before)

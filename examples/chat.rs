@@ -272,9 +272,9 @@ impl Room {
         let client = Client::new(stream, peer.to_string());
         let joined = format!("* {} joined", client.name);
         self.clients.insert(token, client);
-        self.tell_all(Some(token), &joined);
-        self.tell(token, &format!("* Welcome, {peer}. {HELP}"));
-        self.tell(token, &self.who());
+        self.send_to_all(Some(token), &joined);
+        self.send_to(token, &format!("* Welcome, {peer}. {HELP}"));
+        self.send_to(token, &self.who());
     }
 
     /// Sends the host's lines to the clients. Returns false at the end of the host's input.
@@ -283,7 +283,7 @@ impl Room {
             match self.host_lines.try_recv() {
                 Ok(line) if line.is_empty() => {}
                 // The host's terminal shows it already.
-                Ok(line) => self.tell_clients(None, &format!("host: {line}")),
+                Ok(line) => self.send_to_clients(None, &format!("host: {line}")),
                 Err(TryRecvError::Empty) => {
                     self.host_due = false;
                     return true;
@@ -304,7 +304,7 @@ impl Room {
         for line in lines {
             match line {
                 Line::Text(text) => self.obey(token, &text),
-                Line::TooLong => self.tell(token, "* Line too long: not sent"),
+                Line::TooLong => self.send_to(token, "* Line too long: not sent"),
             }
         }
         match heard {
@@ -325,12 +325,12 @@ impl Room {
         match word {
             "" if rest.is_empty() => {}
             "/quit" => self.remove(token, "left"),
-            "/who" => self.tell(token, &self.who()),
+            "/who" => self.send_to(token, &self.who()),
             "/name" => self.rename(token, rest.trim()),
-            _ if word.starts_with('/') => self.tell(token, HELP),
+            _ if word.starts_with('/') => self.send_to(token, HELP),
             _ => {
                 let text = format!("{}: {line}", client.name);
-                self.tell_all(Some(token), &text);
+                self.send_to_all(Some(token), &text);
             }
         }
     }
@@ -343,12 +343,12 @@ impl Room {
         };
         if !usable {
             let rule = format!("* Invalid name: use 1 to {NAME_LIMIT} letters, digits, - or _");
-            self.tell(token, &rule);
+            self.send_to(token, &rule);
         } else if name.eq_ignore_ascii_case("host") || self.clients.iter().any(same) {
-            self.tell(token, "* That name is taken");
+            self.send_to(token, "* That name is taken");
         } else if let Some(client) = self.clients.get_mut(&token) {
             let former = mem::replace(&mut client.name, name.to_owned());
-            self.tell_all(None, &format!("* {former} is now {name}"));
+            self.send_to_all(None, &format!("* {former} is now {name}"));
         }
     }
 
@@ -357,13 +357,13 @@ impl Room {
         format!("* Here: host, {}", names.join(", "))
     }
 
-    fn tell(&mut self, token: Token, text: &str) {
+    fn send_to(&mut self, token: Token, text: &str) {
         if let Some(client) = self.clients.get_mut(&token) {
             client.queue(text);
         }
     }
 
-    fn tell_clients(&mut self, except: Option<Token>, text: &str) {
+    fn send_to_clients(&mut self, except: Option<Token>, text: &str) {
         for (token, client) in &mut self.clients {
             if Some(*token) != except {
                 client.queue(text);
@@ -371,9 +371,9 @@ impl Room {
         }
     }
 
-    fn tell_all(&mut self, except: Option<Token>, text: &str) {
+    fn send_to_all(&mut self, except: Option<Token>, text: &str) {
         println!("{text}");
-        self.tell_clients(except, text);
+        self.send_to_clients(except, text);
     }
 
     /// Sends queued output, and removes clients that fail or read too slowly. Their removal
@@ -410,11 +410,11 @@ impl Room {
         if let Some(at) = &mut self.accept_again {
             *at = Instant::now();
         }
-        self.tell_all(None, &format!("* {} {how}", client.name));
+        self.send_to_all(None, &format!("* {} {how}", client.name));
     }
 
     fn close(&mut self) {
-        self.tell_clients(None, "* The host has stopped the server");
+        self.send_to_clients(None, "* The host has stopped the server");
         for client in self.clients.values_mut() {
             // A client that cannot receive it now will see the connection close.
             let _ = client.send();

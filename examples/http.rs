@@ -18,7 +18,7 @@
 //! * A deadline for every connection, implemented with the timeout of `poll`.
 //! * Ctrl-C wakes all threads.
 //!
-//! The server answers `GET /` and `HEAD /`, and skips request bodies. Unlike a production server
+//! The server responds to `GET /` and `HEAD /`, and skips request bodies. Unlike a production server
 //! it has no `Date` header, chunked bodies, files, TLS or log.
 
 use std::io::{self, Read, Write};
@@ -46,12 +46,12 @@ const HEAD_LIMIT: usize = 8 * 1024;
 const HEADERS_LIMIT: usize = 64;
 /// The longest body that is skipped. A longer one is rejected unread.
 const BODY_LIMIT: u64 = 1024 * 1024;
-/// With more unsent output than this, no further request is read or answered until the client
-/// has read the answers.
+/// With more unsent output than this, no further request is read or handled until the client
+/// has read the responses.
 const UNSENT_LIMIT: usize = 16 * 1024;
 /// The number of reads in one connection's turn.
 const READS_PER_TURN: usize = 8;
-/// The time limit for a request: waiting for it, receiving it and sending the answer.
+/// The time limit for a request: waiting for it, receiving it and sending the response.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
 /// How often deadlines are checked, and how long to wait before accepting again after a failure.
 const TICK: Duration = Duration::from_secs(1);
@@ -321,8 +321,8 @@ impl Worker {
 
     fn open(&mut self, mut stream: TcpStream) {
         self.totals.connections += 1;
-        // Answers are written as a whole, so there is nothing to gain from delaying them. If this
-        // fails, they are only slower.
+        // Responses are written as a whole, so there is nothing to gain from delaying them. If
+        // this fails, they are only slower.
         let _ = stream.set_nodelay(true);
         let index = self.vacant.last().copied().unwrap_or(self.slots.len());
         let both = Interest::READABLE | Interest::WRITABLE;
@@ -351,10 +351,10 @@ impl Worker {
             return; // The event belongs to a connection that was closed.
         };
         slot.connection.ends |= is_read_closed;
-        let answered = slot.connection.answered;
+        let responses = slot.connection.responses;
         let turn = slot.connection.take_turn(stream);
-        if slot.connection.answered > answered {
-            self.totals.requests += slot.connection.answered - answered;
+        if slot.connection.responses > responses {
+            self.totals.requests += slot.connection.responses - responses;
             slot.deadline = self.now + REQUEST_TIME;
         }
         match turn {
@@ -401,20 +401,20 @@ struct Connection {
     output: Vec<u8>,
     /// Whether an event has reported that the client has shut down its sending side.
     ends: bool,
-    answered: u64,
+    responses: u64,
 }
 
 /// How to interpret the next bytes from the client.
 #[derive(Clone, Copy)]
 enum State {
     Head,
-    /// The remaining length of a body, and the answer to send after it.
-    Body(u64, Answer),
+    /// The remaining length of a body, and the response to send after it.
+    Body(u64, Response),
     /// They are ignored. The rest of `output` is still to be sent.
     Closing,
     /// They are ignored. The sending side is shut down, and the client is expected to close the
     /// connection: closing it here while the client still sends would cause a reset, which may
-    /// overtake the answer.
+    /// overtake the response.
     Closed,
 }
 
@@ -444,7 +444,7 @@ impl Connection {
             end: 0,
             output: Vec::new(),
             ends: false,
-            answered: 0,
+            responses: 0,
         }
     }
 
@@ -453,15 +453,15 @@ impl Connection {
         (self.start, self.end) = (0, 0);
         self.output.clear();
         self.ends = false;
-        self.answered = 0;
+        self.responses = 0;
     }
 
-    /// Receives, answers and sends as much as is possible without blocking, within one turn. It
+    /// Receives, responds and sends as much as is possible without blocking, within one turn. It
     /// does not matter which event caused the turn.
     fn take_turn(&mut self, stream: &mut TcpStream) -> io::Result<Turn> {
         let mut drained = false;
         for _ in 0..READS_PER_TURN {
-            let has_more = self.answer_all();
+            let has_more = self.respond_to_all();
             self.send(stream)?;
             let closing = matches!(self.state, State::Closing);
             if self.output.len() >= UNSENT_LIMIT || (closing && !self.output.is_empty()) {
@@ -535,10 +535,10 @@ impl Connection {
         Ok(())
     }
 
-    /// Answers all complete requests (a client may send the next one without waiting for the
-    /// answer), until there is too much unsent output. Returns whether it stopped for that reason,
-    /// so that there may be more requests.
-    fn answer_all(&mut self) -> bool {
+    /// Responds to all complete requests (a client may send the next one without waiting for the
+    /// response), until there is too much unsent output. Returns whether it stopped for that
+    /// reason, so that there may be more requests.
+    fn respond_to_all(&mut self) -> bool {
         while self.output.len() < UNSENT_LIMIT {
             match self.state {
                 State::Head => match Request::parse(&self.input[self.start..self.end]) {
@@ -548,20 +548,20 @@ impl Connection {
                         if request.expects_continue && self.start == self.end {
                             self.output.extend(b"HTTP/1.1 100 Continue\r\n\r\n");
                         }
-                        self.state = State::Body(request.body_len, request.answer);
+                        self.state = State::Body(request.body_len, request.response);
                     }
                     // The beginning of the next request is unknown.
-                    Err(status) => self.answer(Answer::and_close(status)),
+                    Err(status) => self.respond(Response::and_close(status)),
                 },
-                State::Body(len, answer) => {
+                State::Body(len, response) => {
                     let here = (self.end - self.start) as u64;
                     if here < len {
                         self.start = self.end;
-                        self.state = State::Body(len - here, answer);
+                        self.state = State::Body(len - here, response);
                         return false;
                     }
                     self.start += len as usize; // At most what is here.
-                    self.answer(answer);
+                    self.respond(response);
                 }
                 State::Closing | State::Closed => {
                     self.start = self.end;
@@ -572,8 +572,8 @@ impl Connection {
         true
     }
 
-    fn answer(&mut self, answer: Answer) {
-        let Status { line, field, text } = answer.status;
+    fn respond(&mut self, response: Response) {
+        let Status { line, field, text } = response.status;
         // Writing to a `Vec` does not fail.
         let _ = write!(
             self.output,
@@ -582,13 +582,13 @@ impl Connection {
              Content-Length: {}\r\n\
              {field}{}\r\n",
             text.len(),
-            answer.field,
+            response.field,
         );
-        if answer.has_body {
+        if response.has_body {
             self.output.extend(text.as_bytes());
         }
-        self.answered += 1;
-        self.state = match answer.keep_alive {
+        self.responses += 1;
+        self.state = match response.keep_alive {
             true => State::Head,
             false => State::Closing,
         };
@@ -601,7 +601,7 @@ struct Request {
     body_len: u64,
     /// Whether the client waits for `100 Continue` before it sends the body.
     expects_continue: bool,
-    answer: Answer,
+    response: Response,
 }
 
 impl Request {
@@ -639,7 +639,7 @@ impl Request {
             0 => (true, KEEP_ALIVE),
             _ => (true, ""),
         };
-        let answer = Answer {
+        let response = Response {
             status,
             has_body: method != "HEAD",
             keep_alive,
@@ -649,7 +649,7 @@ impl Request {
             head_len,
             body_len,
             expects_continue: fields.expects_continue && version >= 1 && body_len > 0,
-            answer,
+            response,
         }))
     }
 }
@@ -706,7 +706,7 @@ fn length(value: &[u8]) -> Result<u64, &'static Status> {
 }
 
 #[derive(Clone, Copy)]
-struct Answer {
+struct Response {
     status: &'static Status,
     has_body: bool,
     keep_alive: bool,
@@ -714,9 +714,9 @@ struct Answer {
     field: &'static str,
 }
 
-impl Answer {
-    fn and_close(status: &'static Status) -> Answer {
-        Answer {
+impl Response {
+    fn and_close(status: &'static Status) -> Response {
+        Response {
             status,
             has_body: true,
             keep_alive: false,

@@ -210,7 +210,7 @@ impl Server {
     fn welcome(&mut self, mut stream: TcpStream, peer: SocketAddr) {
         let token = self.next_token;
         self.next_token.0 += 1;
-        // Send small answers immediately. If this fails, they are only slower.
+        // Send small replies immediately. If this fails, they are only slower.
         let _ = stream.set_nodelay(true);
         // Register for both directions once: an edge-triggered direction that does not become
         // ready costs nothing, and the registration never has to change.

@@ -211,7 +211,7 @@ impl Server {
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return Turn::NothingToReceive,
                     io::ErrorKind::Interrupted => {}
-                    // An ICMP message: an earlier answer found no receiver. Windows reports
+                    // An ICMP message: an earlier reply found no receiver. Windows reports
                     // that here.
                     io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused => {}
                     _ => {

@@ -79,10 +79,9 @@ use crate::{Registry, Token};
 /// [port_send(3C)]: https://illumos.org/man/3C/port_send
 /// [`PostQueuedCompletionStatus`]: https://learn.microsoft.com/en-us/windows/win32/fileio/postqueuedcompletionstatus
 pub struct Waker {
-    flag: Arc<WakeFlag>,
-    /// Whether this waker has claimed `flag`. If another live waker has it, this one sends every
-    /// wake.
-    coalesces: bool,
+    /// Coalesces the wakes. `None` if another live waker has claimed the flag of the poll: this
+    /// one then sends every wake.
+    flag: Option<Arc<WakeFlag>>,
     waker: Arc<sys::Waker>,
 }
 
@@ -109,17 +108,14 @@ impl Waker {
     #[doc(alias = "eventfd")]
     pub fn new(registry: &Registry, token: Token) -> io::Result<Waker> {
         let waker = Arc::new(sys::Waker::new(registry.selector(), token)?);
-        let flag = Arc::clone(registry.wake_flag());
-        let coalesces = flag.claim(&waker, token);
+        let flag = registry.wake_flag();
+        let is_claimed = flag.claim(&waker, token);
         debug_assert!(
-            coalesces,
+            is_claimed,
             "Only a single `Waker` can be active per `Poll` instance"
         );
-        Ok(Waker {
-            flag,
-            coalesces,
-            waker,
-        })
+        let flag = is_claimed.then(|| Arc::clone(flag));
+        Ok(Waker { flag, waker })
     }
 
     /// Wakes the poll.
@@ -150,7 +146,7 @@ impl Waker {
     #[doc(alias = "PostQueuedCompletionStatus")]
     #[inline]
     pub fn wake(&self) -> io::Result<()> {
-        if self.coalesces && !self.flag.raise() {
+        if matches!(&self.flag, Some(flag) if !flag.raise()) {
             return Ok(());
         }
         match self.waker.wake() {
@@ -162,8 +158,8 @@ impl Waker {
     /// Retracts a wake that could not be sent.
     #[cold]
     fn take_back(&self, error: io::Error) -> io::Result<()> {
-        if self.coalesces {
-            self.flag.retract();
+        if let Some(flag) = &self.flag {
+            flag.retract();
         }
         Err(error)
     }
@@ -171,8 +167,8 @@ impl Waker {
 
 impl Drop for Waker {
     fn drop(&mut self) {
-        if self.coalesces {
-            self.flag.release();
+        if let Some(flag) = &self.flag {
+            flag.release();
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::io::{self, ErrorKind};
 
-use crate::util::{any_port, EMULATED_EDGES, KQUEUE};
+use crate::util::{any_port, Wrapper, EMULATED_EDGES, KQUEUE};
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::{Interest, Poll, Registry, Token};
@@ -151,33 +151,6 @@ fn expect(name: &str, misuse: &Misuse, mut source: Box<dyn Source>, expected: Ou
     assert_eq!(outcome, expected, "{name} {}", misuse.name);
 }
 
-/// A source of another crate's, made of one of ours.
-struct Custom(UdpSocket);
-
-impl Source for Custom {
-    fn register(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()> {
-        registry.register(&mut self.0, token, interest)
-    }
-
-    fn reregister(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()> {
-        registry.reregister(&mut self.0, token, interest)
-    }
-
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        registry.deregister(&mut self.0)
-    }
-}
-
 fn udp() -> UdpSocket {
     UdpSocket::bind(any_port()).unwrap()
 }
@@ -204,7 +177,7 @@ fn a_source_made_of_another_has_the_texts() {
         expect(
             "a custom source",
             misuse,
-            Box::new(Custom(udp())),
+            Box::new(Wrapper(udp())),
             misuse.remembered,
         );
     }

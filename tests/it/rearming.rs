@@ -25,7 +25,7 @@ use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::net::{UnixDatagram, UnixListener, UnixStream};
 #[cfg(unix)]
 use mio::unix::pipe;
-use mio::{Events, Interest, IoSource, Poll, Registry, Token};
+use mio::{Events, Interest, IoSource, Poll, Token};
 use socket2::Socket;
 #[cfg(unix)]
 use util::{temporary_path, FULL_RECEIVER_BLOCKS, LONG};
@@ -169,8 +169,8 @@ fn datagram_sockets() -> Vec<Lane> {
     sockets
 }
 
-/// Makes reading and writing of sending and receiving, and hands the rest on.
-struct Datagrams<T>(T);
+/// Adds reading and writing, by receiving and sending, to a datagram socket.
+use crate::util::Wrapper as Datagrams;
 
 macro_rules! impl_datagrams {
     ($type:ty) => {
@@ -199,20 +199,6 @@ impl_datagrams!(UnixDatagram);
 impl Read for Datagrams<IoSource<net::UdpSocket>> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.0.try_io(Interest::READABLE, |socket| socket.recv(buf))
-    }
-}
-
-impl<T: Source> Source for Datagrams<T> {
-    fn register(&mut self, registry: &Registry, token: Token, it: Interest) -> io::Result<()> {
-        self.0.register(registry, token, it)
-    }
-
-    fn reregister(&mut self, registry: &Registry, token: Token, it: Interest) -> io::Result<()> {
-        self.0.reregister(registry, token, it)
-    }
-
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.0.deregister(registry)
     }
 }
 

@@ -8,8 +8,8 @@
 use std::io::{self, Read, Write};
 
 use crate::util::{
-    self, any_port, expect_silence, poll_and_events, stream_pair, tcp_pair, udp_pair, Stream, AFD,
-    CHECKED, KQUEUE, LONG,
+    self, any_port, expect_silence, poll_and_events, stream_pair, tcp_pair, udp_pair, Stream,
+    Wrapper, AFD, CHECKED, KQUEUE, LONG,
 };
 use mio::event::{Event, Source};
 use mio::net::{TcpListener, TcpStream, UdpSocket};
@@ -17,7 +17,7 @@ use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::net::{UnixDatagram, UnixStream};
 #[cfg(unix)]
 use mio::unix::pipe;
-use mio::{Events, Interest, Poll, Registry, Token};
+use mio::{Events, Interest, Poll, Token};
 
 const SOURCE: Token = Token(1);
 const OTHER: Token = Token(2);
@@ -554,33 +554,6 @@ fn sources_of_one_poll_have_their_own_modes() {
 }
 
 // Sources of the program.
-
-/// A source that hands everything on.
-struct Wrapper<S>(S);
-
-impl<S: Source> Source for Wrapper<S> {
-    fn register(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()> {
-        self.0.register(registry, token, interest)
-    }
-
-    fn reregister(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()> {
-        self.0.reregister(registry, token, interest)
-    }
-
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.0.deregister(registry)
-    }
-}
 
 #[test]
 fn modes_pass_through_the_sources_of_a_program() {

@@ -53,6 +53,21 @@ fn await_batch(poll: &mut Poll, events: &mut Events, counters: &Counters, total:
     }
 }
 
+/// Wakes the poll from many threads, in batches, and checks that each batch arrives.
+fn storm(poll: &mut Poll, events: &mut Events, waker: &Waker) {
+    let (counters, batch) = (Counters::default(), Barrier::new(THREADS + 1));
+    thread::scope(|scope| {
+        for counter in &counters {
+            scope.spawn(|| wake_in_batches(waker, counter, &batch));
+        }
+        for number in 1..=BATCHES {
+            batch.wait();
+            await_batch(poll, events, &counters, number * THREADS * WAKES_OF_A_BATCH);
+        }
+    });
+    assert_eq!(sum(&counters), THREADS * WAKES_OF_A_THREAD);
+}
+
 /// At most one event is left of wakes that the poller has seen the effect of already.
 fn expect_end_of_wakes(poll: &mut Poll, events: &mut Events) {
     util::poll(poll, events, Some(Duration::ZERO));
@@ -69,18 +84,7 @@ fn no_wake_of_a_million_is_lost() {
         let before = open_fds();
         let (mut poll, mut events) = util::poll_and_events();
         let waker = Waker::new(poll.registry(), WAKE).unwrap();
-        let (counters, batch) = (Counters::default(), Barrier::new(THREADS + 1));
-        thread::scope(|scope| {
-            for counter in &counters {
-                scope.spawn(|| wake_in_batches(&waker, counter, &batch));
-            }
-            for number in 1..=BATCHES {
-                batch.wait();
-                let total = number * THREADS * WAKES_OF_A_BATCH;
-                await_batch(&mut poll, &mut events, &counters, total);
-            }
-        });
-        assert_eq!(sum(&counters), THREADS * WAKES_OF_A_THREAD);
+        storm(&mut poll, &mut events, &waker);
         expect_end_of_wakes(&mut poll, &mut events);
         drop((waker, poll));
         assert_eq!(open_fds(), before);
@@ -118,24 +122,15 @@ fn no_wake_is_lost_among_registrations() {
         let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(1));
         let waker = Waker::new(poll.registry(), WAKE).unwrap();
         let registry = poll.registry().try_clone().unwrap();
-        let (counters, batch) = (Counters::default(), Barrier::new(THREADS + 1));
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
             for first in [0, 2] {
                 let (registry, done) = (&registry, &done);
                 scope.spawn(move || register_until(registry, first, done));
             }
-            for counter in &counters {
-                scope.spawn(|| wake_in_batches(&waker, counter, &batch));
-            }
-            for number in 1..=BATCHES {
-                batch.wait();
-                let total = number * THREADS * WAKES_OF_A_BATCH;
-                await_batch(&mut poll, &mut events, &counters, total);
-            }
+            storm(&mut poll, &mut events, &waker);
             done.store(true, Ordering::Relaxed);
         });
-        assert_eq!(sum(&counters), THREADS * WAKES_OF_A_THREAD);
         expect_end_of_wakes(&mut poll, &mut events);
         drop((registry, waker, poll));
         assert_eq!(open_fds(), before);

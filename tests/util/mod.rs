@@ -4,6 +4,10 @@
 
 #[cfg(unix)]
 pub mod signals;
+mod wrapper;
+
+#[allow(unused_imports)]
+pub use wrapper::Wrapper;
 
 use std::io;
 use std::net::SocketAddr;

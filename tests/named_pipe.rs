@@ -1109,7 +1109,7 @@ fn what_becomes_true_between_two_polls_is_one_event() {
     let mut server = server_with(&name, PIPE_ACCESS_DUPLEX, PIPE_TYPE_BYTE);
     let mut client = blocking_client(&name);
     poll.registry().register(&mut server, SERVER, BOTH).unwrap();
-    let mut united = 0;
+    let mut combined = 0;
     for _ in 0..20 {
         let accepted = clog(&mut poll, &mut events, &server);
         client.write_all(b"data").unwrap();
@@ -1121,11 +1121,11 @@ fn what_becomes_true_between_two_polls_is_one_event() {
             assert_eq!(reported.len(), 1, "{reported:?}");
             readable |= reported[0].is_readable();
             writable |= reported[0].is_writable();
-            united += u32::from(reported[0].is_readable() && reported[0].is_writable());
+            combined += u32::from(reported[0].is_readable() && reported[0].is_writable());
         }
         util::drain(&mut server);
     }
-    assert!(united > 0, "they never ended together");
+    assert!(combined > 0, "they never ended together");
 }
 
 /// Edge cases 38 and 39: one thread polls, so that packets are taken while the calls that

@@ -1,4 +1,4 @@
-//! The algebra of `Interest`: directions and mode bits, united and removed.
+//! The algebra of `Interest`: directions and mode bits, combined and removed.
 
 use std::mem::size_of;
 
@@ -103,9 +103,9 @@ fn uniting_has_the_directions_and_modes_of_both() {
             assert_eq!(parts(a | b), expected, "{a:?} and {b:?}");
             assert_eq!(a | b, b | a);
             assert_eq!(a.add(b), a | b);
-            let mut united = a;
-            united |= b;
-            assert_eq!(united, a | b);
+            let mut combined = a;
+            combined |= b;
+            assert_eq!(combined, a | b);
         }
         assert_eq!(a | a, a);
     }

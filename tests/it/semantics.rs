@@ -115,7 +115,7 @@ impl Scene {
     }
 
     /// What is reported from now on: at least for as long as the table promises something that
-    /// has not come, and then until it is quiet.
+    /// has not come, and then until a poll has no event.
     fn reported(&mut self) -> Reported {
         let expected = self.expected.clone().unwrap_or_default();
         self.listen(|reported| !reported.is_superset(&expected))
@@ -134,7 +134,7 @@ impl Scene {
         }
     }
 
-    /// What is reported by that many polls, of which none finds it quiet.
+    /// What is reported by that many polls, of which each has an event.
     fn reported_by(&mut self, polls: usize) -> Reported {
         let mut reported = Reported::new();
         for _ in 0..polls {
@@ -161,7 +161,7 @@ impl Scene {
         (TcpStream::from_std(peer), (self.kind)(stream))
     }
 
-    /// Has `peer` send two bytes, and hears of them.
+    /// Makes `peer` send two bytes, and takes their event.
     fn report_data(&mut self, peer: &mut impl Write) {
         peer.write_all(b"xy").unwrap();
         util::expect_readable(&mut self.poll, &mut self.events, SOURCE);

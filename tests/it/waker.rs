@@ -1,4 +1,4 @@
-//! `Waker`: every wake is heard, and wakes that come before an event unite.
+//! `Waker`: every wake is reported, and wakes before an event are coalesced.
 //!
 //! Sources are needed by some tests only; the others run with the least set of
 //! features that has a waker.
@@ -244,7 +244,7 @@ fn eight_threads_wake_at_once() {
 }
 
 #[test]
-fn a_waker_that_is_dropped_is_heard_no_more_and_its_successor_is() {
+fn a_dropped_waker_is_not_reported_but_its_successor_is() {
     let (mut poll, mut events) = poll_and_events();
     for round in 0..100 {
         let waker = Waker::new(poll.registry(), Token(round)).unwrap();
@@ -389,7 +389,7 @@ mod among_sources {
                 }
                 polls += 1;
                 assert!(polls < 4, "round {round}: the wake was lost");
-                // Whether this one is united with the first or not makes no difference.
+                // Whether this one is coalesced with the first or not makes no difference.
                 waker.wake().unwrap();
             }
             // On some backends a wake more is due; take it.
@@ -502,7 +502,7 @@ mod among_sources {
 
     /// However many find no room, no more than one event is due in the end.
     #[test]
-    fn wakes_that_find_no_room_unite() {
+    fn wakes_that_find_no_room_are_coalesced() {
         let mut poll = Poll::new().unwrap();
         let mut events = Events::with_capacity(1);
         let waker = Waker::new(poll.registry(), WAKER).unwrap();

@@ -71,7 +71,7 @@ fn what_is_written_to_a_child_comes_back_from_it() {
 }
 
 #[test]
-fn a_child_is_heard_on_its_error_stream() {
+fn the_error_stream_of_a_child_is_reported() {
     let (mut poll, mut events) = poll_and_events();
     let mut child = spawn("sh", &["-c", "echo oops >&2"]);
     let mut receiver = Receiver::from(child.stderr.take().unwrap());

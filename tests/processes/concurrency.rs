@@ -240,8 +240,8 @@ fn worker_of(token: Token) -> usize {
     (number + side) % WORKERS
 }
 
-/// Has a thread poll until it sleeps in the call, runs `meanwhile`, then wakes it; the
-/// call must have slept through all of it.
+/// Runs `meanwhile` once a thread sleeps in a poll, then wakes it; the call must have
+/// slept through all of it.
 fn while_polling(poll: &mut Poll, events: &mut Events, meanwhile: impl FnOnce()) {
     let waker = Waker::new(poll.registry(), WAKE).unwrap();
     let (sender, receiver) = channel();
@@ -543,7 +543,7 @@ fn end_registrations_while_polling() {
 
 /// Makes sources that have nothing to say, and such that have, and closes them, so that
 /// each gets descriptors that others just had.
-fn make_and_close(registry: &Registry, number: usize, loud_seen: &Seen) {
+fn make_and_close(registry: &Registry, number: usize, active_seen: &Seen) {
     const ROUNDS: usize = if AFD { 400 } else { 4_000 };
     let idle = Token(2 * number);
     let mut random = Lcg(number as u64);
@@ -555,12 +555,12 @@ fn make_and_close(registry: &Registry, number: usize, loud_seen: &Seen) {
             mem::swap(&mut speaking, &mut silent);
         }
         registry.register(&mut silent.0, idle, R).unwrap();
-        speaking.1.send(b"loud").unwrap();
-        // All odd numbers are loud; which of them shows that it is this round's.
-        let loud = Token(2 * (round * CHANGERS + number) + 1);
-        registry.register(&mut speaking.0, loud, R).unwrap();
+        speaking.1.send(b"active").unwrap();
+        // All odd numbers are active sources; which of them shows that it is this round's.
+        let active = Token(2 * (round * CHANGERS + number) + 1);
+        registry.register(&mut speaking.0, active, R).unwrap();
         if round % 8 == 0 || round == ROUNDS {
-            loud_seen.wait_for(round);
+            active_seen.wait_for(round);
         }
         // The sources go before their peers: else the idle one had something to report.
         drop((speaking.0, silent.0));
@@ -582,14 +582,14 @@ fn a_reused_descriptor_brings_no_event_of_its_predecessor() {
 fn reuse_descriptors_while_polling() {
     let (mut poll, mut events) = poll_and_events();
     let waker = Waker::new(poll.registry(), WAKE).unwrap();
-    let loud_seen: [Seen; CHANGERS] = Default::default();
+    let active_seen: [Seen; CHANGERS] = Default::default();
     let left = AtomicUsize::new(CHANGERS);
     thread::scope(|scope| {
-        for (number, loud_seen) in loud_seen.iter().enumerate() {
+        for (number, active_seen) in active_seen.iter().enumerate() {
             let registry = poll.registry().try_clone().unwrap();
             let (left, waker) = (&left, &waker);
             scope.spawn(move || {
-                make_and_close(&registry, number, loud_seen);
+                make_and_close(&registry, number, active_seen);
                 left.fetch_sub(1, Ordering::Relaxed);
                 waker.wake().unwrap();
             });
@@ -600,7 +600,7 @@ fn reuse_descriptors_while_polling() {
             for event in events.iter().filter(|event| event.token() != WAKE) {
                 let Token(token) = event.token();
                 assert_eq!(token % 2, 1, "an idle source reports: {event:?}");
-                loud_seen[token / 2 % CHANGERS].report(token / 2 / CHANGERS);
+                active_seen[token / 2 % CHANGERS].report(token / 2 / CHANGERS);
             }
         }
     });

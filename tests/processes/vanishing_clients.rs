@@ -58,7 +58,7 @@ struct Server {
     connections: BTreeMap<Token, TcpStream>,
     accepted: usize,
     /// The connections of which something has been read, at some time.
-    heard: std::collections::BTreeSet<Token>,
+    reported: std::collections::BTreeSet<Token>,
     ends: usize,
     resets: usize,
 }
@@ -97,7 +97,7 @@ impl Server {
                 Ok(0) => self.ends += 1,
                 Ok(len) => {
                     assert!(buf[..len].iter().all(|&byte| byte == b'x'));
-                    self.heard.insert(token);
+                    self.reported.insert(token);
                     taken += len;
                     continue;
                 }
@@ -112,7 +112,7 @@ impl Server {
     }
 }
 
-/// Takes part in events until every client is connected, and was heard of.
+/// Handles events until every client is connected, and has had an event.
 fn gather(
     poll: &mut Poll,
     events: &mut Events,
@@ -120,12 +120,12 @@ fn gather(
     listener: &TcpListener,
     clients: &mut [TcpStream],
 ) {
-    while server.heard.len() < CLIENTS {
+    while server.reported.len() < CLIENTS {
         util::poll(poll, events, Some(LONG));
         assert!(
             !events.is_empty(),
-            "{} of {CLIENTS} heard",
-            server.heard.len()
+            "{} of {CLIENTS} reported",
+            server.reported.len()
         );
         for event in &*events {
             match event.token() {

@@ -14,7 +14,7 @@ const WAKE: Token = Token(usize::MAX);
 const THREADS: usize = 8;
 const WAKES_OF_A_THREAD: usize = 125_000;
 /// After so many wakes a thread waits for the others and for the poll: only then does it
-/// matter whether the last wake was heard.
+/// matter whether the last wake was reported.
 const WAKES_OF_A_BATCH: usize = 20;
 const BATCHES: usize = WAKES_OF_A_THREAD / WAKES_OF_A_BATCH;
 

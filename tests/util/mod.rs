@@ -587,7 +587,7 @@ pub fn watch(_poll: &Poll) {
     let _ = std::os::fd::AsRawFd::as_raw_fd(_poll);
 }
 
-/// Polls, and has `meanwhile` run in another thread once the poll sleeps; where that
+/// Polls, and runs `meanwhile` in another thread once the poll sleeps; where that
 /// cannot be found out, once it is about to begin.
 pub fn poll_while(
     poll: &mut Poll,

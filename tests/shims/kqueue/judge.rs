@@ -67,7 +67,7 @@ impl Note {
 
     /// What is to be reported of what epoll reports; `None` if nothing.
     ///
-    /// * The writing filter does not hear of the peer's half-close.
+    /// * The writing filter does not report the peer's half-close.
     /// * A socket that hangs up without any half-close is one that is not connected, of
     ///   which kqueue says nothing.
     /// * TCP's many reasons to wake all waiters are reported to those that they concern.

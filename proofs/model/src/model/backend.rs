@@ -30,9 +30,6 @@ pub struct Backend {
     pub tells_own_shutdowns: bool,
     /// An operation that fails has taken the pending error off the source.
     pub failure_takes_error: bool,
-    /// `WouldBlock` is taken for a sign that a hang-up or an error has passed, as there is no
-    /// look that would show it. Only what a program makes up comes to that.
-    pub would_block_denies_failure: bool,
     /// A pipe that nobody reads any more cannot be registered as level-triggered. Otherwise
     /// something stands in for its filter, which tells once, and outlives the descriptor.
     pub refuses_level_without_reader: bool,
@@ -61,7 +58,6 @@ impl Backend {
         tells_half_close: true,
         tells_own_shutdowns: true,
         failure_takes_error: true,
-        would_block_denies_failure: false,
         refuses_level_without_reader: false,
         by_packets: false,
         end_is_behind_data: false,
@@ -97,7 +93,6 @@ impl Backend {
     pub const AFD: Backend = Backend {
         tells_own_shutdowns: false,
         failure_takes_error: false,
-        would_block_denies_failure: true,
         by_packets: true,
         end_is_behind_data: true,
         refusal_is_the_end: true,

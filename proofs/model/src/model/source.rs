@@ -180,12 +180,6 @@ impl Source {
         if is_short {
             self.used_up(directions);
         }
-        if outcome == Outcome::WouldBlock && backend.would_block_denies_failure {
-            for (_, watch) in self.edges() {
-                watch.arm(Condition::HangUp, Sure::Maybe);
-                watch.arm(Condition::Error, Sure::Maybe);
-            }
-        }
         if outcome == Outcome::Failed && backend.failure_takes_error {
             self.failed(directions, lost_error);
         }

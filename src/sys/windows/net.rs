@@ -2,18 +2,17 @@
 //! inherited, and without `SO_REUSEADDR`, which on Windows would let another process take over a
 //! port.
 
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::windows::io::{AsRawSocket, FromRawSocket, OwnedSocket, RawSocket};
+use std::net::{SocketAddr, SocketAddrV6, TcpListener, TcpStream, UdpSocket};
+use std::os::windows::io::{AsRawSocket, FromRawSocket, RawSocket};
 use std::sync::Once;
 use std::{io, mem, ptr};
 
 use windows_sys::Win32::Foundation::{SetHandleInformation, HANDLE, HANDLE_FLAG_INHERIT};
 use windows_sys::Win32::Networking::WinSock::{
-    accept, connect, getsockopt, ioctlsocket, select, WSAIoctl, WSASocketW, WSAStartup, AF_INET,
-    AF_INET6, FD_SET, FIONBIO, IN6_ADDR, IN6_ADDR_0, INVALID_SOCKET, IN_ADDR, IN_ADDR_0,
-    IPPROTO_IPV6, IPV6_V6ONLY, SIO_UDP_CONNRESET, SIO_UDP_NETRESET, SOCKADDR_IN, SOCKADDR_IN6,
-    SOCKADDR_IN6_0, SOCKET, SOCK_STREAM, TIMEVAL, WSADATA, WSAEWOULDBLOCK,
-    WSA_FLAG_NO_HANDLE_INHERIT, WSA_FLAG_OVERLAPPED,
+    accept, connect, getsockopt, select, WSAIoctl, WSASocketW, WSAStartup, AF_INET, AF_INET6,
+    FD_SET, INVALID_SOCKET, IPPROTO_IPV6, IPV6_V6ONLY, SIO_UDP_CONNRESET, SIO_UDP_NETRESET,
+    SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_INET, SOCKET, SOCK_STREAM, TIMEVAL, WSADATA,
+    WSAEWOULDBLOCK, WSA_FLAG_NO_HANDLE_INHERIT, WSA_FLAG_OVERLAPPED,
 };
 
 pub(crate) fn tcp_bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -25,9 +24,8 @@ pub(crate) fn tcp_bind(address: SocketAddr) -> io::Result<TcpListener> {
 pub(crate) fn tcp_accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     // If the client has already reset the connection, Wine returns no address, and leaves the
     // memory for it unchanged. The standard library would interpret that as an address, or panic.
-    // SAFETY: all bits zero is a value of the type.
-    let mut peer: SOCKADDR_IN6 = unsafe { mem::zeroed() };
-    let mut len = mem::size_of::<SOCKADDR_IN6>() as i32;
+    let mut peer = SOCKADDR_INET::default();
+    let mut len = mem::size_of::<SOCKADDR_INET>() as i32;
     // SAFETY: the pointers are to local variables, and `len` is the size of `peer`.
     let accepted = unsafe {
         accept(
@@ -37,7 +35,7 @@ pub(crate) fn tcp_accept(listener: &TcpListener) -> io::Result<(TcpStream, Socke
         )
     };
     // SAFETY: it is the result of `accept`.
-    let stream = TcpStream::from(unsafe { own(accepted) }?);
+    let stream = unsafe { own(accepted) }?;
     let peer = address_of(&peer).ok_or(io::ErrorKind::ConnectionAborted)?;
     stream.set_nonblocking(true)?;
     // Unlike a socket that is created, one that is accepted is inherited. If the system refuses to
@@ -48,65 +46,57 @@ pub(crate) fn tcp_accept(listener: &TcpListener) -> io::Result<(TcpStream, Socke
 }
 
 /// Returns an address of either family; `None` if none was filled in.
-fn address_of(address: &SOCKADDR_IN6) -> Option<SocketAddr> {
-    let port = u16::from_be(address.sin6_port);
-    match address.sin6_family {
-        AF_INET => {
-            // SAFETY: the larger type contains the bytes of the smaller one, at the same alignment.
-            let address = unsafe { &*(address as *const SOCKADDR_IN6).cast::<SOCKADDR_IN>() };
-            // SAFETY: all members of the union are valid for any bits.
-            let ip = unsafe { address.sin_addr.S_un.S_addr }.to_ne_bytes();
-            Some(SocketAddr::from((ip, port)))
+fn address_of(name: &SOCKADDR_INET) -> Option<SocketAddr> {
+    // SAFETY: all bytes are initialised, and all members of the unions are valid for any bits.
+    unsafe {
+        match name.si_family {
+            AF_INET => {
+                let ip = name.Ipv4.sin_addr.S_un.S_addr.to_ne_bytes();
+                let port = u16::from_be(name.Ipv4.sin_port);
+                Some(SocketAddr::from((ip, port)))
+            }
+            AF_INET6 => {
+                let name = &name.Ipv6;
+                let (ip, scope) = (name.sin6_addr.u.Byte, name.Anonymous.sin6_scope_id);
+                let port = u16::from_be(name.sin6_port);
+                Some(SocketAddrV6::new(ip.into(), port, name.sin6_flowinfo, scope).into())
+            }
+            _ => None,
         }
-        AF_INET6 => {
-            // SAFETY: all members of the unions are valid for any bits.
-            let (ip, scope) =
-                unsafe { (address.sin6_addr.u.Byte, address.Anonymous.sin6_scope_id) };
-            let flow = address.sin6_flowinfo;
-            Some(std::net::SocketAddrV6::new(ip.into(), port, flow, scope).into())
+    }
+}
+
+/// Converts an address to the system's form. Returns its size too.
+fn name_of(address: SocketAddr) -> (SOCKADDR_INET, usize) {
+    let mut name = SOCKADDR_INET::default();
+    match address {
+        SocketAddr::V4(address) => {
+            name.si_family = AF_INET;
+            name.Ipv4.sin_port = address.port().to_be();
+            name.Ipv4.sin_addr.S_un.S_addr = u32::from_ne_bytes(address.ip().octets());
+            (name, mem::size_of::<SOCKADDR_IN>())
         }
-        _ => None,
+        SocketAddr::V6(address) => {
+            name.si_family = AF_INET6;
+            name.Ipv6.sin6_port = address.port().to_be();
+            name.Ipv6.sin6_flowinfo = address.flowinfo();
+            name.Ipv6.sin6_addr.u.Byte = address.ip().octets();
+            name.Ipv6.Anonymous.sin6_scope_id = address.scope_id();
+            (name, mem::size_of::<SOCKADDR_IN6>())
+        }
     }
 }
 
 pub(crate) fn tcp_connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = tcp_socket(address)?;
-    set_nonblocking(&socket)?;
-    let connected = match address {
-        SocketAddr::V4(address) => {
-            let address = SOCKADDR_IN {
-                sin_family: AF_INET,
-                sin_port: address.port().to_be(),
-                sin_addr: IN_ADDR {
-                    S_un: IN_ADDR_0 {
-                        S_addr: u32::from_ne_bytes(address.ip().octets()),
-                    },
-                },
-                sin_zero: [0; 8],
-            };
-            start_connect(&socket, &address)
-        }
-        SocketAddr::V6(address) => {
-            let address = SOCKADDR_IN6 {
-                sin6_family: AF_INET6,
-                sin6_port: address.port().to_be(),
-                sin6_flowinfo: address.flowinfo(),
-                sin6_addr: IN6_ADDR {
-                    u: IN6_ADDR_0 {
-                        Byte: address.ip().octets(),
-                    },
-                },
-                Anonymous: SOCKADDR_IN6_0 {
-                    sin6_scope_id: address.scope_id(),
-                },
-            };
-            start_connect(&socket, &address)
-        }
-    };
-    match connected {
+    let stream = tcp_socket(address)?;
+    stream.set_nonblocking(true)?;
+    let (name, len) = name_of(address);
+    let socket = raw(stream.as_raw_socket());
+    // SAFETY: the pointer is to a local variable, which has at least `len` bytes.
+    match check(unsafe { connect(socket, ptr::addr_of!(name).cast(), len as i32) }) {
         // The attempt continues in the background.
         Err(error) if error.raw_os_error() != Some(WSAEWOULDBLOCK) => Err(error),
-        _ => Ok(socket.into()),
+        _ => Ok(stream),
     }
 }
 
@@ -148,23 +138,12 @@ pub(crate) fn only_v6(socket: &UdpSocket) -> io::Result<bool> {
 }
 
 /// Creates a socket as the standard library does.
-fn tcp_socket(address: SocketAddr) -> io::Result<OwnedSocket> {
+fn tcp_socket(address: SocketAddr) -> io::Result<TcpStream> {
     start_up();
-    let family = match address {
-        SocketAddr::V4(_) => AF_INET,
-        SocketAddr::V6(_) => AF_INET6,
-    };
+    let family = if address.is_ipv4() { AF_INET } else { AF_INET6 };
+    let flags = WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT;
     // SAFETY: no pointer is passed.
-    let socket = unsafe {
-        WSASocketW(
-            i32::from(family),
-            SOCK_STREAM,
-            0,
-            ptr::null(),
-            0,
-            WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT,
-        )
-    };
+    let socket = unsafe { WSASocketW(family.into(), SOCK_STREAM, 0, ptr::null(), 0, flags) };
     // SAFETY: it is the result of `WSASocketW`.
     unsafe { own(socket) }
 }
@@ -174,12 +153,12 @@ fn tcp_socket(address: SocketAddr) -> io::Result<OwnedSocket> {
 /// # Safety
 ///
 /// The socket was just created, and nothing else owns it.
-unsafe fn own(socket: SOCKET) -> io::Result<OwnedSocket> {
+unsafe fn own(socket: SOCKET) -> io::Result<TcpStream> {
     if socket == INVALID_SOCKET {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the caller's promise.
-    Ok(unsafe { OwnedSocket::from_raw_socket(socket as RawSocket) })
+    Ok(unsafe { TcpStream::from_raw_socket(socket as RawSocket) })
 }
 
 /// Initialises the socket library. The standard library does so when it creates a socket, but the
@@ -187,28 +166,10 @@ unsafe fn own(socket: SOCKET) -> io::Result<OwnedSocket> {
 fn start_up() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
-        let mut data = mem::MaybeUninit::<WSADATA>::uninit();
-        // SAFETY: `data` has space for what the call writes. After a failure every later call
-        // fails.
-        unsafe { WSAStartup(0x0202, data.as_mut_ptr()) };
+        let mut data = WSADATA::default();
+        // SAFETY: the pointer is to a local variable. After a failure every later call fails.
+        unsafe { WSAStartup(0x0202, &mut data) };
     });
-}
-
-fn set_nonblocking(socket: &OwnedSocket) -> io::Result<()> {
-    let mut yes = 1;
-    // SAFETY: the pointer is to a local variable.
-    check(unsafe { ioctlsocket(raw(socket.as_raw_socket()), FIONBIO, &mut yes) })
-}
-
-fn start_connect<T>(socket: &OwnedSocket, address: &T) -> io::Result<()> {
-    // SAFETY: the pointer and the size are those of `address`.
-    check(unsafe {
-        connect(
-            raw(socket.as_raw_socket()),
-            (address as *const T).cast(),
-            mem::size_of::<T>() as i32,
-        )
-    })
 }
 
 fn set(socket: &UdpSocket, option: u32, on: bool) -> io::Result<()> {
@@ -251,14 +212,11 @@ pub(crate) fn is_connecting(socket: RawSocket) -> io::Result<bool> {
     // Not `WSAPoll`, which until Windows 10 2004 did not report that an attempt has failed.
     let mut only = FD_SET {
         fd_count: 1,
-        fd_array: [0; 64],
+        ..FD_SET::default()
     };
     only.fd_array[0] = socket as _;
     let (mut connected, mut failed) = (only, only);
-    let now = TIMEVAL {
-        tv_sec: 0,
-        tv_usec: 0,
-    };
+    let now = TIMEVAL::default();
     // SAFETY: the pointers are those of local variables.
     match unsafe { select(0, ptr::null_mut(), &mut connected, &mut failed, &now) } {
         0 => Ok(true),

@@ -182,34 +182,34 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "change-put-off",
         file: "sys/windows/socket.rs",
-        right: "if changes.waiting {",
+        right: "if shared.waiting {",
         wrong: "if false {",
     },
     // A thread begins to wait between the question whether one does and the entry in the list.
     Fault {
         name: "change-listed-late",
         file: "sys/windows/socket.rs",
-        right: "Socket::enqueue(this, state, &mut changes);\n        Ok(())",
-        wrong: "let _ = &mut changes;\n\
-                drop(changes);\n\
-                Socket::enqueue(this, state, &mut lock(&this.share.sockets.changes));\n        Ok(())",
+        right: "Socket::enqueue(this, state, &mut shared);\n        Ok(())",
+        wrong: "let _ = &mut shared;\n\
+                drop(shared);\n\
+                Socket::enqueue(this, state, &mut lock(&this.share.sockets.0));\n        Ok(())",
     },
     // What is in the list, because its request was refused, is not asked for at once.
     Fault {
         name: "change-left-in-list",
         file: "sys/windows/socket.rs",
-        right: "if changes.waiting {",
-        wrong: "if changes.waiting && !state.queued {",
+        right: "if shared.waiting {",
+        wrong: "if shared.waiting && !state.queued {",
     },
     // The same as `change-listed-late`, from the other side.
     Fault {
         name: "waiting-said-late",
         file: "sys/windows/socket.rs",
-        right: "changes.waiting = true;\n            let spare = mem::take(&mut changes.spare);\n            \
-                mem::replace(&mut changes.queued, spare)\n        };",
-        wrong: "let spare = mem::take(&mut changes.spare);\n            \
-                mem::replace(&mut changes.queued, spare)\n        };\n\
-                lock(&self.changes).waiting = true;",
+        right: "shared.waiting = true;\n            let spare = mem::take(&mut shared.spare);\n            \
+                mem::replace(&mut shared.changes, spare)\n        };",
+        wrong: "let spare = mem::take(&mut shared.spare);\n            \
+                mem::replace(&mut shared.changes, spare)\n        };\n\
+                lock(&self.0).waiting = true;",
     },
     // The directions that an answer has not used up are not watched any more.
     Fault {
@@ -250,7 +250,7 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "refusal-forgotten",
         file: "sys/windows/socket.rs",
-        right: "Socket::enqueue(this, &mut state, &mut lock(&this.share.sockets.changes));\n            error",
+        right: "Socket::enqueue(this, &mut state, &mut lock(&this.share.sockets.0));\n            error",
         wrong: "error",
     },
     // One source for which there can be no request fails every poll.
@@ -264,7 +264,7 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "request-at-once",
         file: "sys/windows/socket.rs",
-        right: "if changes.waiting {",
+        right: "if shared.waiting {",
         wrong: "if true {",
     },
     // A condition in doubt is taken to be the one that was reported, though it had passed.

@@ -11,16 +11,16 @@ use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
 use windows_sys::Wdk::Storage::FileSystem::{NtCancelIoFileEx, NtCreateFile, FILE_OPEN};
 use windows_sys::Wdk::System::IO::NtDeviceIoControlFile;
 use windows_sys::Win32::Foundation::{
-    RtlNtStatusToDosError, HANDLE, NTSTATUS, STATUS_CANCELLED, STATUS_PENDING, UNICODE_STRING,
+    HANDLE, NTSTATUS, STATUS_CANCELLED, STATUS_PENDING, UNICODE_STRING,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     SetFileCompletionNotificationModes, FILE_SHARE_READ, FILE_SHARE_WRITE, SYNCHRONIZE,
 };
 use windows_sys::Win32::System::WindowsProgramming::FILE_SKIP_SET_EVENT_ON_HANDLE;
-use windows_sys::Win32::System::IO::{IO_STATUS_BLOCK, IO_STATUS_BLOCK_0};
+use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 
 use super::port::Port;
-use super::queue::{Head, OnCompletion};
+use super::queue::{success, Head, OnCompletion};
 use super::{AsRawHandle, FromRawHandle, OwnedHandle, RawSocket};
 
 // The conditions, by the names of the driver's headers.
@@ -54,14 +54,11 @@ impl Afd {
         };
         let attributes = OBJECT_ATTRIBUTES {
             Length: mem::size_of::<OBJECT_ATTRIBUTES>() as u32,
-            RootDirectory: ptr::null_mut(),
             ObjectName: &name,
-            Attributes: 0,
-            SecurityDescriptor: ptr::null(),
-            SecurityQualityOfService: ptr::null(),
+            ..OBJECT_ATTRIBUTES::default()
         };
         let mut handle: HANDLE = ptr::null_mut();
-        let mut status = idle_status();
+        let mut status = IO_STATUS_BLOCK::default();
         // SAFETY: every pointer is to a local variable that outlives the call, or null where that
         // is allowed.
         success(unsafe {
@@ -78,7 +75,8 @@ impl Afd {
                 ptr::null(),
                 0,
             )
-        })?;
+        })
+        .map_err(io::Error::from_raw_os_error)?;
         // SAFETY: the handle was just created, and nothing else owns it.
         let handle = unsafe { OwnedHandle::from_raw_handle(handle) };
         port.attach(handle.as_raw_handle())?;
@@ -130,16 +128,17 @@ impl Afd {
                 size,
             )
         };
-        if is_error(outcome) {
+        success(outcome).map_err(|code| {
             // The system has refused the request, so the memory is ours again.
             request.head.set_status(outcome);
-        }
-        success(outcome).map(|()| outcome == STATUS_PENDING)
+            io::Error::from_raw_os_error(code)
+        })?;
+        Ok(outcome == STATUS_PENDING)
     }
 
     /// Makes the request complete now. Its packet comes as usual.
     pub(crate) fn cancel(&self, request: *mut Request) {
-        let mut status = idle_status();
+        let mut status = IO_STATUS_BLOCK::default();
         // SAFETY: the system compares the first pointer with those of pending requests, and does
         // not follow it. A request begins with its status.
         unsafe { NtCancelIoFileEx(self.handle.as_raw_handle(), request.cast(), &mut status) };
@@ -200,33 +199,9 @@ impl Request {
     pub(crate) fn answer(&self) -> Answer {
         match self.head.status() {
             STATUS_CANCELLED => Answer::Nothing,
-            status if is_error(status) => Answer::Failed,
+            status if success(status).is_err() => Answer::Failed,
             _ if self.info.count == 0 => Answer::Nothing,
             _ => Answer::Events(self.info.events),
         }
     }
-}
-
-fn idle_status() -> IO_STATUS_BLOCK {
-    IO_STATUS_BLOCK {
-        Anonymous: IO_STATUS_BLOCK_0 {
-            Status: STATUS_PENDING,
-        },
-        Information: 0,
-    }
-}
-
-/// The two highest bits distinguish success, information, warnings and errors.
-fn is_error(status: NTSTATUS) -> bool {
-    status as u32 >> 30 == 3
-}
-
-/// Converts a status, of which only errors are failures: everything else ends in a packet.
-fn success(status: NTSTATUS) -> io::Result<()> {
-    if is_error(status) {
-        // SAFETY: takes no pointer.
-        let code = unsafe { RtlNtStatusToDosError(status) };
-        return Err(io::Error::from_raw_os_error(code as i32));
-    }
-    Ok(())
 }

@@ -22,20 +22,19 @@ use windows_sys::Win32::System::IO::OVERLAPPED_ENTRY;
 
 use super::flags;
 use super::queue::{Completed, Head, Queue};
-use super::socket::{Socket, Sockets};
-use super::Handle;
+use super::socket::{Link, Sockets};
 use crate::readiness::Readiness;
 use crate::sync::{Arc, AtomicBool, Ordering};
-use crate::sys::backend::{self, Outcome};
-use crate::sys::edge::linked::{self, Linked};
+use crate::sys::backend;
+use crate::sys::edge::linked::Linked;
 use crate::sys::fmt_flags::fmt_flags;
 use crate::sys::timeout::Deadline;
 use crate::sys::Event;
-use crate::{Interest, Token};
+use crate::Token;
 
 pub(crate) struct Selector {
-    queue: Arc<Queue>,
-    sockets: Arc<Sockets>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) sockets: Arc<Sockets>,
 }
 
 impl backend::Selector for Selector {
@@ -78,11 +77,6 @@ impl backend::Selector for Selector {
 }
 
 impl Selector {
-    #[cfg(feature = "os-ext")]
-    pub(crate) fn queue(&self) -> &Arc<Queue> {
-        &self.queue
-    }
-
     /// Takes packets from the port, and leaves them as they are.
     fn dequeue(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         let spare = events.spare_capacity_mut();
@@ -114,46 +108,6 @@ impl fmt::Debug for Selector {
         f.debug_struct("Selector")
             .field("port", self.queue.port())
             .finish_non_exhaustive()
-    }
-}
-
-/// The link from a registered socket to its record.
-pub(crate) struct Link {
-    queue: Arc<Queue>,
-    socket: Arc<Socket>,
-}
-
-impl linked::Link for Link {
-    type Selector = Selector;
-
-    fn register(
-        selector: &Selector,
-        handle: Handle,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<Link> {
-        let Selector { queue, sockets } = selector;
-        let socket = Socket::register(sockets, queue, handle, token, interest)?;
-        Ok(Link {
-            queue: Arc::clone(queue),
-            socket,
-        })
-    }
-
-    fn belongs_to(&self, selector: &Selector) -> bool {
-        Arc::ptr_eq(&self.queue, &selector.queue)
-    }
-
-    fn reregister(&self, token: Token, interest: Interest) -> io::Result<()> {
-        Socket::reregister(&self.socket, &self.queue, token, interest)
-    }
-
-    fn deregister(&self) -> io::Result<()> {
-        Socket::deregister(&self.socket, &self.queue)
-    }
-
-    fn rearm(&self, directions: Interest, outcome: Outcome<'_>) {
-        Socket::rearm(&self.socket, &self.queue, directions, outcome);
     }
 }
 
@@ -269,8 +223,7 @@ impl RawEvent {
 
 impl backend::RawEvent for RawEvent {
     fn of_wake(token: Token) -> RawEvent {
-        // SAFETY: consists of integers and a pointer, for which zero is valid.
-        let mut event = RawEvent(unsafe { std::mem::zeroed() });
+        let mut event = RawEvent(OVERLAPPED_ENTRY::default());
         event.set(token, flags::WOKEN);
         event
     }

@@ -1,7 +1,7 @@
 //! What the library uses of Windows: handles, the selector, and named pipes.
 //!
-//! `iocp.rs`, the selector, uses `socket.rs`. `socket.rs` and `named_pipe.rs` use `queue.rs`, which
-//! depends on neither.
+//! `iocp.rs` is the selector. The records of its sources, in `socket.rs` and `named_pipe.rs`, use
+//! `queue.rs`, which depends on neither.
 
 use std::io;
 use std::os::windows::io::{AsRawSocket, RawSocket};

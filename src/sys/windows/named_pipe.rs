@@ -496,7 +496,7 @@ impl Pipe {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        let queue = registry.selector().queue();
+        let queue = &registry.selector().queue;
         match &self.queue {
             None => {
                 queue.port().attach(self.inner.handle)?;
@@ -522,7 +522,7 @@ impl Pipe {
         interest: Interest,
     ) -> io::Result<()> {
         self.check_registered_with(registry)?;
-        self.watch(registry.selector().queue(), token, interest)
+        self.watch(&registry.selector().queue, token, interest)
     }
 
     pub(crate) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
@@ -547,7 +547,7 @@ impl Pipe {
 
     fn check_registered_with(&self, registry: &Registry) -> io::Result<()> {
         match &self.queue {
-            Some(own) if self.is_registered() => Arc::ptr_eq(own, registry.selector().queue())
+            Some(own) if self.is_registered() => Arc::ptr_eq(own, &registry.selector().queue)
                 .then_some(())
                 .ok_or_else(registered_elsewhere),
             _ => Err(not_registered()),

@@ -12,7 +12,7 @@ use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::time::Duration;
 use std::{io, ptr, thread};
 
-use windows_sys::Win32::Foundation::{NTSTATUS, STATUS_PENDING};
+use windows_sys::Win32::Foundation::{RtlNtStatusToDosError, NTSTATUS, STATUS_PENDING};
 use windows_sys::Win32::System::IO::{IO_STATUS_BLOCK, OVERLAPPED, OVERLAPPED_ENTRY};
 
 use super::port::Port;
@@ -52,10 +52,8 @@ unsafe impl Sync for Head {}
 
 impl Head {
     pub(crate) fn new(on_completion: OnCompletion) -> Head {
-        // SAFETY: the type consists of integers and pointers, which can be zero.
-        let overlapped = unsafe { mem::zeroed() };
         Head {
-            overlapped,
+            overlapped: OVERLAPPED::default(),
             on_completion,
         }
     }
@@ -80,6 +78,16 @@ impl Head {
     pub(crate) fn moved(&self) -> usize {
         self.overlapped.InternalHigh
     }
+}
+
+/// Converts a status, of which only errors are failures: everything else ends in a packet. The
+/// two highest bits distinguish success, information, warnings and errors.
+pub(crate) fn success(status: NTSTATUS) -> Result<(), i32> {
+    if status as u32 >> 30 == 3 {
+        // SAFETY: takes no pointer.
+        return Err(unsafe { RtlNtStatusToDosError(status) } as i32);
+    }
+    Ok(())
 }
 
 /// A completion port, and how many packets are still to come. Shared by a selector and its

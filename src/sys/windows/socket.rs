@@ -8,22 +8,33 @@ use windows_sys::Win32::Foundation::ERROR_INVALID_HANDLE;
 
 use super::afd::{Afd, Answer, Request, AFD_POLL_LOCAL_CLOSE};
 use super::flags::{EDGES, FAILED};
+use super::iocp::Selector;
 use super::port::Port;
 use super::queue::{Completed, Head, Queue};
 use super::{base_socket, Handle};
 use crate::sync::{lock, Arc, Mutex};
 use crate::sys::backend::Outcome;
+use crate::sys::edge::linked;
 use crate::sys::edge::Edge;
 use crate::sys::error::not_registered;
 use crate::{Interest, Token};
 
 /// What the sockets of a selector share.
 #[derive(Default)]
-pub(crate) struct Sockets {
+pub(crate) struct Sockets(Mutex<Shared>);
+
+#[derive(Default)]
+struct Shared {
     /// Open handles of AFD, each for a bounded number of sockets: the work that the system does
     /// for a handle grows with the number of its requests.
-    devices: Mutex<Vec<Device>>,
-    changes: Mutex<Changes>,
+    devices: Vec<Device>,
+    /// The sockets whose request has to be submitted or replaced.
+    changes: Vec<Arc<Socket>>,
+    /// Replaces the list while the requests are submitted. Both have capacity for every
+    /// registered socket, so that polling does not allocate.
+    spare: Vec<Arc<Socket>>,
+    /// Whether a thread is waiting for packets. It does not look at the list before it gets one.
+    waiting: bool,
 }
 
 struct Device {
@@ -37,46 +48,21 @@ struct Share {
     sockets: Arc<Sockets>,
 }
 
-/// The sockets whose request has to be submitted or replaced.
-#[derive(Default)]
-struct Changes {
-    queued: Vec<Arc<Socket>>,
-    /// Replaces the list while the requests are submitted. Both have capacity for every
-    /// registered socket, so that polling does not allocate.
-    spare: Vec<Arc<Socket>>,
-    registered: usize,
-    /// Whether a thread is waiting for packets. It does not look at the list before it gets one.
-    waiting: bool,
-}
-
-impl Changes {
-    fn reserve(&mut self) {
-        for list in [&mut self.queued, &mut self.spare] {
-            if list.capacity() < self.registered {
-                list.reserve(self.registered.next_power_of_two() - list.len());
-            }
-        }
-    }
-}
-
 impl Sockets {
     const PER_DEVICE: usize = 32;
 
     /// Returns a share of a device that has space for one more socket.
     fn share(this: &Arc<Sockets>, port: &Port) -> io::Result<Share> {
-        let mut devices = lock(&this.devices);
+        let mut shared = lock(&this.0);
         let has_space = |device: &Device| device.sockets < Self::PER_DEVICE;
-        let index = match devices.iter().rposition(has_space) {
+        let index = match shared.devices.iter().rposition(has_space) {
             Some(index) => index,
-            None => {
-                let afd = Arc::new(Afd::open(port)?);
-                devices.push(Device { afd, sockets: 0 });
-                devices.len() - 1
-            }
+            None => shared.add_device(Afd::open(port)?),
         };
-        devices[index].sockets += 1;
+        let device = &mut shared.devices[index];
+        device.sockets += 1;
         Ok(Share {
-            afd: Arc::clone(&devices[index].afd),
+            afd: Arc::clone(&device.afd),
             sockets: Arc::clone(this),
         })
     }
@@ -85,29 +71,42 @@ impl Sockets {
     /// [`stop_waiting`](Sockets::stop_waiting).
     pub(crate) fn submit_changes(&self, queue: &Queue) -> io::Result<()> {
         let mut sockets = {
-            let mut changes = lock(&self.changes);
-            changes.waiting = true;
-            let spare = mem::take(&mut changes.spare);
-            mem::replace(&mut changes.queued, spare)
+            let mut shared = lock(&self.0);
+            shared.waiting = true;
+            let spare = mem::take(&mut shared.spare);
+            mem::replace(&mut shared.changes, spare)
         };
         let mut outcome = Ok(());
         for socket in sockets.drain(..) {
             outcome = Socket::submit_change(&socket, queue).and(outcome);
         }
-        let mut changes = lock(&self.changes);
+        let mut shared = lock(&self.0);
         // A socket that was registered meanwhile may have left a larger one.
-        if changes.spare.capacity() < sockets.capacity() {
-            changes.spare = sockets;
+        if shared.spare.capacity() < sockets.capacity() {
+            shared.spare = sockets;
         }
         outcome
     }
 
     pub(crate) fn stop_waiting(&self) {
-        lock(&self.changes).waiting = false;
+        lock(&self.0).waiting = false;
     }
 
     pub(crate) fn have_changes(&self) -> bool {
-        !lock(&self.changes).queued.is_empty()
+        !lock(&self.0).changes.is_empty()
+    }
+}
+
+impl Shared {
+    /// Returns the index of the device.
+    fn add_device(&mut self, afd: Afd) -> usize {
+        let afd = Arc::new(afd);
+        self.devices.push(Device { afd, sockets: 0 });
+        let most = self.devices.len() * Sockets::PER_DEVICE;
+        for list in [&mut self.changes, &mut self.spare] {
+            list.reserve(most - list.len());
+        }
+        self.devices.len() - 1
     }
 }
 
@@ -115,13 +114,13 @@ impl Drop for Share {
     /// Closes devices that are not used any more, except one: sockets that come and go one by one
     /// must not open it each time.
     fn drop(&mut self) {
-        let mut devices = lock(&self.sockets.devices);
+        let mut shared = lock(&self.sockets.0);
         let own = |device: &Device| Arc::ptr_eq(&device.afd, &self.afd);
-        if let Some(index) = devices.iter().position(own) {
-            devices[index].sockets -= 1;
-            let unused = devices.iter().filter(|device| device.sockets == 0);
+        if let Some(index) = shared.devices.iter().position(own) {
+            shared.devices[index].sockets -= 1;
+            let unused = shared.devices.iter().filter(|device| device.sockets == 0);
             if unused.count() > 1 {
-                devices.swap_remove(index);
+                shared.devices.swap_remove(index);
             }
         }
     }
@@ -183,22 +182,22 @@ impl Socket {
     /// Submits a changed request: at once if a thread is waiting for packets, otherwise before the
     /// next wait.
     fn request_update(this: &Arc<Socket>, state: &mut State, queue: &Queue) -> io::Result<()> {
-        let mut changes = lock(&this.share.sockets.changes);
-        if changes.waiting {
+        let mut shared = lock(&this.share.sockets.0);
+        if shared.waiting {
             // Even if it is in the list, as after a request that was refused: the list is
             // not looked at before the next call.
-            drop(changes);
+            drop(shared);
             return Socket::update(this, state, queue);
         }
         // Still under the lock, so that a thread that is about to wait finds it in the list.
-        Socket::enqueue(this, state, &mut changes);
+        Socket::enqueue(this, state, &mut shared);
         Ok(())
     }
 
-    fn enqueue(this: &Arc<Socket>, state: &mut State, changes: &mut Changes) {
+    fn enqueue(this: &Arc<Socket>, state: &mut State, shared: &mut Shared) {
         if !state.queued {
             state.queued = true;
-            changes.queued.push(Arc::clone(this));
+            shared.changes.push(Arc::clone(this));
         }
     }
 
@@ -208,7 +207,7 @@ impl Socket {
         let mut state = lock(&this.state);
         state.queued = false;
         Socket::update(this, &mut state, queue).map_err(|error| {
-            Socket::enqueue(this, &mut state, &mut lock(&this.share.sockets.changes));
+            Socket::enqueue(this, &mut state, &mut lock(&this.share.sockets.0));
             error
         })
     }
@@ -301,23 +300,32 @@ impl Socket {
             Answer::Events(flags) => EDGES.deliver(&mut state.edge, flags),
         };
         if state.wanted().is_some() {
-            let mut changes = lock(&this.share.sockets.changes);
-            Socket::enqueue(this, &mut state, &mut changes);
+            Socket::enqueue(this, &mut state, &mut lock(&this.share.sockets.0));
         }
         Some((state.token, reported?))
     }
+}
 
-    pub(crate) fn register(
-        sockets: &Arc<Sockets>,
-        queue: &Queue,
+/// What a registered source stores: its record, and the queue, which records do not own.
+pub(crate) struct Link {
+    queue: Arc<Queue>,
+    socket: Arc<Socket>,
+}
+
+impl linked::Link for Link {
+    type Selector = Selector;
+
+    fn register(
+        selector: &Selector,
         handle: Handle,
         token: Token,
         interest: Interest,
-    ) -> io::Result<Arc<Socket>> {
+    ) -> io::Result<Link> {
         let base = base_socket(handle)?;
-        let this = Arc::new(Socket {
+        let queue = Arc::clone(&selector.queue);
+        let socket = Arc::new(Socket {
             request: UnsafeCell::new(Request::new(Socket::on_completion)),
-            share: Sockets::share(sockets, queue.port())?,
+            share: Sockets::share(&selector.sockets, queue.port())?,
             base,
             state: Mutex::new(State {
                 token,
@@ -327,61 +335,44 @@ impl Socket {
                 closed: false,
             }),
         });
-        let mut changes = lock(&sockets.changes);
-        changes.registered += 1;
-        changes.reserve();
-        drop(changes);
-        if let Err(error) = Socket::request_update(&this, &mut lock(&this.state), queue) {
-            lock(&sockets.changes).registered -= 1;
-            return Err(error);
-        }
-        Ok(this)
+        Socket::request_update(&socket, &mut lock(&socket.state), &queue)?;
+        Ok(Link { queue, socket })
     }
 
-    pub(crate) fn reregister(
-        this: &Arc<Socket>,
-        queue: &Queue,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()> {
-        let mut state = lock(&this.state);
+    fn belongs_to(&self, selector: &Selector) -> bool {
+        Arc::ptr_eq(&self.queue, &selector.queue)
+    }
+
+    fn reregister(&self, token: Token, interest: Interest) -> io::Result<()> {
+        let mut state = lock(&self.socket.state);
         state.token = token;
         state.edge = Edge::new(interest);
-        Socket::request_update(this, &mut state, queue)
+        Socket::request_update(&self.socket, &mut state, &self.queue)
     }
 
-    pub(crate) fn deregister(this: &Arc<Socket>, queue: &Queue) -> io::Result<()> {
-        let mut state = lock(&this.state);
-        let was_registered = !state.closed;
-        state.closed = true;
-        let mut changes = lock(&this.share.sockets.changes);
-        changes.registered -= 1;
-        if state.queued {
+    fn deregister(&self) -> io::Result<()> {
+        let mut state = lock(&self.socket.state);
+        let was_registered = !mem::replace(&mut state.closed, true);
+        if mem::take(&mut state.queued) {
+            let changes = &mut lock(&self.socket.share.sockets.0).changes;
+            let own = |socket: &Arc<Socket>| Arc::ptr_eq(socket, &self.socket);
             // The newest changes are at the end.
-            let own = |socket: &Arc<Socket>| Arc::ptr_eq(socket, this);
-            if let Some(index) = changes.queued.iter().rposition(own) {
-                changes.queued.swap_remove(index);
-                state.queued = false;
+            if let Some(index) = changes.iter().rposition(own) {
+                changes.swap_remove(index);
             }
         }
-        drop(changes);
-        Socket::update(this, &mut state, queue)?;
+        Socket::update(&self.socket, &mut state, &self.queue)?;
         was_registered.then_some(()).ok_or_else(not_registered)
     }
 
-    pub(crate) fn rearm(
-        this: &Arc<Socket>,
-        queue: &Queue,
-        directions: Interest,
-        outcome: Outcome<'_>,
-    ) {
+    fn rearm(&self, directions: Interest, outcome: Outcome<'_>) {
+        let this = &self.socket;
         let mut state = lock(&this.state);
         if state.edge.rearm(&EDGES, directions, outcome)
-            && Socket::request_update(this, &mut state, queue).is_err()
+            && Socket::request_update(this, &mut state, &self.queue).is_err()
         {
             // There is no one to return the error to; the next poll tries again.
-            let mut changes = lock(&this.share.sockets.changes);
-            Socket::enqueue(this, &mut state, &mut changes);
+            Socket::enqueue(this, &mut state, &mut lock(&this.share.sockets.0));
         }
     }
 }

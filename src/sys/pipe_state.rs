@@ -13,9 +13,10 @@
 //! * Whether there is a peer is queried from the system, or follows from its results.
 //! * Which directions are ready is a level. [`Edge`] derives edges from it, as for sockets: a
 //!   direction is armed again by a call that would block, or that has emptied the buffer.
-//! * If no packet is to come that would report a level, the pipe posts one to itself, the *notice*.
+//! * A packet that was taken reports the pipe, after all others that were taken with it. If no packet
+//!   is to come, the pipe posts one to itself, the *notice*.
 
-use std::io;
+use std::{io, mem};
 
 use super::backend::Outcome;
 use super::edge::{Conditions, Edge, EdgeFlags};
@@ -53,6 +54,7 @@ pub(crate) trait System {
     fn connect(&mut self) -> Result<(), Code>;
     fn read(&mut self) -> Result<(), Code>;
     fn write(&mut self) -> Result<(), Code>;
+    fn notice(&mut self) -> Result<(), Code>;
 }
 
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -135,7 +137,8 @@ pub(crate) struct PipeState {
     /// no more than that for a server, which can be connected again.
     only_end: bool,
     watched: Option<(Token, Edge)>,
-    notice_posted: bool,
+    /// Whether a [report](PipeState::report) is to come.
+    reporting: bool,
     connect: Lane,
     read: Lane,
     write: Lane,
@@ -277,7 +280,7 @@ impl PipeState {
 /// The user's calls.
 impl PipeState {
     /// From now on operations end in packets.
-    pub(crate) fn attach(&mut self, system: &mut impl System) {
+    fn attach(&mut self, system: &mut impl System) {
         self.attached = true;
         if system.has_peer().is_none() {
             // Only an outbound end cannot be queried. `ConnectNamedPipe` shows whether there is a
@@ -291,6 +294,9 @@ impl PipeState {
 
     /// Registers the pipe, or registers it again. What is ready is reported, even if it was before.
     pub(crate) fn watch(&mut self, system: &mut impl System, token: Token, interest: Interest) {
+        if !self.attached {
+            self.attach(system);
+        }
         self.watched = Some((token, Edge::new(interest)));
         self.reads_ahead = interest.includes_end();
         self.only_end = !interest.is_readable();
@@ -449,22 +455,27 @@ impl PipeState {
         self.advance(system);
     }
 
-    pub(crate) fn notice_taken(&mut self) {
-        self.notice_posted = false;
+    /// Returns whether a packet that has been taken is to be followed by a report. It stands for
+    /// the packets that are taken before the report.
+    pub(crate) fn claim_report(&mut self) -> bool {
+        !mem::replace(&mut self.reporting, true)
     }
 
     /// Returns what is to be reported, and disarms it.
     pub(crate) fn report(&mut self) -> Option<(Token, u32)> {
+        self.reporting = false;
         let levels = self.levels();
         let (token, edge) = self.watched.as_mut()?;
         Some((*token, FLAGS.deliver(edge, levels)?))
     }
 
-    /// Returns whether a notice must be posted, and assumes that it is.
-    pub(crate) fn notice_due(&mut self) -> bool {
-        let due = !self.notice_posted && self.clone().report().is_some();
-        self.notice_posted |= due;
-        due
+    /// Posts a notice if there is something to report and no report is to come.
+    pub(crate) fn notify(&mut self, system: &mut impl System) -> Result<(), Code> {
+        if !self.reporting && self.clone().report().is_some() {
+            system.notice()?;
+            self.reporting = true;
+        }
+        Ok(())
     }
 }
 

@@ -74,6 +74,8 @@ struct Pipe {
     write: Operation,
     /// Where a read puts what it brings.
     buffer: Option<Message>,
+    /// Whether a notice is in the port, or a packet that was taken is put off.
+    reports: bool,
 }
 
 impl Pipe {
@@ -188,6 +190,12 @@ impl System for Pipe {
         self.write = Operation::Pending;
         Ok(())
     }
+
+    fn notice(&mut self) -> Result<(), Code> {
+        assert!(!self.reports, "its memory is the system's");
+        self.reports = self.fault != Fault::NoticeIsForgotten;
+        Ok(())
+    }
 }
 
 #[derive(Copy, Clone, Debug)]
@@ -205,7 +213,8 @@ enum Input {
     TakeConnect,
     TakeRead,
     TakeWrite,
-    TakeNotice,
+    /// Of what was taken, or of a notice.
+    TakeReport,
     // Deeds of the peer.
     PeerOpens,
     PeerWrites {
@@ -232,7 +241,7 @@ fn inputs(interests: &[Interest]) -> Vec<Input> {
         Input::TakeConnect,
         Input::TakeRead,
         Input::TakeWrite,
-        Input::TakeNotice,
+        Input::TakeReport,
         Input::PeerOpens,
         Input::PeerWrites { empty: false },
         Input::PeerWrites { empty: true },
@@ -255,7 +264,6 @@ fn promise(holds: bool, text: Broken) -> Result<(), Broken> {
 struct World {
     state: PipeState,
     pipe: Pipe,
-    notice: bool,
     dropped: bool,
     watch: Option<Interest>,
     fired: bool,
@@ -290,8 +298,8 @@ impl World {
                 read: Operation::None,
                 write: Operation::None,
                 buffer: None,
+                reports: false,
             },
-            notice: false,
             dropped: false,
             watch: None,
             fired: false,
@@ -314,7 +322,7 @@ impl World {
             Input::TakeConnect => lies(pipe.connect),
             Input::TakeRead => lies(pipe.read),
             Input::TakeWrite => lies(pipe.write),
-            Input::TakeNotice => self.notice,
+            Input::TakeReport => pipe.reports,
             Input::PeerOpens => !pipe.closed && pipe.link == Link::Listening,
             Input::PeerWrites { .. } => {
                 peer && (pipe.kind.readable || !pipe.kind.server) && self.unread.is_none()
@@ -351,9 +359,10 @@ impl World {
                 self.state.read_ended(pipe, result);
             }
             Input::TakeWrite => self.write_packet()?,
-            Input::TakeNotice => {
-                self.notice = false;
-                self.state.notice_taken();
+            Input::TakeReport => {
+                pipe.reports = false;
+                is_packet = false;
+                self.report()?;
             }
             _ => {
                 is_packet = false;
@@ -361,17 +370,11 @@ impl World {
             }
         }
         self.known |= self.connecting && self.pipe.has_connection();
-        if is_packet {
-            self.report()?;
+        if is_packet && self.state.claim_report() {
+            promise(!self.pipe.reports, "a second report")?;
+            self.pipe.reports = true;
         }
-        if self.state.notice_due() {
-            promise(!self.notice, "a second notice")?;
-            if self.pipe.fault == Fault::NoticeIsForgotten {
-                self.state.notice_taken();
-            } else {
-                self.notice = true;
-            }
-        }
+        self.state.notify(&mut self.pipe).map_err(|_| "no notice")?;
         self.check()
     }
 
@@ -404,7 +407,6 @@ impl World {
                 if !self.state.attached {
                     // Asking by `ConnectNamedPipe` listens, too.
                     self.connecting |= !pipe.kind.readable && pipe.kind.server;
-                    self.state.attach(pipe);
                 }
                 self.state.watch(pipe, Token(0), interest);
                 self.watch = Some(interest);
@@ -469,7 +471,7 @@ impl World {
     }
 
     fn is_quiet(&self) -> bool {
-        self.pipe.is_quiet() && !self.notice
+        self.pipe.is_quiet() && !self.pipe.reports
     }
 
     fn user_connects(&mut self) -> Result<(), Broken> {
@@ -701,7 +703,7 @@ fn search(kind: Kind, interests: &[Interest], fault: Fault) -> Result<usize, (Br
     let first = World::new(kind, fault);
     let mut seen = BTreeSet::from([first.clone()]);
     // Each with the place of the one before it, to find the way.
-    let mut queue = vec![(first, 0, Input::TakeNotice)];
+    let mut queue = vec![(first, 0, Input::TakeReport)];
     let mut next = 0;
     while next < queue.len() {
         let world = queue[next].0.clone();

@@ -28,8 +28,8 @@ use windows_sys::Wdk::Storage::FileSystem::{
     FILE_PIPE_SERVER_END,
 };
 use windows_sys::Win32::Foundation::{
-    RtlNtStatusToDosError, ERROR_INVALID_HANDLE, ERROR_IO_PENDING, ERROR_MORE_DATA,
-    ERROR_PIPE_LISTENING, INVALID_HANDLE_VALUE, NTSTATUS, STATUS_BUFFER_OVERFLOW,
+    ERROR_INVALID_HANDLE, ERROR_IO_PENDING, ERROR_MORE_DATA, ERROR_PIPE_LISTENING,
+    INVALID_HANDLE_VALUE,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     ReadFile, WriteFile, FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, PIPE_ACCESS_DUPLEX,
@@ -42,9 +42,9 @@ use windows_sys::Win32::System::IO::{CancelIoEx, IO_STATUS_BLOCK, OVERLAPPED};
 
 use super::afd::{AFD_POLL_DISCONNECT, AFD_POLL_RECEIVE, AFD_POLL_SEND};
 use super::check;
-use super::pipe_buffers::{total, Buffers, DEFAULT_LIMIT};
-use super::queue::{Completed, Head, Queue};
-use crate::sync::{lock, Arc, Mutex, MutexGuard};
+use super::pipe_buffers::{check_limit, total, Buffers, DEFAULT_LIMIT};
+use super::queue::{success, Completed, Head, Queue};
+use crate::sync::{lock, Arc, Mutex};
 use crate::sys::error::{already_registered, not_registered, registered_elsewhere};
 use crate::sys::pipe_state::{Code, PipeState, System, READABLE, READ_CLOSED, WRITABLE};
 use crate::{Interest, Registry, Token};
@@ -73,7 +73,7 @@ struct Inner {
     locked: Mutex<Locked>,
 }
 
-// SAFETY: a handle can be used from any thread. Only `Inner::submit` and
+// SAFETY: a handle can be used from any thread. Only `Driver::submit` and
 // `Operation::on_completion` access an operation. The former is called for one that is not in
 // flight according to the state, under its lock; the latter is passed one that has just ended,
 // and which the state still takes to be in flight.
@@ -90,8 +90,6 @@ struct Locked {
     buffers: Buffers,
     /// `None` once it has been closed.
     handle: Option<OwnedHandle>,
-    /// Whether one of the packets that were just taken will report the pipe.
-    queued: bool,
 }
 
 /// Anything that ends in a packet, whose pointer leads here.
@@ -124,29 +122,19 @@ impl Operation {
     /// Changes the state of the pipe. The first packet of a pipe among those that were taken at the
     /// same time stands for the others: it will report all changes as one event.
     unsafe fn on_completion(head: *mut Head, queue: &Queue) -> Completed {
-        // SAFETY: `Inner::submit` has submitted the operation with a reference to the record, so it
+        // SAFETY: `Driver::submit` has submitted the operation with a reference to the record, so it
         // is still in place. It has ended, and is not started again before the state changes.
         let (kind, result, moved, inner) = unsafe {
             let Operation { head, kind, owner } = &*head.cast::<Operation>();
             let inner = Arc::from_raw(*owner);
+            // A message that is longer than the buffer is a warning: the rest is still to come.
             (*kind, success(head.status()), head.moved(), inner)
         };
-        inner.ended(queue, kind, result, moved);
-        if mem::replace(&mut lock(&inner.locked).queued, true) {
+        if !inner.ended(queue, kind, result, moved) {
             return Completed::Silent;
         }
         Completed::Later(Arc::into_raw(inner).cast_mut().cast())
     }
-}
-
-/// Converts the status of an operation. If a message is longer than the buffer, that is a success:
-/// the rest of it is still to come.
-fn success(status: NTSTATUS) -> Result<(), Code> {
-    if status >= 0 || status == STATUS_BUFFER_OVERFLOW {
-        return Ok(());
-    }
-    // SAFETY: takes no pointer.
-    Err(unsafe { RtlNtStatusToDosError(status) } as Code)
 }
 
 impl Inner {
@@ -164,102 +152,72 @@ impl Inner {
                 state: PipeState::new(is_server),
                 buffers: Buffers::new(has_messages),
                 handle: Some(handle),
-                queued: false,
             }),
         }
     }
 
-    /// Starts an operation of `kind`, which must not be in flight, by `call`.
-    fn submit(
+    /// Changes the state, and posts a notice if there is something to report. `queue` is `None`
+    /// before the first registration.
+    fn run<R>(
+        self: &Arc<Inner>,
+        queue: Option<&Queue>,
+        change: impl FnOnce(&mut PipeState, &mut Driver<'_>) -> R,
+    ) -> R {
+        let locked = &mut *lock(&self.locked);
+        let mut system = Driver {
+            inner: self,
+            queue,
+            buffers: &mut locked.buffers,
+            handle: &mut locked.handle,
+        };
+        let result = change(&mut locked.state, &mut system);
+        // If the notice cannot be posted, the next packet of the pipe reports it.
+        let _ = locked.state.notify(&mut system);
+        result
+    }
+
+    /// A packet has been taken. Returns whether it is to report the pipe.
+    fn ended(
         self: &Arc<Inner>,
         queue: &Queue,
         kind: Kind,
-        call: impl FnOnce(*mut OVERLAPPED) -> io::Result<()>,
-    ) -> Result<(), Code> {
-        queue.submit(self, |owner| {
-            let operation = self.operations[kind as usize].get();
-            // SAFETY: nothing else accesses the operation: the state has determined, under its
-            // lock, that the last packet has been taken, and that the next one is ours to submit.
-            unsafe { operation.write(Operation::new(kind, owner)) };
-            match call(operation.cast()).map_err(|error| error.raw_os_error().unwrap_or(0)) {
-                // Both end in a packet, like success, whatever else they mean.
-                Err(code) if code == ERROR_IO_PENDING as Code => Ok(()),
-                Err(code) if code == ERROR_MORE_DATA as Code => Ok(()),
-                result => result,
-            }
-        })
-    }
-
-    /// Posts a notice if there is something to report that no other packet will report. Unlocks the
-    /// record first: the thread that takes the packet needs it.
-    fn notify(
-        self: &Arc<Inner>,
-        queue: &Queue,
-        mut locked: MutexGuard<'_, Locked>,
-    ) -> io::Result<()> {
-        let is_due = locked.state.notice_due();
-        drop(locked);
-        if !is_due {
-            return Ok(());
-        }
-        let post = |overlapped: *mut OVERLAPPED| queue.port().post(overlapped.cast());
-        self.submit(queue, Kind::Notice, post).map_err(|code| {
-            lock(&self.locked).state.notice_taken();
-            io::Error::from_raw_os_error(code)
-        })
-    }
-
-    fn ended(self: &Arc<Inner>, queue: &Queue, kind: Kind, result: Result<(), Code>, moved: usize) {
-        let mut locked = lock(&self.locked);
-        let (state, mut system) = self.driver(Some(queue), &mut locked);
-        match kind {
-            Kind::Connect => state.connect_ended(&mut system, result),
-            Kind::Read => {
-                // SAFETY: the read has ended, and no other has been started since. If it failed,
-                // the buffer stays empty.
-                let result = result.map(|()| unsafe { system.buffers.received(moved) });
-                state.read_ended(&mut system, result);
-            }
-            Kind::Write => {
-                let result = result.and_then(|()| system.buffers.sent(moved));
-                state.write_ended(&mut system, result);
-                if state.is_finished() && locked.handle.is_some() {
-                    // What arrived was still being read.
-                    self.cancel(Kind::Read);
-                    locked.handle = None;
-                    queue.lingered();
+        result: Result<(), Code>,
+        moved: usize,
+    ) -> bool {
+        self.run(Some(queue), |state, system| {
+            let reports = kind == Kind::Notice || state.claim_report();
+            match kind {
+                Kind::Connect => state.connect_ended(system, result),
+                Kind::Read => {
+                    // SAFETY: the read has ended, and no other has been started since. If it
+                    // failed, the buffer stays empty.
+                    let result = result.map(|()| unsafe { system.buffers.received(moved) });
+                    state.read_ended(system, result);
                 }
+                Kind::Write => {
+                    let result = result.and_then(|()| system.buffers.sent(moved));
+                    state.write_ended(system, result);
+                    if state.is_finished() && system.handle.is_some() {
+                        // What arrived was still being read.
+                        self.cancel(Kind::Read);
+                        *system.handle = None;
+                        queue.lingered();
+                    }
+                }
+                Kind::Notice => {}
             }
-            Kind::Notice => state.notice_taken(),
-        }
+            reports
+        })
     }
 
     unsafe fn report(head: *mut Head, queue: &Queue) -> Completed {
         // SAFETY: it is the reference that `Operation::on_completion` has passed on. The head comes
         // first.
         let inner = unsafe { Arc::from_raw(head.cast_const().cast::<Inner>()) };
-        let mut locked = lock(&inner.locked);
-        locked.queued = false;
-        let reported = locked.state.report();
-        // If the notice cannot be posted, the next packet of the pipe reports it.
-        let _ = inner.notify(queue, locked);
-        reported.map_or(Completed::Silent, |(token, flags)| {
-            Completed::Event(token, flags)
-        })
-    }
-
-    /// The state, and what starts its operations. `queue` is `None` before the first registration.
-    fn driver<'a>(
-        self: &'a Arc<Inner>,
-        queue: Option<&'a Queue>,
-        locked: &'a mut Locked,
-    ) -> (&'a mut PipeState, Driver<'a>) {
-        let driver = Driver {
-            inner: self,
-            queue,
-            buffers: &mut locked.buffers,
-        };
-        (&mut locked.state, driver)
+        match inner.run(Some(queue), |state, _| state.report()) {
+            Some((token, flags)) => Completed::Event(token, flags),
+            None => Completed::Silent,
+        }
     }
 
     /// Makes an operation end now. The handle must be open.
@@ -276,16 +234,30 @@ struct Driver<'a> {
     inner: &'a Arc<Inner>,
     queue: Option<&'a Queue>,
     buffers: &'a mut Buffers,
+    handle: &'a mut Option<OwnedHandle>,
 }
 
 impl Driver<'_> {
+    /// Starts an operation of `kind`, which must not be in flight, by `call`.
     fn submit(
         &self,
         kind: Kind,
-        call: impl FnOnce(*mut OVERLAPPED) -> io::Result<()>,
+        call: impl FnOnce(&Queue, *mut OVERLAPPED) -> io::Result<()>,
     ) -> Result<(), Code> {
         let queue = self.queue.ok_or(ERROR_INVALID_HANDLE as Code)?;
-        self.inner.submit(queue, kind, call)
+        queue.submit(self.inner, |owner| {
+            let operation = self.inner.operations[kind as usize].get();
+            // SAFETY: nothing else accesses the operation: the state has determined, under its
+            // lock, that the last packet has been taken, and that the next one is ours to submit.
+            unsafe { operation.write(Operation::new(kind, owner)) };
+            let called = call(queue, operation.cast());
+            match called.map_err(|error| error.raw_os_error().unwrap_or(0)) {
+                // Both end in a packet, like success, whatever else they mean.
+                Err(code) if code == ERROR_IO_PENDING as Code => Ok(()),
+                Err(code) if code == ERROR_MORE_DATA as Code => Ok(()),
+                result => result,
+            }
+        })
     }
 }
 
@@ -299,7 +271,7 @@ impl System for Driver<'_> {
     }
 
     fn connect(&mut self) -> Result<(), Code> {
-        self.submit(Kind::Connect, |overlapped| {
+        self.submit(Kind::Connect, |_, overlapped| {
             // SAFETY: the memory stays in place until the packet has been taken.
             check(unsafe { ConnectNamedPipe(self.inner.handle, overlapped) })
         })
@@ -307,7 +279,7 @@ impl System for Driver<'_> {
 
     fn read(&mut self) -> Result<(), Code> {
         let (memory, len) = self.buffers.for_read()?;
-        self.submit(Kind::Read, |overlapped| {
+        self.submit(Kind::Read, |_, overlapped| {
             // SAFETY: `len` bytes are allocated. They stay so, and neither they nor the operation
             // are accessed, until the packet has been taken.
             check(unsafe { ReadFile(self.inner.handle, memory, len, ptr::null_mut(), overlapped) })
@@ -316,19 +288,18 @@ impl System for Driver<'_> {
 
     fn write(&mut self) -> Result<(), Code> {
         let rest = self.buffers.for_write();
+        let memory = rest.as_ptr();
         let len = u32::try_from(rest.len()).unwrap_or(u32::MAX);
-        self.submit(Kind::Write, |overlapped| {
+        self.submit(Kind::Write, |_, overlapped| {
             // SAFETY: there are `len` bytes. Neither they nor the operation are changed until the
             // packet has been taken.
-            check(unsafe {
-                WriteFile(
-                    self.inner.handle,
-                    rest.as_ptr(),
-                    len,
-                    ptr::null_mut(),
-                    overlapped,
-                )
-            })
+            check(unsafe { WriteFile(self.inner.handle, memory, len, ptr::null_mut(), overlapped) })
+        })
+    }
+
+    fn notice(&mut self) -> Result<(), Code> {
+        self.submit(Kind::Notice, |queue, overlapped| {
+            queue.port().post(overlapped.cast())
         })
     }
 }
@@ -394,17 +365,8 @@ impl Pipe {
         self.inner.handle
     }
 
-    /// Changes the state, and posts a notice if there is something to report.
     fn run<R>(&self, change: impl FnOnce(&mut PipeState, &mut Driver<'_>) -> R) -> R {
-        let mut locked = lock(&self.inner.locked);
-        let queue = self.queue.as_deref();
-        let (state, mut system) = self.inner.driver(queue, &mut locked);
-        let result = change(state, &mut system);
-        if let Some(queue) = queue {
-            // If the notice cannot be posted, the next packet of the pipe reports it.
-            let _ = self.inner.notify(queue, locked);
-        }
-        result
+        self.inner.run(self.queue.as_deref(), change)
     }
 
     pub(crate) fn connect(&self) -> io::Result<()> {
@@ -434,11 +396,13 @@ impl Pipe {
     }
 
     pub(crate) fn set_read_limit(&self, limit: usize) -> io::Result<()> {
-        lock(&self.inner.locked).buffers.set_read_limit(limit)
+        lock(&self.inner.locked).buffers.read_limit = check_limit(limit)?;
+        Ok(())
     }
 
     pub(crate) fn set_write_limit(&self, limit: usize) -> io::Result<()> {
-        lock(&self.inner.locked).buffers.set_write_limit(limit)
+        lock(&self.inner.locked).buffers.write_limit = check_limit(limit)?;
+        Ok(())
     }
 }
 
@@ -453,7 +417,7 @@ impl Read for &Pipe {
             return Ok(0);
         }
         self.run(|state, system| {
-            system.buffers.set_asked(asked);
+            system.buffers.asked = asked;
             if !state.read(system)? {
                 return Ok(0);
             }
@@ -501,7 +465,6 @@ impl Pipe {
             None => {
                 queue.port().attach(self.inner.handle)?;
                 self.queue = Some(Arc::clone(queue));
-                self.run(|state, system| state.attach(system));
             }
             Some(_) if self.is_registered() => return Err(already_registered()),
             Some(own) if !Arc::ptr_eq(own, queue) => {
@@ -512,7 +475,7 @@ impl Pipe {
             }
             Some(_) => {}
         }
-        self.watch(queue, token, interest)
+        self.watch(token, interest)
     }
 
     pub(crate) fn reregister(
@@ -522,7 +485,7 @@ impl Pipe {
         interest: Interest,
     ) -> io::Result<()> {
         self.check_registered_with(registry)?;
-        self.watch(&registry.selector().queue, token, interest)
+        self.watch(token, interest)
     }
 
     pub(crate) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
@@ -531,13 +494,13 @@ impl Pipe {
         Ok(())
     }
 
-    fn watch(&self, queue: &Queue, token: Token, interest: Interest) -> io::Result<()> {
-        let mut locked = lock(&self.inner.locked);
-        let (state, mut system) = self.inner.driver(Some(queue), &mut locked);
-        state.watch(&mut system, token, interest);
-        self.inner.notify(queue, locked).map_err(|error| {
-            lock(&self.inner.locked).state.unwatch();
-            error
+    fn watch(&self, token: Token, interest: Interest) -> io::Result<()> {
+        self.run(|state, system| {
+            state.watch(system, token, interest);
+            state.notify(system).map_err(|code| {
+                state.unwatch();
+                io::Error::from_raw_os_error(code)
+            })
         })
     }
 
@@ -557,18 +520,17 @@ impl Pipe {
 
 impl Drop for Pipe {
     fn drop(&mut self) {
-        let mut locked = lock(&self.inner.locked);
-        let queue = self.queue.as_deref();
-        let (state, mut system) = self.inner.driver(queue, &mut locked);
-        let lingers = state.drop_lingers(&mut system);
-        self.inner.cancel(Kind::Connect);
-        match queue {
-            Some(queue) if lingers => queue.linger(),
-            _ => {
-                self.inner.cancel(Kind::Read);
-                self.inner.cancel(Kind::Write);
-                locked.handle = None;
+        self.run(|state, system| {
+            let lingers = state.drop_lingers(system);
+            self.inner.cancel(Kind::Connect);
+            match &self.queue {
+                Some(queue) if lingers => queue.linger(),
+                _ => {
+                    self.inner.cancel(Kind::Read);
+                    self.inner.cancel(Kind::Write);
+                    *system.handle = None;
+                }
             }
-        }
+        });
     }
 }

@@ -20,12 +20,12 @@ pub(super) struct Buffers {
     incoming: Vec<u8>,
     taken: usize,
     /// The size of the last buffer that the user read into.
-    asked: usize,
-    read_limit: usize,
+    pub(super) asked: usize,
+    pub(super) read_limit: usize,
     /// Belongs to the system during a write. The first `written` bytes have been written.
     outgoing: Vec<u8>,
     written: usize,
-    write_limit: usize,
+    pub(super) write_limit: usize,
 }
 
 impl Buffers {
@@ -40,21 +40,6 @@ impl Buffers {
             written: 0,
             write_limit: DEFAULT_LIMIT,
         }
-    }
-
-    pub(super) fn set_read_limit(&mut self, limit: usize) -> io::Result<()> {
-        self.read_limit = check_limit(limit)?;
-        Ok(())
-    }
-
-    pub(super) fn set_write_limit(&mut self, limit: usize) -> io::Result<()> {
-        self.write_limit = check_limit(limit)?;
-        Ok(())
-    }
-
-    /// Sets how much the next read is to ask for.
-    pub(super) fn set_asked(&mut self, len: usize) {
-        self.asked = len;
     }
 
     /// Empties the buffer for a read. Returns the memory and its size.
@@ -147,7 +132,7 @@ pub(super) fn total(lens: impl Iterator<Item = usize>) -> usize {
 }
 
 /// The system's operations have sizes of 32 bits.
-fn check_limit(limit: usize) -> io::Result<usize> {
+pub(super) fn check_limit(limit: usize) -> io::Result<usize> {
     if limit == 0 || u32::try_from(limit).is_err() {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,

@@ -278,8 +278,22 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "reset-without-doubt",
         file: "sys/windows/flags.rs",
-        right: "doubtable: Conditions::HANG_UP,",
-        wrong: "doubtable: Conditions::NONE,",
+        right: "doubtable: Conditions::HANG_UP.union(Conditions::ERROR),",
+        wrong: "doubtable: Conditions::ERROR,",
+    },
+    // So is the failure to connect.
+    Fault {
+        name: "failure-without-doubt",
+        file: "sys/windows/flags.rs",
+        right: "doubtable: Conditions::HANG_UP.union(Conditions::ERROR),",
+        wrong: "doubtable: Conditions::HANG_UP,",
+    },
+    // Another attempt that has failed already is taken for the first.
+    Fault {
+        name: "second-failure-in-doubt",
+        file: "sys/edge.rs",
+        right: "if directions.is_writable() && !system.failure_takes_error {",
+        wrong: "if false {",
     },
     // A packet that was in the port tells of a source that is gone.
     Fault {

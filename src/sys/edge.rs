@@ -141,7 +141,8 @@ pub(crate) struct EdgeFlags {
     pub(crate) muting: Conditions,
     /// The lasting conditions whose absence a check detects.
     pub(crate) doubtable: Conditions,
-    /// Whether a failing operation consumes the pending error of the source.
+    /// Whether a failing operation consumes the pending error of the source. Otherwise only another
+    /// attempt to connect ends it, which returns `WouldBlock`.
     pub(crate) failure_takes_error: bool,
 }
 
@@ -311,6 +312,10 @@ impl Edge {
         if !directions.is_writable() {
             // An operation that may have been a write says nothing about the peer's end.
             lasting |= Conditions::END;
+        }
+        if directions.is_writable() && !system.failure_takes_error {
+            // It may have been that attempt, which can have failed since.
+            self.arm(Conditions::ERROR);
         }
         self.arm(Conditions::data_of(directions));
         self.doubt(system, lasting);

@@ -27,6 +27,7 @@ const WRITABLE: Interest = Interest::WRITABLE;
 const RECEIVE: u32 = 1;
 const SEND: u32 = 1 << 2;
 const ABORT: u32 = 1 << 4;
+const CONNECT_FAIL: u32 = 1 << 8;
 
 /// Runs `test` under every schedule there is.
 fn check(test: impl Fn() + Sync + Send + 'static) {
@@ -57,10 +58,23 @@ fn with_socket(interest: Interest) -> (Poll, Socket) {
 fn with_reset_socket() -> (Poll, Socket) {
     let (mut poll, socket) = with_socket(READABLE);
     system::make_ready(SOCKET, RECEIVE | ABORT);
+    wait_for_error(&mut poll);
+    (poll, socket)
+}
+
+/// The same, of which it was told that connecting has failed.
+fn with_failed_socket() -> (Poll, Socket) {
+    let (mut poll, socket) = with_socket(READABLE | WRITABLE);
+    system::make_ready(SOCKET, CONNECT_FAIL);
+    wait_for_error(&mut poll);
+    (poll, socket)
+}
+
+fn wait_for_error(poll: &mut Poll) {
     let mut events = Events::with_capacity(4);
     poll.poll(&mut events, None).unwrap();
     assert!(events.iter().all(|event| event.is_error()));
-    (poll, socket)
+    assert!(!events.is_empty());
 }
 
 /// Runs `change` in another thread, with a clone of the registry.
@@ -525,6 +539,35 @@ fn a_reset_that_passed_and_comes_again_is_reported() {
         poll.poll(&mut events, None).unwrap();
         assert!(events.iter().any(|event| event.is_error()));
         thread.join().unwrap();
+    });
+}
+
+/// A UDP socket that failed to connect receives as before, and the failure stays until it connects.
+#[test]
+fn a_failure_that_is_still_there_is_not_reported_again() {
+    check(|| {
+        let (mut poll, socket) = with_failed_socket();
+        for _ in 0..2 {
+            socket.would_block(READABLE);
+            assert_eq!(look(&mut poll), []);
+        }
+        system::make_ready(SOCKET, RECEIVE | CONNECT_FAIL);
+        assert_eq!(wait(&mut poll, 4), [(ONE, true, false)]);
+        drop(socket);
+    });
+}
+
+/// Another attempt to connect returns `WouldBlock`, and can fail before the next poll.
+#[test]
+fn a_failure_of_another_attempt_is_reported() {
+    check(|| {
+        for directions in [READABLE | WRITABLE, WRITABLE] {
+            let (mut poll, socket) = with_failed_socket();
+            socket.would_block(directions);
+            wait_for_error(&mut poll);
+            drop(socket);
+            system::make_unready(SOCKET);
+        }
     });
 }
 

@@ -15,9 +15,10 @@ pub(super) const FAILED: u32 = 1 << 31;
 pub(super) const WOKEN: u32 = RECEIVE;
 
 /// A disconnect means that the peer sends no more, an abort that it has reset the connection.
-/// A connection that failed stays failed, but another attempt can be made on the same socket.
+/// The failure to connect stays until the next attempt, and does not keep a UDP socket from
+/// receiving.
 ///
-/// That a request is pending shows that an abort in doubt is absent (`Socket::request`).
+/// That a request is pending shows that what is in doubt is absent (`Socket::request`).
 pub(super) const EDGES: EdgeFlags = EdgeFlags {
     flags: [
         RECEIVE | ACCEPT,
@@ -29,7 +30,7 @@ pub(super) const EDGES: EdgeFlags = EdgeFlags {
     ],
     worth_trying: RECEIVE | SEND,
     muting: Conditions::HANG_UP,
-    doubtable: Conditions::HANG_UP,
+    doubtable: Conditions::HANG_UP.union(Conditions::ERROR),
     failure_takes_error: false,
 };
 

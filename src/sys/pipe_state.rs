@@ -61,10 +61,9 @@ pub(crate) trait System {
 enum Phase {
     #[default]
     Idle,
-    /// Stale if the connection that it belongs to has been disconnected.
-    InFlight {
-        stale: bool,
-    },
+    InFlight,
+    /// In flight, for a connection that has been disconnected.
+    Stale,
     Done(Result<(), Code>),
 }
 
@@ -79,15 +78,11 @@ struct Lane {
 impl Lane {
     /// Whether an operation of this connection is still to end.
     fn is_under_way(self) -> bool {
-        self.wanted || self.phase == Phase::InFlight { stale: false }
+        self.wanted || self.phase == Phase::InFlight
     }
 
     fn want(&mut self) {
-        let has_one = matches!(
-            self.phase,
-            Phase::InFlight { stale: false } | Phase::Done(_)
-        );
-        self.wanted |= !has_one;
+        self.wanted |= matches!(self.phase, Phase::Idle | Phase::Stale);
     }
 
     /// Returns whether an operation must be started now.
@@ -101,14 +96,14 @@ impl Lane {
     fn disconnect(&mut self) {
         self.wanted = false;
         self.phase = match self.phase {
-            Phase::InFlight { .. } => Phase::InFlight { stale: true },
+            Phase::InFlight | Phase::Stale => Phase::Stale,
             Phase::Idle | Phase::Done(_) => Phase::Idle,
         };
     }
 
     /// The packet has been taken. Returns whether its result counts.
     fn complete(&mut self) -> bool {
-        let counts = self.phase == Phase::InFlight { stale: false };
+        let counts = self.phase == Phase::InFlight;
         self.phase = Phase::Idle;
         counts
     }
@@ -158,8 +153,12 @@ impl PipeState {
             return;
         }
         if self.write.take_wanted() {
-            if let Err(code) = self.start_write(system) {
-                self.write.phase = Phase::Done(Err(code));
+            match system.write() {
+                Ok(()) => {
+                    self.write.phase = Phase::InFlight;
+                    self.peer_found();
+                }
+                Err(code) => self.write_failed(code),
             }
         }
         if !self.dropped && self.connect.take_wanted() {
@@ -168,7 +167,7 @@ impl PipeState {
                 self.read.phase = Phase::Idle;
             }
             match system.connect() {
-                Ok(()) => self.connect.phase = Phase::InFlight { stale: false },
+                Ok(()) => self.connect.phase = Phase::InFlight,
                 Err(code) => self.connect_done(Err(code)),
             }
         }
@@ -176,23 +175,11 @@ impl PipeState {
             match system.read() {
                 Ok(()) => {
                     self.has_peer = true;
-                    self.read.phase = Phase::InFlight { stale: false };
+                    self.read.phase = Phase::InFlight;
                 }
                 Err(code) => self.read_done(Err(code)),
             }
         }
-    }
-
-    fn start_write(&mut self, system: &mut impl System) -> Result<(), Code> {
-        let started = system.write();
-        match started {
-            Ok(()) => {
-                self.write.phase = Phase::InFlight { stale: false };
-                self.peer_found();
-            }
-            Err(code) => self.note_peer(code),
-        }
-        started
     }
 
     /// The result of an operation in these directions will be an event.
@@ -245,6 +232,11 @@ impl PipeState {
         }
     }
 
+    fn write_failed(&mut self, code: Code) {
+        self.write.phase = Phase::Done(Err(code));
+        self.note_peer(code);
+    }
+
     /// Draws conclusions about the peer from an error.
     fn note_peer(&mut self, code: Code) {
         match code {
@@ -263,12 +255,12 @@ impl PipeState {
             // Reading ahead on an outbound end. It concerns only a user that calls `read`.
             Phase::Done(Err(ACCESS_DENIED)) => false,
             Phase::Done(_) => true,
-            Phase::Idle | Phase::InFlight { .. } => false,
+            _ => false,
         };
         let write = match self.write.phase {
             Phase::Idle => self.has_peer && !self.write.wanted && !self.connect.is_under_way(),
             Phase::Done(_) => true,
-            Phase::InFlight { .. } => false,
+            Phase::InFlight | Phase::Stale => false,
         };
         let for_good = !self.is_server || self.only_end;
         let closed = for_good && self.read.phase == Phase::Done(Err(BROKEN_PIPE));
@@ -350,7 +342,7 @@ impl PipeState {
                 self.read.phase = Phase::Idle;
                 Err(io::Error::from_raw_os_error(code))
             }
-            Phase::Idle | Phase::InFlight { .. } => self.would_block(Interest::READABLE),
+            _ => self.would_block(Interest::READABLE),
         }
     }
 
@@ -358,10 +350,8 @@ impl PipeState {
     /// ends at once.
     pub(crate) fn drained(&mut self, system: &mut impl System) {
         self.arm(Interest::READABLE);
-        self.read = Lane {
-            phase: Phase::Idle,
-            wanted: true,
-        };
+        self.read.phase = Phase::Idle;
+        self.read.want();
         self.advance(system);
     }
 
@@ -378,13 +368,13 @@ impl PipeState {
 
     /// The buffer has been filled after [`check_write`](Self::check_write) allowed it.
     pub(crate) fn write(&mut self, system: &mut impl System) -> io::Result<()> {
-        let started = self.start_write(system);
-        if started.is_ok() {
-            self.arm(Interest::WRITABLE);
-        }
-        // Its success may have shown that there is a peer to read from.
+        self.write.want();
         self.advance(system);
-        started.map_err(io::Error::from_raw_os_error)
+        if let Some(code) = self.write.take_failure() {
+            return Err(io::Error::from_raw_os_error(code));
+        }
+        self.arm(Interest::WRITABLE);
+        Ok(())
     }
 
     /// Takes the error of an operation that ran in advance.
@@ -446,10 +436,7 @@ impl PipeState {
             match result {
                 Ok(true) => {}
                 Ok(false) => self.write.want(),
-                Err(code) => {
-                    self.write.phase = Phase::Done(Err(code));
-                    self.note_peer(code);
-                }
+                Err(code) => self.write_failed(code),
             }
         }
         self.advance(system);

@@ -383,7 +383,7 @@ impl World {
         let Operation::Packet(result) = pipe.write else {
             return Ok(());
         };
-        let counted = self.state.write.phase == Phase::InFlight { stale: false };
+        let counted = self.state.write.phase == Phase::InFlight;
         pipe.write = Operation::None;
         self.state.write_ended(pipe, result);
         if counted && result == Ok(false) {
@@ -505,8 +505,8 @@ impl World {
         self.state.disconnected();
         if self.pipe.fault == Fault::StaleIsKept {
             for lane in [&mut self.state.read, &mut self.state.connect] {
-                if lane.phase == (Phase::InFlight { stale: true }) {
-                    lane.phase = Phase::InFlight { stale: false };
+                if lane.phase == Phase::Stale {
+                    lane.phase = Phase::InFlight;
                 }
             }
         }
@@ -580,7 +580,7 @@ impl World {
     fn user_drops(&mut self) -> Result<(), Broken> {
         let pipe = &mut self.pipe;
         let pending = pipe.write == Operation::Pending;
-        let counted = self.state.write.phase == Phase::InFlight { stale: false };
+        let counted = self.state.write.phase == Phase::InFlight;
         let lingers = self.state.drop_lingers(pipe);
         Pipe::end(&mut pipe.connect, Err(OPERATION_ABORTED));
         if !lingers {
@@ -640,7 +640,7 @@ impl World {
             (state.read, pipe.read),
             (state.write, pipe.write),
         ] {
-            let in_flight = matches!(lane.phase, Phase::InFlight { .. });
+            let in_flight = matches!(lane.phase, Phase::InFlight | Phase::Stale);
             promise(
                 in_flight == (operation != Operation::None),
                 "a lane and its operation differ",

@@ -1,6 +1,6 @@
 //! The buffers of a named pipe, from which it writes and into which it reads ahead.
 
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut, Read};
 
 use windows_sys::Win32::Foundation::{ERROR_NOT_ENOUGH_MEMORY, ERROR_WRITE_FAULT};
 
@@ -71,14 +71,11 @@ impl Buffers {
 
     /// Moves what was read to `bufs`. Returns how much, and whether the buffer is empty now.
     pub(super) fn take(&mut self, bufs: &mut [IoSliceMut<'_>]) -> (usize, bool) {
-        let before = self.taken;
-        for buf in bufs {
-            let unread = &self.incoming[self.taken..];
-            let len = unread.len().min(buf.len());
-            buf[..len].copy_from_slice(&unread[..len]);
-            self.taken += len;
-        }
-        (self.taken - before, self.taken == self.incoming.len())
+        let mut unread = &self.incoming[self.taken..];
+        // Reading from memory does not fail.
+        let len = unread.read_vectored(bufs).unwrap_or(0);
+        self.taken += len;
+        (len, unread.is_empty())
     }
 
     /// Copies as much of `bufs` as the limit allows. Returns how much.

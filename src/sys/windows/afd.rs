@@ -32,6 +32,9 @@ pub(crate) const AFD_POLL_LOCAL_CLOSE: u32 = 1 << 5;
 pub(crate) const AFD_POLL_ACCEPT: u32 = 1 << 7;
 pub(crate) const AFD_POLL_CONNECT_FAIL: u32 = 1 << 8;
 
+/// Not a flag of AFD: the request itself failed.
+pub(crate) const FAILED: u32 = 1 << 31;
+
 const IOCTL_AFD_POLL: u32 = 0x0001_2024;
 
 /// An open handle of the device. Any handle can be used for requests about any socket.
@@ -94,7 +97,7 @@ impl Afd {
     /// Submits a request that completes when one of `events` is true of `socket`, or the socket is
     /// closed. Returns whether it is pending, which shows that none of them is true now. After
     /// success, a packet with the pointer `context` will come, even if the request has completed at
-    /// once. After an error no packet will come, and the result is [`Answer::Failed`].
+    /// once. After an error no packet will come, and the result is [`FAILED`].
     ///
     /// # Safety
     ///
@@ -108,7 +111,13 @@ impl Afd {
     ) -> io::Result<bool> {
         // SAFETY: the caller promises that `request` is valid, and ours now.
         let request = unsafe { &mut *request };
-        request.info = PollInfo::new(socket, events);
+        request.info = PollInfo {
+            timeout: i64::MAX,
+            count: 1,
+            socket,
+            events,
+            ..PollInfo::default()
+        };
         let info = ptr::addr_of_mut!(request.info);
         let status = request.head.prepare();
         let size = mem::size_of::<PollInfo>() as u32;
@@ -155,6 +164,7 @@ pub(crate) struct Request {
 
 /// `AFD_POLL_INFO` with one `AFD_POLL_HANDLE_INFO`.
 #[repr(C)]
+#[derive(Default)]
 struct PollInfo {
     timeout: i64,
     count: u32,
@@ -164,44 +174,21 @@ struct PollInfo {
     status: NTSTATUS,
 }
 
-impl PollInfo {
-    fn new(socket: RawSocket, events: u32) -> PollInfo {
-        PollInfo {
-            timeout: i64::MAX,
-            count: 1,
-            exclusive: 0,
-            socket,
-            events,
-            status: 0,
-        }
-    }
-}
-
-/// The result of a request.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
-    Events(u32),
-    /// Nothing about the socket: the request was cancelled.
-    Nothing,
-    /// The request itself failed.
-    Failed,
-}
-
 impl Request {
     pub(crate) fn new(on_completion: OnCompletion) -> Request {
         Request {
             head: Head::new(on_completion),
-            info: PollInfo::new(0, 0),
+            info: PollInfo::default(),
         }
     }
 
-    /// The result, once the packet has been taken.
-    pub(crate) fn answer(&self) -> Answer {
+    /// The conditions that hold, once the packet has been taken. None if it was cancelled.
+    pub(crate) fn answer(&self) -> u32 {
         match self.head.status() {
-            STATUS_CANCELLED => Answer::Nothing,
-            status if success(status).is_err() => Answer::Failed,
-            _ if self.info.count == 0 => Answer::Nothing,
-            _ => Answer::Events(self.info.events),
+            STATUS_CANCELLED => 0,
+            status if success(status).is_err() => FAILED,
+            _ if self.info.count == 0 => 0,
+            _ => self.info.events,
         }
     }
 }

@@ -3,13 +3,10 @@
 use super::afd::{
     AFD_POLL_ABORT as ABORT, AFD_POLL_ACCEPT as ACCEPT, AFD_POLL_CONNECT_FAIL as CONNECT_FAIL,
     AFD_POLL_DISCONNECT as DISCONNECT, AFD_POLL_LOCAL_CLOSE as LOCAL_CLOSE,
-    AFD_POLL_RECEIVE as RECEIVE, AFD_POLL_SEND as SEND,
+    AFD_POLL_RECEIVE as RECEIVE, AFD_POLL_SEND as SEND, FAILED,
 };
 use crate::readiness::Readiness;
 use crate::sys::edge::{Conditions, EdgeFlags};
-
-/// Not a flag of AFD: the request itself failed.
-pub(super) const FAILED: u32 = 1 << 31;
 
 /// The flags of a wake.
 pub(super) const WOKEN: u32 = RECEIVE;

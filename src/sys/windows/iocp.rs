@@ -32,6 +32,7 @@ use crate::sys::timeout::Deadline;
 use crate::sys::Event;
 use crate::Token;
 
+#[derive(Clone)]
 pub(crate) struct Selector {
     pub(super) queue: Arc<Queue>,
     pub(super) sockets: Arc<Sockets>,
@@ -49,10 +50,7 @@ impl backend::Selector for Selector {
     }
 
     fn try_clone(&self) -> io::Result<Selector> {
-        Ok(Selector {
-            queue: Arc::clone(&self.queue),
-            sockets: Arc::clone(&self.sockets),
-        })
+        Ok(self.clone())
     }
 
     /// Waits again for the rest of the time if all packets were of no interest to the user. The

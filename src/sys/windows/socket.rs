@@ -6,8 +6,8 @@ use std::{io, mem};
 
 use windows_sys::Win32::Foundation::ERROR_INVALID_HANDLE;
 
-use super::afd::{Afd, Answer, Request, AFD_POLL_LOCAL_CLOSE};
-use super::flags::{EDGES, FAILED};
+use super::afd::{Afd, Request, AFD_POLL_LOCAL_CLOSE, FAILED};
+use super::flags::EDGES;
 use super::iocp::Selector;
 use super::port::Port;
 use super::queue::{Completed, Head, Queue};
@@ -286,18 +286,19 @@ impl Socket {
         }
         // SAFETY: no request is pending any more, and the lock prevents a new one.
         let reported = match unsafe { &*this.request.get() }.answer() {
-            Answer::Nothing => None,
-            Answer::Failed => {
+            // It was cancelled.
+            0 => None,
+            FAILED => {
                 // Not the condition that was reported before.
                 EDGES.settle(&mut state.edge, 0);
                 EDGES.deliver(&mut state.edge, FAILED)
             }
-            Answer::Events(flags) if flags & AFD_POLL_LOCAL_CLOSE != 0 => {
+            flags if flags & AFD_POLL_LOCAL_CLOSE != 0 => {
                 // As above, while a request was pending.
                 state.closed = true;
                 None
             }
-            Answer::Events(flags) => EDGES.deliver(&mut state.edge, flags),
+            flags => EDGES.deliver(&mut state.edge, flags),
         };
         if state.wanted().is_some() {
             Socket::enqueue(this, &mut state, &mut lock(&this.share.sockets.0));

@@ -388,4 +388,81 @@ mod tests {
         assert_eq!(SYSTEM.deliver(&mut writing, IN | HUP), Some(HUP | OUT));
         assert_eq!(SYSTEM.deliver(&mut writing, OUT | HUP), None);
     }
+
+    const END: u32 = 8;
+    const ERR: u32 = 16;
+
+    /// Like poll(2).
+    const LASTING: EdgeFlags = EdgeFlags {
+        flags: [IN, OUT, 0, END, HUP, ERR],
+        muting: Conditions::HANG_UP.union(Conditions::ERROR),
+        doubtable: Conditions::HANG_UP.union(Conditions::ERROR),
+        ..SYSTEM
+    };
+    const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+    fn would_block(system: &EdgeFlags, edge: &mut Edge) {
+        let error = io::ErrorKind::WouldBlock.into();
+        edge.rearm(system, Interest::READABLE, Outcome::Failed(&error));
+    }
+
+    /// Data is no reason to write, an end only to read, and a hang-up to do both.
+    #[test]
+    fn the_directions_to_try_are_reported_with_what_holds() {
+        for (flags, reported) in [
+            (IN, IN),
+            (END, END | IN),
+            (IN | END, IN | END),
+            (HUP, HUP | IN | OUT),
+            (IN | HUP, HUP | IN | OUT),
+            (ERR, ERR | IN | OUT),
+        ] {
+            let mut edge = Edge::new(BOTH);
+            assert_eq!(LASTING.deliver(&mut edge, flags), Some(reported), "{flags}");
+        }
+    }
+
+    #[test]
+    fn the_system_is_asked_again_if_an_operation_has_armed_something() {
+        let mut edge = Edge::new(Interest::READABLE);
+        let short = |edge: &mut Edge| edge.rearm(&SYSTEM, Interest::READABLE, Outcome::Short);
+        assert!(!short(&mut edge));
+        assert_eq!(SYSTEM.deliver(&mut edge, IN), Some(IN));
+        assert!(short(&mut edge));
+        assert!(!short(&mut edge));
+    }
+
+    /// A hang-up that has ended and begun again is reported again, one that lasts is not.
+    #[test]
+    fn a_check_between_reports_settles_what_is_in_doubt() {
+        for (found, then) in [(HUP, None), (0, Some(HUP | IN))] {
+            let mut edge = Edge::new(Interest::READABLE);
+            assert_eq!(SYSTEM.deliver(&mut edge, HUP), Some(HUP | IN));
+            assert!(!edge.is_in_doubt());
+            would_block(&SYSTEM, &mut edge);
+            assert!(edge.is_in_doubt());
+            SYSTEM.settle(&mut edge, found);
+            assert!(!edge.is_in_doubt());
+            assert_eq!(SYSTEM.deliver(&mut edge, HUP), then);
+        }
+    }
+
+    /// The next check would find the error again at once.
+    #[test]
+    fn a_source_is_standing_while_nothing_but_an_error_in_doubt_is_found() {
+        let mut edge = Edge::new(Interest::READABLE);
+        assert_eq!(LASTING.deliver(&mut edge, 0), None);
+        assert!(!edge.is_standing());
+        assert_eq!(LASTING.deliver(&mut edge, ERR), Some(ERR | IN));
+        would_block(&LASTING, &mut edge);
+        assert!(edge.is_in_doubt() && !edge.is_standing());
+        assert_eq!(LASTING.deliver(&mut edge, ERR), None);
+        assert!(edge.is_in_doubt() && edge.is_standing());
+        assert_eq!(LASTING.deliver(&mut edge, IN | ERR), Some(IN));
+        assert!(edge.is_in_doubt() && !edge.is_standing());
+        assert_eq!(LASTING.deliver(&mut edge, ERR), None);
+        assert!(edge.is_standing());
+        LASTING.settle(&mut edge, 0);
+        assert!(!edge.is_in_doubt() && !edge.is_standing());
+    }
 }

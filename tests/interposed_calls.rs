@@ -239,3 +239,23 @@ fn every_wake_is_seen() {
         assert_eq!(events.iter().count(), 1, "{events:?}");
     }
 }
+
+/// Looking out for wakes would be wasted on a poll that is never woken, whatever it reports.
+#[test]
+#[cfg(feature = "net")]
+fn a_poll_that_was_never_woken_does_not_look_out_for_wakes() {
+    use std::io::Write;
+
+    let (mut poll, mut events) = poll_and_events();
+    let waker = Waker::new(poll.registry(), WAKE).unwrap();
+    let (mut near, mut far) = util::stream_pair();
+    poll.registry()
+        .register(&mut near, Token(1), mio::Interest::READABLE)
+        .unwrap();
+    far.write_all(b"x").unwrap();
+    util::expect_readable(&mut poll, &mut events, Token(1));
+    let calls = calls_of(|| waker.wake().unwrap());
+    // A poll that does not sleep needs no interruption.
+    assert_eq!(calls.write, usize::from(!POLL2));
+    util::expect_readable(&mut poll, &mut events, WAKE);
+}

@@ -524,3 +524,16 @@ mod among_sources {
         assert!(due <= 1, "{due} wakes");
     }
 }
+
+/// What waits for the descriptor must see a pending wake, but there is none.
+#[test]
+fn handing_out_the_descriptor_of_a_poll_is_no_wake() {
+    let (mut poll, mut events) = poll_and_events();
+    let waker = Waker::new(poll.registry(), WAKER).unwrap();
+    for _ in 0..2 {
+        util::watch(&poll);
+        expect_silence(&mut poll, &mut events);
+        waker.wake().unwrap();
+        expect_wake(&mut poll, &mut events, Some(LONG));
+    }
+}

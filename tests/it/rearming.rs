@@ -1187,3 +1187,38 @@ fn a_source_that_moves_to_another_poll_is_armed_there() {
         expect_silence(&mut poll, &mut events);
     }
 }
+
+/// Edge case 46: and then it can be hung up again. That it was connected meanwhile is shown by a
+/// poll that finds nothing.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_tcp_socket_that_was_connected_again_is_hung_up_again() {
+    // As in `taking_the_error_off_a_tcp_socket_arms_it`.
+    if util::EVENT_PORT {
+        return;
+    }
+    let listener = net::TcpListener::bind(any_port()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let unused = net::TcpListener::bind("127.46.1.2:0").unwrap();
+    let refusing = unused.local_addr().unwrap();
+    drop(unused);
+    let mut stream = TcpStream::connect(refusing).unwrap();
+    let (mut poll, mut events) = poll_and_events();
+    poll.registry()
+        .register(&mut stream, RECEIVER, Interest::READABLE)
+        .unwrap();
+    expect(&mut poll, &mut events, RECEIVER, Event::is_read_closed);
+    discard_events(&mut poll, &mut events);
+    stream.take_error().unwrap().unwrap();
+
+    let socket = socket2::SockRef::from(&stream);
+    let attempts = [(); 2].map(|()| socket.connect(&address.into()).unwrap_err().raw_os_error());
+    assert_eq!(attempts, [libc::ECONNABORTED, libc::EINPROGRESS].map(Some));
+    let (peer, _) = listener.accept().unwrap();
+    expect_silence(&mut poll, &mut events);
+
+    util::reset_on_close(&peer);
+    drop(peer);
+    let hung_up = |event: &Event| event.is_write_closed() || KQUEUE && event.is_read_closed();
+    expect(&mut poll, &mut events, RECEIVER, hung_up);
+}

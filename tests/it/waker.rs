@@ -523,6 +523,32 @@ mod among_sources {
         }
         assert!(due <= 1, "{due} wakes");
     }
+
+    /// A wake that the system has, but that found no room, stands for those that come after it.
+    #[test]
+    fn a_wake_that_found_no_room_has_one_event() {
+        let (mut poll, mut events) = poll_and_events();
+        let waker = Waker::new(poll.registry(), WAKER).unwrap();
+        let (mut near, mut far) = stream_pair();
+        far.write_all(b"x").unwrap();
+        poll.registry()
+            .register(&mut near, SOURCE, Interest::READABLE.level())
+            .unwrap();
+        let count = |events: &Events| events.iter().filter(|it| it.token() == WAKER).count();
+
+        waker.wake().unwrap();
+        let mut small = Events::with_capacity(1);
+        util::poll(&mut poll, &mut small, Some(LONG));
+        let mut wakes = count(&small);
+        // The next one is new only if this one found room.
+        let due = wakes + 1;
+        waker.wake().unwrap();
+        for _ in 0..3 {
+            util::poll(&mut poll, &mut events, NOW);
+            wakes += count(&events);
+        }
+        assert_eq!(wakes, due);
+    }
 }
 
 /// What waits for the descriptor must see a pending wake, but there is none.

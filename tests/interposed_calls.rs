@@ -11,7 +11,7 @@
 mod util;
 
 use std::cell::Cell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use libc::{c_int, c_long, c_void, epoll_event, nfds_t, pollfd, sigset_t, timespec};
 use mio::{Events, Poll, Token, Waker};
@@ -42,6 +42,11 @@ fn count(call: fn(&mut Calls) -> &mut usize) {
     });
 }
 
+thread_local! {
+    /// The milliseconds that a call of this thread waits at most. No timeout is none the less.
+    static LONGEST_WAIT: Cell<c_int> = const { Cell::new(c_int::MAX) };
+}
+
 /// The calls that `operation` makes in this thread.
 fn calls_of(operation: impl FnOnce()) -> Calls {
     CALLS.with(Cell::take);
@@ -57,6 +62,7 @@ extern "C" fn epoll_wait(
     millis: c_int,
 ) -> c_int {
     count(|calls| &mut calls.epoll_wait);
+    let millis = millis.min(LONGEST_WAIT.get());
     let mask = std::ptr::null::<sigset_t>();
     // SAFETY: the arguments are the caller's, who made this call; no mask is looked at.
     let ready = unsafe {
@@ -86,6 +92,8 @@ extern "C" fn epoll_pwait2(
     assert!(mask.is_null());
     // SAFETY: the caller's promise. The kernel's is 64 bits wide everywhere.
     let timeout = unsafe { [i64::from((*timeout).tv_sec), i64::from((*timeout).tv_nsec)] };
+    let longest = i64::from(LONGEST_WAIT.get());
+    let timeout = timeout.min([longest / 1000, longest % 1000 * 1_000_000]);
     // SAFETY: as in `epoll_wait`.
     let ready = unsafe {
         libc::syscall(
@@ -104,6 +112,7 @@ extern "C" fn epoll_pwait2(
 #[no_mangle]
 extern "C" fn poll(list: *mut pollfd, len: nfds_t, millis: c_int) -> c_int {
     count(|calls| &mut calls.poll);
+    let millis = millis.min(LONGEST_WAIT.get());
     let timeout = [millis / 1000, millis % 1000 * 1_000_000].map(c_long::from);
     let timeout = match millis {
         0.. => &timeout,
@@ -258,4 +267,18 @@ fn a_poll_that_was_never_woken_does_not_look_out_for_wakes() {
     // A poll that does not sleep needs no interruption.
     assert_eq!(calls.write, usize::from(!POLL2));
     util::expect_readable(&mut poll, &mut events, WAKE);
+}
+
+/// Some systems cannot wait for as long as they are told to.
+#[test]
+fn a_deadline_is_waited_for_by_as_many_calls_as_it_takes() {
+    let (mut poll, mut events) = poll_and_events();
+    LONGEST_WAIT.set(1);
+    let deadline = Instant::now() + Duration::from_millis(20);
+    let calls = calls_of(|| poll.poll_until(&mut events, Some(deadline)).unwrap());
+    assert!(Instant::now() >= deadline);
+    assert!(
+        calls.epoll_wait + calls.epoll_pwait2 + calls.poll > 1,
+        "{calls:?}"
+    );
 }

@@ -524,7 +524,7 @@ mod among_sources {
         assert!(due <= 1, "{due} wakes");
     }
 
-    /// A wake that the system has, but that found no room, stands for those that come after it.
+    /// A wake that found no room stands for those that come after it.
     #[test]
     fn a_wake_that_found_no_room_has_one_event() {
         let (mut poll, mut events) = poll_and_events();
@@ -536,18 +536,21 @@ mod among_sources {
             .unwrap();
         let count = |events: &Events| events.iter().filter(|it| it.token() == WAKER).count();
 
-        waker.wake().unwrap();
-        let mut small = Events::with_capacity(1);
-        util::poll(&mut poll, &mut small, Some(LONG));
-        let mut wakes = count(&small);
-        // The next one is new only if this one found room.
-        let due = wakes + 1;
-        waker.wake().unwrap();
-        for _ in 0..3 {
-            util::poll(&mut poll, &mut events, NOW);
-            wakes += count(&events);
+        // The first poll does not look out for wakes.
+        for round in 0..3 {
+            waker.wake().unwrap();
+            let mut small = Events::with_capacity(1);
+            util::poll(&mut poll, &mut small, Some(LONG));
+            let mut wakes = count(&small);
+            // The next one is new only if this one found room.
+            let due = wakes + 1;
+            waker.wake().unwrap();
+            for _ in 0..3 {
+                util::poll(&mut poll, &mut events, NOW);
+                wakes += count(&events);
+            }
+            assert_eq!(wakes, due, "round {round}");
         }
-        assert_eq!(wakes, due);
     }
 }
 

@@ -47,6 +47,11 @@ thread_local! {
     static LONGEST_WAIT: Cell<c_int> = const { Cell::new(c_int::MAX) };
 }
 
+thread_local! {
+    /// Whether writing fails in this thread.
+    static CANNOT_WRITE: Cell<bool> = const { Cell::new(false) };
+}
+
 /// The calls that `operation` makes in this thread.
 fn calls_of(operation: impl FnOnce()) -> Calls {
     CALLS.with(Cell::take);
@@ -127,6 +132,11 @@ extern "C" fn poll(list: *mut pollfd, len: nfds_t, millis: c_int) -> c_int {
 #[no_mangle]
 extern "C" fn write(fd: c_int, data: *const c_void, len: usize) -> isize {
     count(|calls| &mut calls.write);
+    if CANNOT_WRITE.get() {
+        // SAFETY: the pointer is that of the thread's own variable.
+        unsafe { *libc::__errno_location() = libc::EIO };
+        return -1;
+    }
     // SAFETY: as in `epoll_wait`.
     let written: c_long = unsafe { libc::syscall(libc::SYS_write, fd, data, len) };
     written as isize
@@ -281,4 +291,48 @@ fn a_deadline_is_waited_for_by_as_many_calls_as_it_takes() {
         calls.epoll_wait + calls.epoll_pwait2 + calls.poll > 1,
         "{calls:?}"
     );
+}
+
+/// The system reports it, so neither it nor those that come meanwhile have to be sent again.
+#[test]
+#[cfg(feature = "net")]
+fn a_wake_that_found_no_room_is_not_sent_again() {
+    use std::io::Write;
+
+    let (mut poll, mut events) = poll_and_events();
+    let waker = Waker::new(poll.registry(), WAKE).unwrap();
+    let (mut near, mut far) = util::stream_pair();
+    poll.registry()
+        .register(&mut near, Token(1), mio::Interest::READABLE.level())
+        .unwrap();
+    far.write_all(b"x").unwrap();
+    waker.wake().unwrap();
+    let mut small = Events::with_capacity(1);
+    util::expect_readable(&mut poll, &mut small, Token(1));
+    let calls = calls_of(|| waker.wake().unwrap());
+    assert_eq!(calls, Calls::default());
+    poll.registry().deregister(&mut near).unwrap();
+    util::expect_readable(&mut poll, &mut events, WAKE);
+    expect_free_wakes(&mut poll, &mut events, &waker);
+}
+
+/// One that cannot be sent when the descriptor of its poll is handed out is still pending.
+#[test]
+fn a_wake_that_cannot_be_sent_later_is_found_by_the_next_poll() {
+    let (mut poll, mut events) = poll_and_events();
+    let waker = Waker::new(poll.registry(), WAKE).unwrap();
+    waker.wake().unwrap();
+    util::expect_readable(&mut poll, &mut events, WAKE);
+    waker.wake().unwrap();
+    CANNOT_WRITE.set(true);
+    watch(&poll);
+    poll.poll(&mut events, Some(Duration::from_millis(1)))
+        .unwrap();
+    CANNOT_WRITE.set(false);
+    assert_eq!(events.iter().count(), 1, "{events:?}");
+    // The descriptor is not taken for watched, so that the next one is not lost either.
+    waker.wake().unwrap();
+    poll.poll(&mut events, Some(Duration::from_millis(1)))
+        .unwrap();
+    assert_eq!(events.iter().count(), 1, "{events:?}");
 }

@@ -52,6 +52,11 @@ thread_local! {
     static CANNOT_WRITE: Cell<bool> = const { Cell::new(false) };
 }
 
+thread_local! {
+    /// What happens before the next `poll` of this thread returns.
+    static AFTER_POLL: Cell<Option<Box<dyn FnOnce()>>> = const { Cell::new(None) };
+}
+
 /// The calls that `operation` makes in this thread.
 fn calls_of(operation: impl FnOnce()) -> Calls {
     CALLS.with(Cell::take);
@@ -126,6 +131,9 @@ extern "C" fn poll(list: *mut pollfd, len: nfds_t, millis: c_int) -> c_int {
     let mask = std::ptr::null::<sigset_t>();
     // SAFETY: as in `epoll_wait`.
     let ready = unsafe { libc::syscall(libc::SYS_ppoll, list, len, timeout, mask, 0_usize) };
+    if let Some(change) = AFTER_POLL.take() {
+        change();
+    }
     ready as c_int
 }
 
@@ -335,4 +343,60 @@ fn a_wake_that_cannot_be_sent_later_is_found_by_the_next_poll() {
     poll.poll(&mut events, Some(Duration::from_millis(1)))
         .unwrap();
     assert_eq!(events.iter().count(), 1, "{events:?}");
+}
+
+/// It is not pending afterwards, so the next one is sent.
+#[test]
+fn a_wake_that_cannot_be_sent_is_an_error() {
+    // A poll that does not sleep needs no interruption.
+    if POLL2 {
+        return;
+    }
+    let (mut poll, mut events) = poll_and_events();
+    let waker = Waker::new(poll.registry(), WAKE).unwrap();
+    for _ in 0..2 {
+        CANNOT_WRITE.set(true);
+        let error = waker.wake().unwrap_err();
+        CANNOT_WRITE.set(false);
+        assert_eq!(error.raw_os_error(), Some(libc::EIO));
+    }
+    util::expect_silence(&mut poll, &mut events);
+    waker.wake().unwrap();
+    util::expect_readable(&mut poll, &mut events, WAKE);
+}
+
+/// A descriptor that was registered for another file while a poll had it in its list.
+#[test]
+#[cfg(feature = "os-ext")]
+fn what_a_poll_finds_of_a_former_file_is_not_reported_of_its_successor() {
+    use std::os::fd::AsRawFd;
+
+    use mio::unix::{pipe, SourceFd};
+
+    let (mut poll, mut events) = poll_and_events();
+    // The others do not have a list.
+    if !POLL2 {
+        return;
+    }
+    let (_idle_sender, idle) = pipe::new().unwrap();
+    let (sender, source) = pipe::new().unwrap();
+    std::io::Write::write_all(&mut &sender, b"x").unwrap();
+    let fd = source.as_raw_fd();
+    let registry = poll.registry().try_clone().unwrap();
+    let readable = mio::Interest::READABLE;
+    registry
+        .register(&mut SourceFd(&fd), Token(1), readable)
+        .unwrap();
+    AFTER_POLL.set(Some(Box::new(move || {
+        registry.deregister(&mut SourceFd(&fd)).unwrap();
+        // SAFETY: both descriptors are open, and the one that is replaced stays in its owner.
+        assert_eq!(unsafe { libc::dup2(idle.as_raw_fd(), fd) }, fd);
+        registry
+            .register(&mut SourceFd(&fd), Token(2), readable)
+            .unwrap();
+    })));
+    poll.poll(&mut events, Some(Duration::from_millis(5)))
+        .unwrap();
+    assert!(events.is_empty(), "{events:?}");
+    drop(source);
 }

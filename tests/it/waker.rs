@@ -302,8 +302,10 @@ fn a_waker_can_be_printed() {
 mod among_sources {
     use std::io::Write;
 
-    use crate::util::{registered_streams, stream_pair, Stream};
+    use mio::event::Event;
     use mio::Interest;
+
+    use crate::util::{registered_streams, stream_pair, Stream};
 
     use super::*;
 
@@ -527,14 +529,27 @@ mod among_sources {
     /// A wake that found no room stands for those that come after it.
     #[test]
     fn a_wake_that_found_no_room_has_one_event() {
-        let (mut poll, mut events) = poll_and_events();
-        let waker = Waker::new(poll.registry(), WAKER).unwrap();
         let (mut near, mut far) = stream_pair();
         far.write_all(b"x").unwrap();
+        expect_one_event_beside(&mut near, SOURCE, Interest::READABLE);
+    }
+
+    /// What reports something else is no wake, whatever its token.
+    #[test]
+    fn a_writable_source_with_the_token_of_the_waker_is_not_taken_for_a_wake() {
+        let (mut near, _far) = stream_pair();
+        expect_one_event_beside(&mut near, WAKER, Interest::WRITABLE);
+    }
+
+    /// `source` is ready and leaves no room for the wake.
+    fn expect_one_event_beside(source: &mut util::Stream, token: Token, interest: Interest) {
+        let (mut poll, mut events) = poll_and_events();
+        let waker = Waker::new(poll.registry(), WAKER).unwrap();
         poll.registry()
-            .register(&mut near, SOURCE, Interest::READABLE.level())
+            .register(source, token, interest.level())
             .unwrap();
-        let count = |events: &Events| events.iter().filter(|it| it.token() == WAKER).count();
+        let is_wake = |event: &&Event| event.token() == WAKER && event.is_readable();
+        let count = |events: &Events| events.iter().filter(is_wake).count();
 
         // The first poll does not look out for wakes.
         for round in 0..3 {

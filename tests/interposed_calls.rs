@@ -72,7 +72,7 @@ extern "C" fn epoll_wait(
     millis: c_int,
 ) -> c_int {
     count(|calls| &mut calls.epoll_wait);
-    let millis = millis.min(LONGEST_WAIT.get());
+    let millis = millis.min(LONGEST_WAIT.with(Cell::get));
     let mask = std::ptr::null::<sigset_t>();
     // SAFETY: the arguments are the caller's, who made this call; no mask is looked at.
     let ready = unsafe {
@@ -102,7 +102,7 @@ extern "C" fn epoll_pwait2(
     assert!(mask.is_null());
     // SAFETY: the caller's promise. The kernel's is 64 bits wide everywhere.
     let timeout = unsafe { [i64::from((*timeout).tv_sec), i64::from((*timeout).tv_nsec)] };
-    let longest = i64::from(LONGEST_WAIT.get());
+    let longest = i64::from(LONGEST_WAIT.with(Cell::get));
     let timeout = timeout.min([longest / 1000, longest % 1000 * 1_000_000]);
     // SAFETY: as in `epoll_wait`.
     let ready = unsafe {
@@ -122,7 +122,7 @@ extern "C" fn epoll_pwait2(
 #[no_mangle]
 extern "C" fn poll(list: *mut pollfd, len: nfds_t, millis: c_int) -> c_int {
     count(|calls| &mut calls.poll);
-    let millis = millis.min(LONGEST_WAIT.get());
+    let millis = millis.min(LONGEST_WAIT.with(Cell::get));
     let timeout = [millis / 1000, millis % 1000 * 1_000_000].map(c_long::from);
     let timeout = match millis {
         0.. => &timeout,
@@ -131,7 +131,7 @@ extern "C" fn poll(list: *mut pollfd, len: nfds_t, millis: c_int) -> c_int {
     let mask = std::ptr::null::<sigset_t>();
     // SAFETY: as in `epoll_wait`.
     let ready = unsafe { libc::syscall(libc::SYS_ppoll, list, len, timeout, mask, 0_usize) };
-    if let Some(change) = AFTER_POLL.take() {
+    if let Some(change) = AFTER_POLL.with(Cell::take) {
         change();
     }
     ready as c_int
@@ -140,7 +140,7 @@ extern "C" fn poll(list: *mut pollfd, len: nfds_t, millis: c_int) -> c_int {
 #[no_mangle]
 extern "C" fn write(fd: c_int, data: *const c_void, len: usize) -> isize {
     count(|calls| &mut calls.write);
-    if CANNOT_WRITE.get() {
+    if CANNOT_WRITE.with(Cell::get) {
         // SAFETY: the pointer is that of the thread's own variable.
         unsafe { *libc::__errno_location() = libc::EIO };
         return -1;
@@ -291,7 +291,7 @@ fn a_poll_that_was_never_woken_does_not_look_out_for_wakes() {
 #[test]
 fn a_deadline_is_waited_for_by_as_many_calls_as_it_takes() {
     let (mut poll, mut events) = poll_and_events();
-    LONGEST_WAIT.set(1);
+    LONGEST_WAIT.with(|it| it.set(1));
     let deadline = Instant::now() + Duration::from_millis(20);
     let calls = calls_of(|| poll.poll_until(&mut events, Some(deadline)).unwrap());
     assert!(Instant::now() >= deadline);
@@ -332,11 +332,11 @@ fn a_wake_that_cannot_be_sent_later_is_found_by_the_next_poll() {
     waker.wake().unwrap();
     util::expect_readable(&mut poll, &mut events, WAKE);
     waker.wake().unwrap();
-    CANNOT_WRITE.set(true);
+    CANNOT_WRITE.with(|it| it.set(true));
     watch(&poll);
     poll.poll(&mut events, Some(Duration::from_millis(1)))
         .unwrap();
-    CANNOT_WRITE.set(false);
+    CANNOT_WRITE.with(|it| it.set(false));
     assert_eq!(events.iter().count(), 1, "{events:?}");
     // The descriptor is not taken for watched, so that the next one is not lost either.
     waker.wake().unwrap();
@@ -355,9 +355,9 @@ fn a_wake_that_cannot_be_sent_is_an_error() {
     let (mut poll, mut events) = poll_and_events();
     let waker = Waker::new(poll.registry(), WAKE).unwrap();
     for _ in 0..2 {
-        CANNOT_WRITE.set(true);
+        CANNOT_WRITE.with(|it| it.set(true));
         let error = waker.wake().unwrap_err();
-        CANNOT_WRITE.set(false);
+        CANNOT_WRITE.with(|it| it.set(false));
         assert_eq!(error.raw_os_error(), Some(libc::EIO));
     }
     util::expect_silence(&mut poll, &mut events);
@@ -387,14 +387,15 @@ fn what_a_poll_finds_of_a_former_file_is_not_reported_of_its_successor() {
     registry
         .register(&mut SourceFd(&fd), Token(1), readable)
         .unwrap();
-    AFTER_POLL.set(Some(Box::new(move || {
+    let change: Box<dyn FnOnce()> = Box::new(move || {
         registry.deregister(&mut SourceFd(&fd)).unwrap();
         // SAFETY: both descriptors are open, and the one that is replaced stays in its owner.
         assert_eq!(unsafe { libc::dup2(idle.as_raw_fd(), fd) }, fd);
         registry
             .register(&mut SourceFd(&fd), Token(2), readable)
             .unwrap();
-    })));
+    });
+    AFTER_POLL.with(|it| it.set(Some(change)));
     poll.poll(&mut events, Some(Duration::from_millis(5)))
         .unwrap();
     assert!(events.is_empty(), "{events:?}");

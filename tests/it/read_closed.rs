@@ -279,3 +279,13 @@ mod unix {
         expect(&mut poll, &mut events, SOURCE, is_end);
     }
 }
+
+/// Data includes the end, which may be asked for besides.
+#[test]
+fn the_end_is_reported_with_an_interest_in_data() {
+    let (mut near, far) = tcp_pair();
+    let (mut poll, mut events) = with(&mut near, Interest::READABLE | END);
+    expect_silence(&mut poll, &mut events);
+    far.shutdown(Shutdown::Write).unwrap();
+    expect(&mut poll, &mut events, SOURCE, util::reports_end);
+}

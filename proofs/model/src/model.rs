@@ -40,6 +40,11 @@
 //! edges are made by the library ([`Backend::tells_only_news`]). There a hang-up or an error that
 //! was told and is still there excuses it from all else.
 //!
+//! Where a registration can be exclusive ([`Backend::knows_exclusive`]), a client that connects to
+//! what several polls share is owed to one of them: none of them has to tell until all the others
+//! have come back without. Whoever has told it goes on as if it were alone, and so does whoever
+//! registers anew.
+//!
 //! On a completion port ([`Backend::by_packets`]) the system answers when it comes to it. A poll
 //! that found something, or did not wait, leaves debts to a later one, while one that waits for
 //! what is owed does not come back empty; nor does any that was woken. And a packet tells what
@@ -109,6 +114,7 @@ impl Model {
                 peer_is_gone: false,
                 lost_error: false,
                 is_refused: false,
+                is_spared: false,
                 registration: None,
             });
         }
@@ -142,7 +148,9 @@ impl Model {
         let Some(closed) = self.sources[end].take() else {
             return;
         };
-        if let Some(peer) = &mut self.sources[peer_of(end)] {
+        // The other handle keeps the object.
+        let is_kept = closed.kind == Kind::Shared;
+        if let Some(peer) = self.sources[peer_of(end)].as_mut().filter(|_| !is_kept) {
             peer.peer_is_gone = true;
             // With unread data, closing a connection resets it.
             let breaks = is_reset || !closed.is_exact || !closed.unread.is_empty();
@@ -191,6 +199,7 @@ impl Model {
             let level = level.unwrap_or_default();
             let before = std::mem::replace(&mut source.level, level);
             source.was = source.was.or(level);
+            source.is_spared &= level.is_ready(Read);
             source.begin(&self.backend, before);
             if before != level {
                 self.stir(end);
@@ -294,15 +303,10 @@ impl Model {
         };
         source.check_read(wanted, outcome)?;
         source.is_exact &= outcome != Outcome::Failed || source.kind == Kind::Udp;
-        match outcome {
-            Outcome::Moved(len) if !is_peek && source.kind.is_stream() => {
-                if let Some(left) = source.unread.front_mut() {
-                    *left = left.saturating_sub(len);
-                }
-                source.unread.retain(|&left| left > 0);
+        for end in self.handles_of(end).filter(|_| !is_peek) {
+            if let Some(source) = &mut self.sources[end] {
+                source.take(outcome);
             }
-            Outcome::Moved(_) | Outcome::Cut if !is_peek => drop(source.unread.pop_front()),
-            _ => {}
         }
         Ok(())
     }
@@ -333,8 +337,8 @@ impl Model {
             source.kind = Kind::Tcp;
             source.is_exact = true;
             if let Some(it) = &mut source.registration {
-                if it.asked.mode == Mode::Edge {
-                    *it = Registration::new(it.poll, it.token, it.asked);
+                if it.asked.mode != Mode::Oneshot {
+                    *it = Registration::new(Kind::Tcp, 2 * pair, it.poll, it.token, it.asked);
                 }
             }
         }
@@ -348,9 +352,25 @@ impl Model {
     /// A client connects to the listener.
     pub fn connected(&mut self, listener: End) {
         self.stir(listener);
-        if let Some(source) = &mut self.sources[listener] {
-            source.unread.push_back(1);
+        let ends = [listener, peer_of(listener)];
+        let is_shared = ends.into_iter().all(|it| self.poll_of(it).is_some());
+        let may_spare = is_shared && self.backend.knows_exclusive;
+        for end in self.handles_of(listener) {
+            if let Some(source) = &mut self.sources[end] {
+                source.unread.push_back(1);
+                let asked = source.registration.as_ref().map(|it| it.asked);
+                let is_exclusive = asked.is_some_and(|it| it.exclusive);
+                source.is_spared |= may_spare && is_exclusive && !source.level.is_ready(Read);
+            }
         }
+    }
+
+    /// The source, and the other one that is a handle to the same object.
+    fn handles_of(&self, end: End) -> impl Iterator<Item = End> {
+        let is_shared = self.kind_of(end) == Some(Kind::Shared);
+        [end, peer_of(end)]
+            .into_iter()
+            .take(1 + usize::from(is_shared))
     }
 
     // The registry.
@@ -363,17 +383,18 @@ impl Model {
         match &source.registration {
             None => {}
             Some(it) if it.poll == poll && backend.knows_registrations => {
-                return Verdict::AlreadyExists
+                return Verdict::AlreadyExists.or(backend.refusal(source, end, asked));
             }
             Some(it) if it.poll != poll && backend.knows_other_polls => {
-                return Verdict::AlreadyExists
+                return Verdict::AlreadyExists.or(backend.refusal(source, end, asked));
             }
             Some(_) => return Verdict::Undefined,
         }
-        if backend.refuses(source, end, asked) {
-            return Verdict::BrokenPipe;
+        if let Some(verdict) = backend.refusal(source, end, asked) {
+            return verdict;
         }
-        source.registration = Some(Registration::new(poll, token, asked));
+        source.registration = Some(Registration::new(source.kind, end, poll, token, asked));
+        source.is_spared = false;
         source.was = source.level;
         self.stir(end);
         Verdict::Succeeds
@@ -387,17 +408,20 @@ impl Model {
         match &source.registration {
             Some(it) if it.poll == poll => {}
             _ if !backend.knows_registrations => return Verdict::Undefined,
-            Some(_) if cfg!(debug_assertions) => return Verdict::AlreadyExists,
-            _ => return Verdict::NotFound,
-        }
-        if backend.refuses(source, end, asked) {
-            // What is left of the former one is not promised.
-            for (_, watch) in source.watches() {
-                watch.armed = [Sure::Maybe; 4];
+            Some(_) if cfg!(debug_assertions) => {
+                return Verdict::AlreadyExists.or(backend.refusal(source, end, asked));
             }
-            return Verdict::BrokenPipe;
+            _ => return Verdict::NotFound.or(backend.refusal(source, end, asked)),
         }
-        source.registration = Some(Registration::new(poll, token, asked));
+        if let Some(verdict) = backend.refusal(source, end, asked) {
+            if verdict == Verdict::BrokenPipe {
+                // What is left of the former one is not promised.
+                source.watches().for_each(|(_, watch)| watch.forget());
+            }
+            return verdict;
+        }
+        source.registration = Some(Registration::new(source.kind, end, poll, token, asked));
+        source.is_spared = false;
         self.stir(end);
         Verdict::Succeeds
     }
@@ -444,8 +468,19 @@ pub fn name_of(end: End) -> String {
 }
 
 impl Backend {
+    /// How a registration for what this system cannot watch fails.
+    fn refusal(&self, source: &Source, end: End, asked: Asked) -> Option<Verdict> {
+        let is_end_hidden = asked.is_end_alone() && !self.tells_half_close;
+        let is_more_than_plain = asked.end || asked.mode == Mode::Oneshot;
+        if is_end_hidden || asked.exclusive && self.knows_exclusive && is_more_than_plain {
+            return Some(Verdict::InvalidInput);
+        }
+        self.lacks_filter(source, end, asked)
+            .then_some(Verdict::BrokenPipe)
+    }
+
     /// Whether the filter that `asked` needs cannot be added; one that is there stays.
-    fn refuses(&self, source: &Source, end: End, asked: Asked) -> bool {
+    fn lacks_filter(&self, source: &Source, end: End, asked: Asked) -> bool {
         let is_such = |it: Asked| it.write && it.mode == Mode::Level;
         let is_there = source
             .registration

@@ -28,6 +28,15 @@ pub enum Timeout {
     Forever,
 }
 
+/// What happens while polls sleep.
+#[derive(Copy, Clone, Debug)]
+pub enum Act {
+    Write(usize),
+    EndWriting,
+    Reset,
+    Wake,
+}
+
 /// One operation. It is passed over where it has no object, so that leaving others out
 /// makes a script simpler and not another one.
 #[derive(Copy, Clone, Debug)]
@@ -55,6 +64,12 @@ pub enum Op {
     /// Deregisters from the poll that has it, and registers with the other one.
     Move {
         end: End,
+        token: usize,
+        asked: Asked,
+    },
+    /// Registers both handles to an object with a poll each, exclusively.
+    Share {
+        pair: usize,
         token: usize,
         asked: Asked,
     },
@@ -135,6 +150,12 @@ pub enum Op {
         poll: usize,
         capacity: usize,
     },
+    /// Something happens while polls sleep that are owed nothing: that one, or all.
+    Sleep {
+        poll: Option<usize>,
+        end: End,
+        act: Act,
+    },
     /// Wakes before each of many polls with little room, which is to keep nobody else out.
     Storm {
         poll: usize,
@@ -171,17 +192,38 @@ fn kind() -> impl Strategy<Value = Kind> {
 }
 
 fn asked() -> impl Strategy<Value = Asked> {
-    let directions = prop_oneof![
-        2 => Just((true, false)),
-        1 => Just((false, true)),
-        3 => Just((true, true)),
+    let watched = prop_oneof![
+        4 => Just((true, false, false)),
+        2 => Just((false, true, false)),
+        6 => Just((true, true, false)),
+        3 => Just((false, false, true)),
+        2 => Just((false, true, true)),
+        1 => (any::<bool>()).prop_map(|write| (true, write, true)),
     ];
     let mode = prop_oneof![
         4 => Just(Mode::Edge),
         2 => Just(Mode::Level),
         2 => Just(Mode::Oneshot),
     ];
-    (directions, mode).prop_map(|((read, write), mode)| Asked { read, write, mode })
+    let exclusive = prop::bool::weighted(0.15);
+    (watched, mode, exclusive).prop_map(|((read, write, end), mode, exclusive)| Asked {
+        read,
+        write,
+        end,
+        mode,
+        exclusive,
+    })
+}
+
+fn asked_of_many() -> impl Strategy<Value = Asked> {
+    let mode = prop_oneof![2 => Just(Mode::Edge), 1 => Just(Mode::Level)];
+    (mode, any::<bool>()).prop_map(|(mode, write)| Asked {
+        read: true,
+        write,
+        end: false,
+        mode,
+        exclusive: true,
+    })
 }
 
 fn len() -> impl Strategy<Value = usize> {
@@ -225,6 +267,9 @@ fn registration() -> impl Strategy<Value = Op> {
         2 => (end(), token(), asked()).prop_map(|(end, token, asked)| {
             Op::Move { end, token, asked }
         }),
+        2 => (0..PAIRS, token(), asked_of_many()).prop_map(|(pair, token, asked)| {
+            Op::Share { pair, token, asked }
+        }),
         1 => at().prop_map(|at| Op::CloneRegistry { at }),
         1 => at().prop_map(|at| Op::DropRegistry { at }),
         2 => (at(), token()).prop_map(|(at, token)| Op::MakeWaker { at, token }),
@@ -252,11 +297,19 @@ fn transfer() -> impl Strategy<Value = Op> {
 }
 
 fn observation() -> impl Strategy<Value = Op> {
+    let sleepers = prop_oneof![2 => Just(None), 1 => poll().prop_map(Some)];
+    let act = prop_oneof![
+        6 => len().prop_map(Act::Write),
+        2 => Just(Act::EndWriting),
+        1 => Just(Act::Reset),
+        1 => Just(Act::Wake),
+    ];
     prop_oneof![
         12 => (poll(), capacity(), timeout()).prop_map(|(poll, capacity, timeout)| {
             Op::Poll { poll, capacity, timeout }
         }),
         6 => (poll(), capacity()).prop_map(|(poll, capacity)| Op::Collect { poll, capacity }),
+        1 => (sleepers, end(), act).prop_map(|(poll, end, act)| Op::Sleep { poll, end, act }),
         1 => poll().prop_map(|poll| Op::Storm { poll }),
         1 => poll().prop_map(|poll| Op::PollNothing { poll }),
     ]
@@ -302,12 +355,10 @@ impl fmt::Display for At {
 
 impl fmt::Display for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let directions = match (self.read, self.write) {
-            (true, true) => "R|W",
-            (true, false) => "R",
-            _ => "W",
-        };
-        write!(f, "{directions} {:?}", self.mode)
+        let watched = [(self.read, "R"), (self.write, "W"), (self.end, "END")];
+        let watched: Vec<&str> = (watched.iter()).filter(|it| it.0).map(|it| it.1).collect();
+        let exclusive = if self.exclusive { " exclusive" } else { "" };
+        write!(f, "{} {:?}{exclusive}", watched.join("|"), self.mode)
     }
 }
 
@@ -348,6 +399,12 @@ impl fmt::Display for Op {
                     name_of(end)
                 )
             }
+            Share { pair, token, asked } => {
+                write!(
+                    f,
+                    "pair {pair}: register with a poll each, token {token}, {asked}"
+                )
+            }
             Drop { end, tidily: true } => write!(f, "{}: deregister and drop", name_of(end)),
             Drop { end, .. } => write!(f, "{}: drop", name_of(end)),
             Reset { end } => write!(f, "{}: reset", name_of(end)),
@@ -377,6 +434,10 @@ impl fmt::Display for Op {
             }
             Collect { poll, capacity } => {
                 write!(f, "poll {poll} until nothing is owed, room for {capacity}")
+            }
+            Sleep { poll, end, act } => {
+                let polls = poll.map_or("all polls sleep".into(), |it| format!("poll {it} sleeps"));
+                write!(f, "{polls}; meanwhile {}: {act:?}", name_of(end))
             }
             Storm { poll } => write!(f, "wake and poll {poll} many times, room for 1"),
             PollNothing { poll } => write!(f, "poll {poll}, no room"),

@@ -1,7 +1,9 @@
 //! The sources of a script: the library's, and what the system says of them.
 
+use std::cell::RefCell;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::rc::Rc;
 
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UdpSocket};
@@ -26,6 +28,8 @@ pub enum Object {
     Tcp(TcpStream),
     Udp(UdpSocket),
     Listener(TcpListener),
+    /// One of two handles to a listener, and those who connect to it.
+    Shared(TcpListener, Rc<RefCell<Vec<std::net::TcpStream>>>),
     /// All who connect to a listener.
     Clients(SocketAddr, Vec<std::net::TcpStream>),
     /// What accepts the connection of an unconnected socket.
@@ -53,6 +57,14 @@ fn tcp_pair() -> io::Result<[Object; 2]> {
 fn prepare(stream: &TcpStream) -> io::Result<()> {
     system::shrink_buffers(handle_of(stream));
     stream.set_nodelay(true)
+}
+
+fn shared_pair() -> io::Result<[Object; 2]> {
+    let one = std::net::TcpListener::bind(any_port())?;
+    one.set_nonblocking(true)?;
+    let other = one.try_clone()?;
+    let clients = Rc::default();
+    Ok([one, other].map(|it| Object::Shared(TcpListener::from_std(it), Rc::clone(&clients))))
 }
 
 fn unconnected_pair() -> io::Result<[Object; 2]> {
@@ -103,6 +115,7 @@ pub fn pair(kind: Kind) -> io::Result<[Object; 2]> {
                 Object::Clients(address, Vec::new()),
             ]
         }
+        Kind::Shared => shared_pair()?,
         Kind::Unconnected => unconnected_pair()?,
         Kind::UnixStream | Kind::UnixDatagram | Kind::Pipe => {
             system::local_pair(kind)?.map(Object::Local)
@@ -131,7 +144,7 @@ impl Object {
         Some(match self {
             Object::Tcp(it) => it,
             Object::Udp(it) => it,
-            Object::Listener(it) => it,
+            Object::Listener(it) | Object::Shared(it, _) => it,
             Object::Local(it) => it.source(),
             Object::Clients(..) | Object::Server(_) => return None,
         })
@@ -141,7 +154,7 @@ impl Object {
         Some(match self {
             Object::Tcp(it) => handle_of(it),
             Object::Udp(it) => handle_of(it),
-            Object::Listener(it) => handle_of(it),
+            Object::Listener(it) | Object::Shared(it, _) => handle_of(it),
             Object::Local(it) => it.handle(),
             Object::Clients(..) | Object::Server(_) => return None,
         })
@@ -152,7 +165,7 @@ impl Object {
         match self {
             Object::Tcp(it) => it.read(buf),
             Object::Udp(it) => it.recv(buf),
-            Object::Listener(it) => it.accept().map(|_| 1),
+            Object::Listener(it) | Object::Shared(it, _) => it.accept().map(|_| 1),
             Object::Local(it) => it.read(buf),
             Object::Clients(..) | Object::Server(_) => unsupported(),
         }
@@ -202,23 +215,29 @@ impl Object {
         }
     }
 
-    /// Connects to the listener whose clients these are.
+    /// Connects to the listener whose clients these are, or which it is.
     pub fn connect(&mut self) -> io::Result<()> {
-        let Object::Clients(address, clients) = self else {
-            return unsupported();
-        };
-        clients.push(std::net::TcpStream::connect(*address)?);
+        let connect = std::net::TcpStream::connect::<SocketAddr>;
+        match self {
+            Object::Clients(address, clients) => clients.push(connect(*address)?),
+            Object::Shared(it, clients) => {
+                let client = connect(it.local_addr()?)?;
+                clients.borrow_mut().push(client);
+            }
+            _ => return unsupported(),
+        }
         Ok(())
     }
 
     /// One of the clients was accepted. Both sides are closed at once, so that no port
     /// remains taken.
     pub fn accepted(&mut self) {
-        if let Object::Clients(_, clients) = self {
-            for client in clients.drain(..1) {
-                system::reset_on_close(handle_of(&client));
-            }
-        }
+        let client = match self {
+            Object::Clients(_, clients) => clients.remove(0),
+            Object::Shared(_, clients) => clients.borrow_mut().remove(0),
+            _ => return,
+        };
+        system::reset_on_close(handle_of(&client));
     }
 
     /// Has closing reset the connection.
@@ -226,6 +245,10 @@ impl Object {
         match self {
             Object::Tcp(it) => system::reset_on_close(handle_of(it)),
             Object::Clients(_, clients) => {
+                (clients.iter()).for_each(|it| system::reset_on_close(handle_of(it)));
+            }
+            Object::Shared(_, clients) => {
+                let clients = clients.borrow();
                 (clients.iter()).for_each(|it| system::reset_on_close(handle_of(it)));
             }
             _ => return unsupported(),

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::source::Source;
-use super::terms::{Condition, Direction};
+use super::terms::{Asked, Condition, Direction, Kind};
+
+/// How much is unread at least where a buffer is full.
+const MUCH: usize = 32 * 1024;
 
 /// In what the backends differ, and are allowed to.
 #[derive(Copy, Clone, Debug)]
@@ -26,6 +29,16 @@ pub struct Backend {
     pub tells_of_unused: bool,
     /// The end of what the peer sends is told as such, and not only as something to read.
     pub tells_half_close: bool,
+    /// Who asks for the end alone is told to read, too.
+    pub end_is_readable: bool,
+    /// Who asks for the end alone is told of data in pipes nevertheless.
+    pub end_alone_is_for_sockets: bool,
+    /// The same of so many data that a buffer may be full.
+    pub end_alone_knows_full_buffers: bool,
+    /// Exclusive registrations are different: of several polls that share an object, one at least
+    /// is told. They are for data and room, not for the end, do not know a socket from a pipe, and
+    /// are no one-shots. Elsewhere they are like others.
+    pub knows_exclusive: bool,
     /// The source's own shutdown is told.
     pub tells_own_shutdowns: bool,
     /// An operation that fails has taken the pending error off the source.
@@ -56,6 +69,10 @@ impl Backend {
         knows_other_polls: cfg!(debug_assertions),
         tells_of_unused: true,
         tells_half_close: true,
+        end_is_readable: false,
+        end_alone_is_for_sockets: false,
+        end_alone_knows_full_buffers: false,
+        knows_exclusive: true,
         tells_own_shutdowns: true,
         failure_takes_error: true,
         refuses_level_without_reader: false,
@@ -69,6 +86,8 @@ impl Backend {
         tells_only_news: true,
         failure_is_readiness: true,
         knows_other_polls: true,
+        end_is_readable: true,
+        knows_exclusive: false,
         ..Backend::EPOLL
     };
 
@@ -86,6 +105,8 @@ impl Backend {
         failure_is_readiness: true,
         error_is_exact: false,
         knows_registrations: cfg!(debug_assertions),
+        end_is_readable: true,
+        knows_exclusive: false,
         ..Backend::EPOLL
     };
 
@@ -106,17 +127,26 @@ impl Backend {
         direction: Direction,
         condition: Condition,
         source: &Source,
+        asked: Asked,
     ) -> bool {
         match condition {
             Condition::Ready => true,
-            Condition::End => self.tells_half_close,
+            Condition::End => self.tells_half_close && !(self.knows_exclusive && asked.exclusive),
             // An event of one direction has one flag for its ends, whichever they are.
-            Condition::HangUp if self.one_event_per_direction => {
-                direction == Direction::Write && !source.has_shut[Direction::Write as usize]
-            }
+            Condition::HangUp if self.one_event_per_direction => match direction {
+                Direction::Read => asked.is_end_alone() && !source.level.read_hang_up,
+                Direction::Write => !source.has_shut[Direction::Write as usize],
+            },
             Condition::HangUp => true,
             Condition::Error => self.error_is_exact,
         }
+    }
+
+    /// Whether who asks for the end alone may be told of data.
+    pub(super) fn tells_data(&self, source: &Source) -> bool {
+        let is_much = source.unread.iter().sum::<usize>() > MUCH;
+        self.end_alone_is_for_sockets && source.kind == Kind::Pipe
+            || self.end_alone_knows_full_buffers && (is_much || !source.is_exact)
     }
 
     /// A poll that waits so long, and comes back empty, has nothing to tell.

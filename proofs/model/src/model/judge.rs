@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::source::{Registration, Source, Sure};
 use super::terms::*;
-use super::{name_of, End, Model, Wrong};
+use super::{name_of, peer_of, End, Model, Wrong};
 use Direction::{Read, Write};
 
 /// Who may stand behind an event: a source, or one direction of it, or the waker.
@@ -53,6 +53,12 @@ impl Model {
         }
         self.note_shared_token(poll);
         let reporters = self.reporters(poll);
+        let seen = match &polled.before {
+            None => *after,
+            Some(before) => {
+                std::array::from_fn(|end| Some(after[end]?.or(before[end].unwrap_or_default())))
+            }
+        };
         let tokens: BTreeSet<usize> = (told.iter().map(|it| it.token))
             .chain(reporters.iter().map(|&(token, _)| token))
             .collect();
@@ -68,14 +74,15 @@ impl Model {
                 .filter(|it| it.0 == token)
                 .map(|it| it.1)
                 .collect();
-            self.judge(poll, &events, &group, excuse, after)?;
+            self.judge(poll, &events, &group, excuse, &seen)?;
             for &reporter in &group {
-                let how = self.how_told(poll, reporter, &events, &group, excuse, after);
+                let how = self.how_told(poll, reporter, &events, &group, excuse, &seen);
                 news.push((reporter, how));
             }
         }
         for (reporter, how) in news {
             self.learn(poll, reporter, how, told.len(), self.patience(poll))?;
+            self.share(reporter, how[Read as usize], excuse);
             if let (Reporter::Source(end, _), true) =
                 (reporter, how.iter().any(|it| it[0] == Sure::Yes))
             {
@@ -94,6 +101,7 @@ impl Model {
         let by_packets = self.backend.by_packets;
         let waited = (polled.timeout).is_none_or(|it| it >= self.backend.long_enough());
         match polled.told.len() {
+            _ if polled.before.is_some() => Excuse::NoRoom,
             len if len == polled.capacity => Excuse::NoRoom,
             // Packets that tell nothing may have taken what room there was.
             1.. if by_packets => Excuse::NoRoom,
@@ -132,7 +140,7 @@ impl Model {
             let Some(it) = registration.filter(|it| it.poll == poll) else {
                 continue;
             };
-            let asked = [it.asked.read, it.asked.write];
+            let asked = DIRECTIONS.map(|direction| it.asked.has(direction));
             if self.backend.one_event_per_direction {
                 for split in [[asked[0], false], [false, asked[1]]] {
                     if split != [false; 2] {
@@ -177,8 +185,9 @@ impl Model {
             && source.kind.directions(end)[direction as usize]
             && watch.armed(condition) == Sure::Yes
             && source.level.shows(direction, condition)
-            && self.backend.promises(direction, condition, source)
+            && (self.backend).promises(direction, condition, source, registration.asked)
             && !source.is_refused
+            && !source.is_spared
             && (source.is_in_use() || self.backend.tells_of_unused)
             && !self.is_muted(end)
     }
@@ -256,7 +265,10 @@ impl Model {
                 _ => None,
             };
         };
-        let (source, _) = self.registered(end);
+        let (source, registration) = self.registered(end);
+        let is_plain = registration.asked.exclusive && self.backend.knows_exclusive;
+        let asks_for_data = registration.watches[Read as usize].asks_for(Condition::Ready);
+        let tells_end = self.backend.end_is_readable && (event.read_closed || event.error);
         let mut level = source.level.or(after[end].unwrap_or_default());
         if self.backend.by_packets {
             level = level.or(source.was);
@@ -278,6 +290,10 @@ impl Model {
                 "writing was not asked for",
             ),
             (
+                event.readable && !asks_for_data && !tells_end && !self.backend.tells_data(source),
+                "data were not asked for",
+            ),
+            (
                 event.readable && !(level.readable || level.read_hang_up || failed),
                 "there is nothing to read",
             ),
@@ -293,6 +309,7 @@ impl Model {
                 event.write_closed
                     && !(source.write_can_end()
                         || source.is_refused
+                        || is_plain && level.error
                         || source.errs(level) && !event.writable),
                 "writing has not ended",
             ),
@@ -366,7 +383,7 @@ impl Model {
             }
             Mode::Oneshot => DIRECTIONS
                 .into_iter()
-                .any(|it| event.tells(it) && is_mute(it, Condition::Ready))
+                .any(|it| event.tells(it) && CONDITIONS.into_iter().all(|of| is_mute(it, of)))
                 .then_some("it was a one-shot, which has fired"),
             _ => None,
         }
@@ -483,6 +500,41 @@ impl Model {
                 }
             })
         })
+    }
+
+    /// A poll that came back without an event of a shared object leaves it to the other one. One
+    /// with an event of it is no longer spared the next one.
+    fn share(&mut self, reporter: Reporter, how: [Sure; 4], excuse: Excuse) {
+        let Reporter::Source(end, _) = reporter else {
+            return;
+        };
+        let [own, other] = [end, peer_of(end)].map(|it| self.sources[it].as_ref());
+        let is_spared = own.is_some_and(|it| it.is_spared);
+        let is_shared = other.is_some_and(|it| it.is_spared);
+        match how[Condition::Ready as usize] {
+            Sure::Yes if is_spared => self.sources[end].as_mut().unwrap().is_spared = false,
+            Sure::No if is_spared && is_shared && excuse == Excuse::None => {
+                self.sources[peer_of(end)].as_mut().unwrap().is_spared = false;
+            }
+            _ => {}
+        }
+    }
+
+    /// Polls in `sleeping` of which one at least has to come back, now that a client has connected
+    /// to what they share.
+    pub fn due_to_one(&self, end: End, sleeping: &[usize]) -> Vec<usize> {
+        let waiting = [end, peer_of(end)].map(|end| {
+            let source = self.sources[end].as_ref()?;
+            let it = source.registration.as_ref()?;
+            let is_one = source.kind == Kind::Shared && it.asked.exclusive;
+            let is_due = it.watches[Read as usize].armed(Condition::Ready) == Sure::Yes;
+            (is_one && sleeping.contains(&it.poll)).then_some((it.poll, is_due && source.is_spared))
+        });
+        let waiting: Vec<(usize, bool)> = waiting.into_iter().flatten().collect();
+        match waiting.iter().any(|it| it.1) {
+            true => waiting.into_iter().map(|it| it.0).collect(),
+            false => Vec::new(),
+        }
     }
 
     /// Notes what `reporter` has told in a poll of `len` events.

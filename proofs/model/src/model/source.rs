@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::terms::*;
-use super::{Backend, Wrong};
+use super::{Backend, End, Wrong};
 use Direction::{Read, Write};
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +46,8 @@ pub(super) struct Source {
     pub(super) lost_error: bool,
     /// Whether [`Backend::refusal_is_the_end`] may have come true of it.
     pub(super) is_refused: bool,
+    /// Whether a poll that shares the object may be told instead of that of this registration.
+    pub(super) is_spared: bool,
     pub(super) registration: Option<Registration>,
 }
 
@@ -59,7 +61,9 @@ pub(super) struct Registration {
 /// One direction of a registration.
 #[derive(Copy, Clone)]
 pub(super) struct Watch {
-    /// Which conditions are still to be told, by their numbers.
+    /// Which conditions can be told, by their numbers.
+    asked: [Sure; 4],
+    /// Which of them are still to be told.
     pub(super) armed: [Sure; 4],
     /// How many events came before one that was owed.
     pub(super) overtaken: usize,
@@ -68,12 +72,22 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    fn new(armed: Sure) -> Watch {
+    fn new(asked: [Sure; 4]) -> Watch {
         Watch {
-            armed: [armed; 4],
+            asked,
+            armed: asked,
             overtaken: 0,
             repeated: 0,
         }
+    }
+
+    pub(super) fn asks_for(&self, condition: Condition) -> bool {
+        self.asked[condition as usize] != Sure::No
+    }
+
+    /// Whether anything is armed is not known any more.
+    pub(super) fn forget(&mut self) {
+        self.armed = self.asked.map(|it| Sure::Maybe.min(it));
     }
 
     pub(super) fn armed(&self, condition: Condition) -> Sure {
@@ -81,6 +95,7 @@ impl Watch {
     }
 
     pub(super) fn arm(&mut self, condition: Condition, how: Sure) {
+        let how = how.min(self.asked[condition as usize]);
         let armed = &mut self.armed[condition as usize];
         *armed = how.max(*armed);
     }
@@ -110,13 +125,24 @@ pub(super) struct Waker {
 }
 
 impl Registration {
-    pub(super) fn new(poll: usize, token: usize, asked: Asked) -> Registration {
+    /// The registration of an `end` of such a pair.
+    pub(super) fn new(
+        kind: Kind,
+        end: End,
+        poll: usize,
+        token: usize,
+        asked: Asked,
+    ) -> Registration {
+        // What the end is of what is not a stream is not promised.
+        let has_end = kind.is_stream() && kind.directions(end)[Read as usize];
         let watches = DIRECTIONS.map(|direction| {
-            Watch::new(if asked.has(direction) {
-                Sure::Yes
-            } else {
-                Sure::No
-            })
+            let is_end_alone = direction == Read && asked.is_end_alone();
+            Watch::new(CONDITIONS.map(|condition| match condition {
+                _ if !asked.has(direction) => Sure::No,
+                _ if is_end_alone && !has_end => Sure::Maybe,
+                Condition::Ready if is_end_alone => Sure::No,
+                _ => Sure::Yes,
+            }))
         });
         Registration {
             poll,
@@ -183,7 +209,7 @@ impl Source {
         if outcome == Outcome::Failed && backend.failure_takes_error {
             self.failed(directions, lost_error);
         }
-        let is_queue = matches!(self.kind, Kind::Udp | Kind::Listener);
+        let is_queue = matches!(self.kind, Kind::Udp | Kind::Listener | Kind::Shared);
         let has_failed = matches!(outcome, Outcome::Cut | Outcome::Failed);
         if is_queue && has_failed && backend.tells_only_news {
             // It may have taken the first of them, and the next one is news.
@@ -231,6 +257,20 @@ impl Source {
                     if is_sure { Sure::Yes } else { Sure::Maybe },
                 );
             }
+        }
+    }
+
+    /// What has arrived was taken.
+    pub(super) fn take(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Moved(len) if self.kind.is_stream() => {
+                if let Some(left) = self.unread.front_mut() {
+                    *left = left.saturating_sub(len);
+                }
+                self.unread.retain(|&left| left > 0);
+            }
+            Outcome::Moved(_) | Outcome::Cut => drop(self.unread.pop_front()),
+            _ => {}
         }
     }
 
@@ -294,7 +334,7 @@ impl Source {
     pub(super) fn can_fail(&self) -> bool {
         let may_be_reset = self.has_shut[Read as usize] || self.peer_has_shut[Read as usize];
         match self.kind {
-            Kind::Listener => false,
+            Kind::Listener | Kind::Shared => false,
             Kind::Tcp => self.peer_is_gone || may_be_reset,
             Kind::Unconnected => true,
             _ => self.peer_is_gone,

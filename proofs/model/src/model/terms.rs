@@ -47,12 +47,21 @@ pub enum Mode {
 pub struct Asked {
     pub read: bool,
     pub write: bool,
+    /// The end of what the peer sends, which reading includes.
+    pub end: bool,
     pub mode: Mode,
+    /// Of several polls that share the object, not all need to be told.
+    pub exclusive: bool,
 }
 
 impl Asked {
     pub(super) fn has(self, direction: Direction) -> bool {
-        [self.read, self.write][direction as usize]
+        [self.read || self.end, self.write][direction as usize]
+    }
+
+    /// Whether reading is watched, but not for data.
+    pub(super) fn is_end_alone(self) -> bool {
+        self.end && !self.read
     }
 }
 
@@ -67,6 +76,8 @@ pub enum Kind {
     Pipe,
     /// The first end is the listener, the second stands for all who connect to it.
     Listener,
+    /// Both ends are handles to one listener, to which clients connect.
+    Shared,
     /// The first end is a TCP socket before it is connected, to the listener that is the
     /// second. Then both are `Tcp`.
     Unconnected,
@@ -94,6 +105,7 @@ impl Kind {
         match self {
             Kind::Pipe => [!is_first, is_first],
             Kind::Listener => [is_first, false],
+            Kind::Shared => [true, false],
             Kind::Unconnected => [is_first; 2],
             _ => [true, true],
         }
@@ -197,8 +209,21 @@ pub enum Verdict {
     NotFound,
     /// [`Backend::refuses_level_without_reader`](super::Backend).
     BrokenPipe,
+    /// The system cannot watch for what is asked.
+    InvalidInput,
+    /// By more than one of these errors. Which of them is the answer is not promised.
+    Fails,
     /// An error of the program that this backend does not see.
     Undefined,
+}
+
+impl Verdict {
+    pub(super) fn or(self, other: Option<Verdict>) -> Verdict {
+        match other {
+            None => self,
+            Some(_) => Verdict::Fails,
+        }
+    }
 }
 
 /// One poll.
@@ -209,4 +234,7 @@ pub struct Polled {
     pub timeout: Option<Duration>,
     pub elapsed: Duration,
     pub told: Vec<Told>,
+    /// The levels at its beginning, if something was done since. It need not tell what came of
+    /// that.
+    pub before: Option<Levels>,
 }

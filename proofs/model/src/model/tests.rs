@@ -26,7 +26,9 @@ fn asked(mode: Mode) -> Asked {
     Asked {
         read: true,
         write: false,
+        end: false,
         mode,
+        exclusive: false,
     }
 }
 
@@ -74,6 +76,7 @@ fn look_for(
         timeout: Some(timeout),
         elapsed: timeout,
         told: told.to_vec(),
+        before: None,
     };
     model.polled(0, &polled, &levels(now))
 }
@@ -246,6 +249,7 @@ fn an_empty_poll_takes_its_time() {
         timeout: Some(Duration::from_millis(2)),
         elapsed: Duration::from_millis(1),
         told: Vec::new(),
+        before: None,
     };
     rejects(model.polled(0, &polled, &after), "came back empty");
     polled.elapsed = Duration::from_millis(2);
@@ -432,4 +436,223 @@ fn who_makes_up_that_it_would_block_may_be_believed() {
         let again = look(&mut model, 4, &[told]);
         assert_eq!(again.is_ok(), backend.by_packets, "{again:?}");
     }
+}
+
+const END_ALONE: Asked = Asked {
+    read: false,
+    write: false,
+    end: true,
+    mode: Mode::Edge,
+    exclusive: false,
+};
+
+/// A model in which data have come for a source that is watched for its end.
+fn with_data_before_the_end(backend: Backend, kind: Kind) -> Model {
+    let mut model = Model::new(backend);
+    model.create(0, kind);
+    assert_eq!(model.register(0, 0, TOKEN, END_ALONE), Verdict::Succeeds);
+    model.sent(1, Outcome::Moved(5));
+    model.observe(&levels(READABLE));
+    model
+}
+
+/// Who asks for the end alone is not told of data, but of the end behind them.
+#[test]
+fn the_end_alone_is_no_data() {
+    for backend in [Backend::EPOLL, Backend::POLL, Backend::KQUEUE, Backend::AFD] {
+        let mut model = with_data_before_the_end(backend, Kind::UnixStream);
+        assert!(!model.is_owed(0), "{backend:?}");
+        rejects(look(&mut model, 4, &[EVENT]), "data were not asked for");
+        look(&mut model, 4, &[]).unwrap();
+        ends(&mut model, AT_ITS_END);
+        assert!(model.is_owed(0), "{backend:?}");
+        let long = backend.long_enough();
+        rejects(look_for(&mut model, long, 4, &[]), "not reported");
+        let told = Told {
+            readable: backend.end_is_readable,
+            ..END_EVENT
+        };
+        look(&mut model, 4, &[told]).unwrap();
+        assert!(!model.is_owed(0));
+        model.reregister(0, 0, TOKEN, END_ALONE);
+        assert!(model.is_owed(0), "{backend:?}");
+    }
+}
+
+#[test]
+fn reading_does_not_arm_data_that_were_not_asked_for() {
+    let mut model = with_data_before_the_end(Backend::POLL, Kind::UnixStream);
+    read(&mut model, 10, Outcome::Moved(5), Level::default());
+    model.sent(1, Outcome::Moved(1));
+    model.observe(&levels(READABLE));
+    assert!(!model.is_owed(0));
+    rejects(look(&mut model, 4, &[EVENT]), "data were not asked for");
+}
+
+/// What the end is of a datagram socket is not promised.
+#[test]
+fn the_end_of_what_is_no_stream_may_be_anything() {
+    let mut model = with_data_before_the_end(Backend::KQUEUE, Kind::Udp);
+    assert!(!model.is_owed(0));
+    look(&mut model, 4, &[EVENT]).unwrap();
+}
+
+#[test]
+fn a_pipe_may_have_no_mark() {
+    let lax = Backend {
+        end_alone_is_for_sockets: true,
+        ..Backend::KQUEUE
+    };
+    for (kind, is_told) in [(Kind::Pipe, true), (Kind::UnixStream, false)] {
+        // The end that reads is the second one of a pipe.
+        let mut model = Model::new(lax);
+        model.create(0, kind);
+        assert_eq!(model.register(1, 0, TOKEN, END_ALONE), Verdict::Succeeds);
+        model.sent(0, Outcome::Moved(5));
+        let mut after = Levels::default();
+        after[1] = Some(READABLE);
+        model.observe(&after);
+        let polled = Polled {
+            capacity: 4,
+            timeout: Some(Duration::ZERO),
+            elapsed: Duration::ZERO,
+            told: vec![EVENT],
+            before: None,
+        };
+        assert_eq!(model.polled(0, &polled, &after).is_ok(), is_told);
+        assert!(!model.is_owed(0));
+    }
+}
+
+#[test]
+fn what_a_system_cannot_watch_is_refused_and_changes_nothing() {
+    let [exclusive, oneshot] = [Mode::Edge, Mode::Oneshot].map(|mode| Asked {
+        exclusive: true,
+        ..asked(mode)
+    });
+    let of_end = Asked {
+        end: true,
+        ..exclusive
+    };
+    for (backend, asked, verdict) in [
+        (Backend::PORT, END_ALONE, Verdict::InvalidInput),
+        (Backend::EPOLL, of_end, Verdict::InvalidInput),
+        (Backend::EPOLL, oneshot, Verdict::InvalidInput),
+        (Backend::EPOLL, exclusive, Verdict::Succeeds),
+        (Backend::POLL, of_end, Verdict::Succeeds),
+        (Backend::PORT, of_end, Verdict::Succeeds),
+    ] {
+        let mut model = with_data_on(backend, Mode::Level);
+        assert_eq!(model.reregister(0, 0, 9, asked), verdict, "{asked}");
+        if verdict == Verdict::InvalidInput {
+            look(&mut model, 4, &[EVENT]).unwrap();
+        }
+        if backend.knows_registrations {
+            let again = model.register(0, 0, TOKEN, asked);
+            assert_eq!(again == Verdict::Fails, verdict == Verdict::InvalidInput);
+        }
+    }
+}
+
+/// A model in which a client has connected to a listener with two handles, each of which is
+/// registered with a poll of its own.
+fn shared(backend: Backend, mode: Mode) -> Model {
+    let mut model = Model::new(backend);
+    model.create(0, Kind::Shared);
+    for poll in 0..POLLS {
+        let asked = Asked {
+            exclusive: true,
+            ..asked(mode)
+        };
+        assert_eq!(model.register(poll, poll, TOKEN, asked), Verdict::Succeeds);
+    }
+    model.observe(&both(Level::default()));
+    model.connected(0);
+    model.observe(&both(READABLE));
+    model
+}
+
+fn both(level: Level) -> Levels {
+    let mut levels = Levels::default();
+    levels[..2].fill(Some(level));
+    levels
+}
+
+fn look_at(model: &mut Model, poll: usize, told: &[Told]) -> Result<(), Wrong> {
+    let polled = Polled {
+        capacity: 4,
+        timeout: Some(Duration::ZERO),
+        elapsed: Duration::ZERO,
+        told: told.to_vec(),
+        before: None,
+    };
+    model.polled(poll, &polled, &both(READABLE))
+}
+
+#[test]
+fn of_those_who_share_one_at_least_is_told() {
+    for mode in [Mode::Edge, Mode::Level] {
+        for told in [0, 1] {
+            let mut model = shared(Backend::EPOLL, mode);
+            assert!(!model.is_owed(0) && !model.is_owed(1));
+            assert_eq!(model.due_to_one(0, &[0, 1]), [0, 1]);
+            assert_eq!(model.due_to_one(0, &[1]), [1]);
+            look_at(&mut model, told, &[EVENT]).unwrap();
+            look_at(&mut model, 1 - told, &[]).unwrap();
+            // A level is told by every poll to whom it was told.
+            assert_eq!(model.is_owed(told), mode == Mode::Level);
+            let mut model = shared(Backend::EPOLL, mode);
+            look_at(&mut model, told, &[]).unwrap();
+            assert!(model.is_owed(1 - told));
+            rejects(look_at(&mut model, 1 - told, &[]), "not reported");
+            look_at(&mut model, 1 - told, &[EVENT]).unwrap();
+            // Both may be.
+            look_at(&mut model, told, &[EVENT]).unwrap();
+        }
+    }
+}
+
+#[test]
+fn who_asks_anew_is_told_whoever_else_was() {
+    let mut model = shared(Backend::EPOLL, Mode::Edge);
+    look_at(&mut model, 0, &[EVENT]).unwrap();
+    let exclusive = Asked {
+        exclusive: true,
+        ..asked(Mode::Edge)
+    };
+    assert_eq!(model.reregister(1, 1, TOKEN, exclusive), Verdict::Succeeds);
+    rejects(look_at(&mut model, 1, &[]), "not reported");
+}
+
+#[test]
+fn elsewhere_all_who_share_are_told() {
+    for backend in [Backend::POLL, Backend::KQUEUE] {
+        let mut model = shared(backend, Mode::Edge);
+        for poll in 0..POLLS {
+            rejects(look_at(&mut model, poll, &[]), "not reported");
+            look_at(&mut model, poll, &[EVENT]).unwrap();
+        }
+    }
+}
+
+/// It is not known whether it came back before or after what happened.
+#[test]
+fn who_sleeps_may_be_told_of_what_was_and_of_what_is() {
+    let polled = Polled {
+        capacity: 4,
+        timeout: None,
+        elapsed: Duration::ZERO,
+        told: vec![EVENT],
+        before: Some(levels(READABLE)),
+    };
+    let mut model = with_data(Mode::Level);
+    read(&mut model, 10, Outcome::Moved(5), Level::default());
+    model.polled(0, &polled, &levels(Level::default())).unwrap();
+    let mut model = with_data(Mode::Edge);
+    model.make_waker(0, 9);
+    model.wake(0);
+    let told = vec![Told { token: 9, ..EVENT }];
+    let polled = Polled { told, ..polled };
+    model.polled(0, &polled, &levels(READABLE)).unwrap();
+    assert!(model.is_owed(0));
 }

@@ -19,6 +19,7 @@ pub const KINDS: &[(u32, Kind)] = &[
     (2, Kind::Udp),
     (2, Kind::UnixDatagram),
     (1, Kind::Listener),
+    (2, Kind::Shared),
     (1, Kind::Unconnected),
 ];
 
@@ -133,7 +134,9 @@ pub fn local_pair(kind: Kind) -> io::Result<[Local; 2]> {
             let (sender, receiver) = pipe::new()?;
             [Local::Sender(sender), Local::Receiver(receiver)]
         }
-        Kind::Tcp | Kind::Udp | Kind::Listener | Kind::Unconnected => return unsupported(),
+        Kind::Tcp | Kind::Udp | Kind::Listener | Kind::Shared | Kind::Unconnected => {
+            return unsupported()
+        }
     })
 }
 

@@ -14,7 +14,12 @@ use super::unsupported;
 use crate::model::{Kind, Level, Levels, ENDS};
 
 /// What pairs can be made of here, and how often each is to be.
-pub const KINDS: &[(u32, Kind)] = &[(3, Kind::Tcp), (2, Kind::Udp), (1, Kind::Listener)];
+pub const KINDS: &[(u32, Kind)] = &[
+    (3, Kind::Tcp),
+    (2, Kind::Udp),
+    (1, Kind::Listener),
+    (1, Kind::Shared),
+];
 
 pub type Handle = RawSocket;
 

@@ -12,6 +12,8 @@ use Direction::{Read, Write};
 enum Reporter {
     Source(End, Directions),
     Waker,
+    /// The waker once more, as it has a token that is not its own.
+    Echo,
 }
 
 /// Why a poll does not tell all that is owed.
@@ -128,7 +130,7 @@ impl Model {
                     .iter()
                     .any(|it| it.overtaken > patience)
             }
-            Reporter::Waker => false,
+            Reporter::Waker | Reporter::Echo => false,
         })
     }
 
@@ -153,6 +155,9 @@ impl Model {
         }
         if let Some(waker) = &self.wakers[poll] {
             all.push((waker.token, Reporter::Waker));
+            if waker.shares {
+                all.push((waker.token, Reporter::Echo));
+            }
         }
         all
     }
@@ -231,6 +236,7 @@ impl Model {
             Reporter::Waker => {
                 (self.wakers[poll].as_ref()).is_some_and(|it| it.pending == Sure::Yes)
             }
+            Reporter::Echo => false,
         }
     }
 
@@ -445,7 +451,7 @@ impl Model {
 
     fn describe(&self, poll: usize, reporter: Reporter) -> String {
         match reporter {
-            Reporter::Waker => format!("the waker of poll {poll}"),
+            Reporter::Waker | Reporter::Echo => format!("the waker of poll {poll}"),
             Reporter::Source(end, directions) => {
                 let due = DIRECTIONS
                     .map(|it| self.due_in(end, directions, it).collect::<Vec<Condition>>());
@@ -548,6 +554,7 @@ impl Model {
     ) -> Result<(), Wrong> {
         let backend = self.backend;
         let starving = match reporter {
+            Reporter::Echo => false,
             Reporter::Waker => {
                 let waker = self.wakers[poll].as_mut().unwrap();
                 match how[0][0] {

@@ -656,3 +656,20 @@ fn who_sleeps_may_be_told_of_what_was_and_of_what_is() {
     model.polled(0, &polled, &levels(READABLE)).unwrap();
     assert!(model.is_owed(0));
 }
+
+/// A waker is to have a token of its own. If it has not, a wake may be told twice, also by one poll.
+#[test]
+fn a_wake_may_be_told_twice_if_a_source_has_its_token() {
+    for (token, is_right) in [(TOKEN, true), (9, false)] {
+        let mut model = with_data(Mode::Level);
+        model.make_waker(0, token);
+        model.wake(0);
+        let wake = Told { token, ..EVENT };
+        assert_eq!(look(&mut model, 4, &[EVENT, wake, wake]).is_ok(), is_right);
+    }
+    let mut model = with_data(Mode::Level);
+    model.make_waker(0, TOKEN);
+    model.wake(0);
+    rejects(look(&mut model, 4, &[EVENT]), "not reported");
+    rejects(look(&mut model, 5, &[EVENT; 4]), "4 events of 3");
+}

@@ -112,8 +112,8 @@
 //! the second and third case on a socket, so a program that does not trust its peers has to drain.
 //!
 //! **Accepting without a free descriptor.** If `accept` fails with `EMFILE`, the connection remains
-//! pending. On epoll it is not reported again; with poll(2), every poll reports it. Deregister the
-//! listener, and register it again when a descriptor is free (`docs/cookbook/descriptors.md`).
+//! pending and is not reported again. Deregister the listener, and register it again when a
+//! descriptor is free (`docs/cookbook/descriptors.md`).
 //!
 //! # Fairness
 //!

@@ -53,9 +53,22 @@ impl<T> IoSource<T> {
         directions: Interest,
         operation: impl FnOnce(&T) -> io::Result<R>,
     ) -> io::Result<R> {
+        self.run(directions, operation, |result| {
+            result.as_ref().err().map(Outcome::Failed)
+        })
+    }
+
+    /// Runs `operation`, and rearms `directions` if its result has an outcome that ends an edge.
+    #[inline]
+    fn run<R>(
+        &self,
+        directions: Interest,
+        operation: impl FnOnce(&T) -> io::Result<R>,
+        outcome_of: impl FnOnce(&io::Result<R>) -> Option<Outcome<'_>>,
+    ) -> io::Result<R> {
         let result = operation(&self.io);
-        if let Err(error) = &result {
-            self.registration.rearm(directions, Outcome::Failed(error));
+        if let Some(outcome) = outcome_of(&result) {
+            self.registration.rearm(directions, outcome);
         }
         result
     }
@@ -69,11 +82,10 @@ impl<T> IoSource<T> {
         wanted: usize,
         operation: impl FnOnce(&T) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        let result = self.try_io(direction, operation);
-        if matches!(result, Ok(moved) if 0 < moved && moved < wanted) {
-            self.registration.rearm(direction, Outcome::Short);
-        }
-        result
+        self.run(direction, operation, |result| match result {
+            Ok(moved) => (0 < *moved && *moved < wanted).then_some(Outcome::Short),
+            Err(error) => Some(Outcome::Failed(error)),
+        })
     }
 }
 
@@ -86,11 +98,9 @@ impl<T> IoSource<T> {
         &self,
         operation: impl FnOnce(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        let result = self.try_io(Interest::READABLE, operation);
-        if matches!(&result, Err(error) if error.kind() != io::ErrorKind::WouldBlock) {
-            self.registration.rearm(Interest::READABLE, Outcome::Short);
-        }
-        result
+        self.run(Interest::READABLE, operation, |result| {
+            result.as_ref().err().map(Outcome::FailedToTake)
+        })
     }
 
     /// Returns and clears the pending error of a socket, which may be usable afterwards.
@@ -98,11 +108,9 @@ impl<T> IoSource<T> {
         &self,
         operation: impl FnOnce(&T) -> io::Result<Option<io::Error>>,
     ) -> io::Result<Option<io::Error>> {
-        let result = operation(&self.io);
-        if matches!(result, Ok(Some(_))) {
-            self.registration.rearm(BOTH, Outcome::ErrorTaken);
-        }
-        result
+        self.run(BOTH, operation, |result| {
+            matches!(result, Ok(Some(_))).then_some(Outcome::ErrorTaken)
+        })
     }
 }
 

@@ -1,10 +1,10 @@
 use std::fmt;
-use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 
 use super::total;
 use crate::event::Source;
 use crate::sys::any_handle::AsObject;
-use crate::sys::backend::{Outcome, Registration as _};
+use crate::sys::backend::Outcome;
 use crate::{Interest, Registry, Token};
 
 /// A source made of any object that has a descriptor or a socket: of another crate, of the standard
@@ -126,7 +126,8 @@ impl<T> IoSource<T> {
     /// cannot be completed immediately, it must return `WouldBlock`, which makes the poll watch
     /// these directions again. After any other error, the poll also watches for readable events
     /// again if `interest` contains them: the operation may have removed a message from a queue
-    /// that contains others.
+    /// that contains others. Only a lack of descriptors, with which it cannot have begun, changes
+    /// nothing.
     ///
     /// An operation that succeeds changes nothing, so repeat it until `WouldBlock`. Backends that
     /// leave edge triggering to the kernel do not need `try_io`; poll(2), event ports and Windows
@@ -140,30 +141,26 @@ impl<T> IoSource<T> {
         interest: Interest,
         operation: impl FnOnce(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        let result = self.inner.try_io(interest, |io| operation(&io.0));
-        if interest.is_readable()
-            && matches!(&result, Err(error) if error.kind() != ErrorKind::WouldBlock)
-        {
-            self.rearm_reading();
-        }
-        result
+        self.inner.run(
+            interest,
+            |io| operation(&io.0),
+            |result| result.as_ref().err().map(Outcome::FailedToTake),
+        )
     }
 
     /// Runs a read of an object of unknown kind. Programs may read once per event where one read
     /// takes all, as from a timer, so every read ends an edge. A read that finds the end does not:
     /// on some backends the end counts as data, and would be reported again and again.
     fn read_with(&self, operation: impl FnOnce(&T) -> io::Result<usize>) -> io::Result<usize> {
-        let result = self.try_io(Interest::READABLE, operation);
-        if matches!(result, Ok(1..)) {
-            self.rearm_reading();
-        }
-        result
-    }
-
-    fn rearm_reading(&self) {
-        self.inner
-            .registration
-            .rearm(Interest::READABLE, Outcome::Short);
+        self.inner.run(
+            Interest::READABLE,
+            |io| operation(&io.0),
+            |result| match result {
+                Ok(0) => None,
+                Ok(_) => Some(Outcome::Short),
+                Err(error) => Some(Outcome::FailedToTake(error)),
+            },
+        )
     }
 }
 

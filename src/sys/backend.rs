@@ -99,6 +99,8 @@ pub(crate) enum Outcome<'a> {
     /// It transferred less than was requested.
     Short,
     Failed(&'a io::Error),
+    /// It failed, and may have removed the first of a queue of connections or messages.
+    FailedToTake(&'a io::Error),
     /// It returned the pending error of the socket as its value.
     ErrorTaken,
 }

@@ -13,6 +13,8 @@
 //!   ended. It arms them again *in doubt*: they are not reported until a check has found them
 //!   absent, so that no loop spins on them.
 //! * `ERROR` is armed again by an operation that consumed the error.
+//! * `DATA` is also armed again by an operation that failed and may have removed the first of a
+//!   queue, since the next one must be reported. A lack of descriptors removes nothing.
 //! * A condition that the system reports whether or not it is requested mutes the source once it
 //!   has been reported: the system is then asked nothing at all about the source. The exception is
 //!   an error in doubt, since other conditions may still occur. The source is then
@@ -296,15 +298,28 @@ impl Edge {
         }
         match outcome {
             Outcome::Short => self.arm(Conditions::data_of(directions)),
-            Outcome::Failed(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.would_block(system, directions);
+            Outcome::ErrorTaken => self.error_taken(system, directions),
+            Outcome::Failed(error) => self.failed(system, directions, error),
+            Outcome::FailedToTake(error) => {
+                self.failed(system, directions, error);
+                if !lacks_descriptor(error) {
+                    // The next one in the queue must still be reported.
+                    self.arm(Conditions::data_of(directions) & Conditions::DATA);
+                }
             }
-            Outcome::Failed(error) if is_connecting(error) => *self = Edge::new(self.interest),
-            // The reading end is closed, which no operation changes.
-            Outcome::Failed(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            Outcome::Failed(_) | Outcome::ErrorTaken => self.error_taken(system, directions),
         }
         before != (self.wanted(system), self.doubted)
+    }
+
+    fn failed(&mut self, system: &EdgeFlags, directions: Interest, error: &io::Error) {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.would_block(system, directions),
+            // The reading end is closed, which no operation changes.
+            io::ErrorKind::BrokenPipe => {}
+            _ if is_connecting(error) => *self = Edge::new(self.interest),
+            _ if lacks_descriptor(error) => {}
+            _ => self.error_taken(system, directions),
+        }
     }
 
     fn would_block(&mut self, system: &EdgeFlags, directions: Interest) {
@@ -347,14 +362,27 @@ impl Edge {
     }
 }
 
-/// The error of a connection attempt that is in progress. On Windows it is `WouldBlock`.
-#[cfg(not(windows))]
-const CONNECTING: Option<i32> = Some(libc::EINPROGRESS);
-#[cfg(windows)]
-const CONNECTING: Option<i32> = None;
+// The error of a connection attempt that is in progress, and the errors of a process or a system
+// that has run out of descriptors.
+cfg_if! {
+    if #[cfg(windows)] {
+        /// It is `WouldBlock`.
+        const CONNECTING: Option<i32> = None;
+        const NO_DESCRIPTOR: [i32; 1] = [windows_sys::Win32::Networking::WinSock::WSAEMFILE];
+    } else {
+        const CONNECTING: Option<i32> = Some(libc::EINPROGRESS);
+        const NO_DESCRIPTOR: [i32; 2] = [libc::EMFILE, libc::ENFILE];
+    }
+}
 
 fn is_connecting(error: &io::Error) -> bool {
     CONNECTING.is_some() && error.raw_os_error() == CONNECTING
+}
+
+/// Returns whether an operation failed before it looked at the source: systems reserve the
+/// descriptor first. A program that reacted to an event in vain would get it again and again.
+fn lacks_descriptor(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(code) if NO_DESCRIPTOR.contains(&code))
 }
 
 #[cfg(test)]

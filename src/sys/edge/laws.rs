@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::io::{self, ErrorKind};
 
-use super::{Conditions, Edge, EdgeFlags, CONNECTING};
+use super::{Conditions, Edge, EdgeFlags, CONNECTING, NO_DESCRIPTOR};
 use crate::sys::backend::Outcome;
 use crate::Interest;
 
@@ -64,6 +64,10 @@ enum Step {
     ErrorTaken,
     /// An operation failed, but not because of the source.
     Refused(Interest),
+    /// A read failed, and took the first of a queue of several.
+    TookOne,
+    /// A read failed, before it took anything, because there is no descriptor.
+    NoDescriptor,
     BrokenPipe,
     Connecting,
     Reregister,
@@ -125,6 +129,11 @@ fn take(system: &EdgeFlags, mut state: State, step: Step) -> Option<State> {
             rearm(system, &mut state, RW, Outcome::ErrorTaken);
         }
         Step::Refused(directions) => refused(system, &mut state, directions)?,
+        Step::TookOne => took_one(system, &mut state)?,
+        Step::NoDescriptor => {
+            let error = io::Error::from_raw_os_error(NO_DESCRIPTOR[0]);
+            rearm(system, &mut state, R, Outcome::FailedToTake(&error));
+        }
         Step::BrokenPipe => operate(system, &mut state, W, ErrorKind::BrokenPipe.into()),
         Step::Connecting => {
             let error = io::Error::from_raw_os_error(CONNECTING?);
@@ -186,6 +195,21 @@ fn short(system: &EdgeFlags, state: &mut State, direction: Interest) -> Option<(
 }
 
 fn refused(system: &EdgeFlags, state: &mut State, directions: Interest) -> Option<()> {
+    refusal_seen(system, state, directions)?;
+    operate(system, state, directions, ErrorKind::InvalidInput.into());
+    Some(())
+}
+
+fn took_one(system: &EdgeFlags, state: &mut State) -> Option<()> {
+    refusal_seen(system, state, R)?;
+    state.reported &= !DATA;
+    state.due |= state.holds & DATA & Conditions::of(state.edge.interest);
+    let error = ErrorKind::InvalidInput.into();
+    rearm(system, state, R, Outcome::FailedToTake(&error));
+    Some(())
+}
+
+fn refusal_seen(system: &EdgeFlags, state: &mut State, directions: Interest) -> Option<()> {
     if state.holds.contains(ERROR) {
         return None;
     }
@@ -193,7 +217,6 @@ fn refused(system: &EdgeFlags, state: &mut State, directions: Interest) -> Optio
         // The user cannot distinguish it from the pending error.
         user_saw_the_error(system, state, directions);
     }
-    operate(system, state, directions, ErrorKind::InvalidInput.into());
     Some(())
 }
 
@@ -326,6 +349,8 @@ fn all_steps() -> Vec<Step> {
         Step::Short(R),
         Step::Short(W),
         Step::ErrorTaken,
+        Step::TookOne,
+        Step::NoDescriptor,
         Step::BrokenPipe,
         Step::Connecting,
         Step::Reregister,
@@ -362,11 +387,13 @@ fn search(system: &EdgeFlags, interest: Interest, mut visit: impl FnMut(&State))
     known.len()
 }
 
-/// Returns whether `step` is an operation of unknown kind that does not use what is ready.
+/// Returns whether `step` is an operation that does not use what is ready, or not all of it.
 fn ignores_what_is_ready(step: Step, holds: Conditions) -> bool {
     match step {
         Step::WouldBlock(RW) => holds.intersects(ROOM | PRIORITY) || holds & (DATA | END) == DATA,
         Step::Refused(RW) => holds.contains(PRIORITY),
+        // What it took is used, but others are left.
+        Step::TookOne => holds.contains(DATA),
         _ => false,
     }
 }

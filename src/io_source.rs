@@ -7,9 +7,6 @@ use crate::sys::backend::{Outcome, Registration as _, Selector};
 use crate::sys::{self, AsHandle};
 use crate::{Interest, Registry, Token};
 
-#[cfg(feature = "os-ext")]
-pub(crate) mod any;
-
 /// An I/O object and its registration.
 ///
 /// All I/O goes through [`try_io`](IoSource::try_io) or [`transfer`](IoSource::transfer), so that
@@ -222,7 +219,10 @@ where
 /// Implements `io::Read` for types whose field `inner` can be read by reference.
 macro_rules! impl_read {
     ($($type:ty),+) => {$(
-        impl std::io::Read for $type {
+        impl_read! { @generic [] $type, [] }
+    )+};
+    (@generic [$($parameters:tt)*] $type:ty, [$($bounds:tt)*]) => {
+        impl $($parameters)* std::io::Read for $type $($bounds)* {
             #[inline]
             fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
                 std::io::Read::read(&mut &self.inner, buf)
@@ -236,13 +236,16 @@ macro_rules! impl_read {
                 std::io::Read::read_vectored(&mut &self.inner, bufs)
             }
         }
-    )+};
+    };
 }
 
 /// Implements `io::Write` for types whose field `inner` can be written by reference.
 macro_rules! impl_write {
     ($($type:ty),+) => {$(
-        impl std::io::Write for $type {
+        impl_write! { @generic [] $type, [] }
+    )+};
+    (@generic [$($parameters:tt)*] $type:ty, [$($bounds:tt)*]) => {
+        impl $($parameters)* std::io::Write for $type $($bounds)* {
             #[inline]
             fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
                 std::io::Write::write(&mut &self.inner, buf)
@@ -261,14 +264,17 @@ macro_rules! impl_write {
                 std::io::Write::flush(&mut &self.inner)
             }
         }
-    )+};
+    };
 }
 
 /// Implements `event::Source` for types whose field `inner` can be registered like an [`IoSource`].
 /// The mark informs the backend of the kind of source.
 macro_rules! impl_source {
     ($type:ty $(, $mark:ident)?) => {
-        impl crate::event::Source for $type {
+        impl_source! { @generic [] $type $(, $mark)? }
+    };
+    (@generic [$($parameters:tt)*] $type:ty $(, $mark:ident)?) => {
+        impl $($parameters)* crate::event::Source for $type {
             #[inline]
             fn register(
                 &mut self,
@@ -296,6 +302,10 @@ macro_rules! impl_source {
         }
     };
 }
+
+// Behind the macros, which it uses.
+#[cfg(feature = "os-ext")]
+pub(crate) mod any;
 
 /// The check of debug builds that a source is registered only once and with one poll. The kernel
 /// detects that a source is registered twice with the same poll, but not that it is registered with

@@ -1,11 +1,9 @@
 use std::fmt;
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSliceMut, Read, Write};
 
-use super::total;
-use crate::event::Source;
 use crate::sys::any_handle::AsObject;
 use crate::sys::backend::Outcome;
-use crate::{Interest, Registry, Token};
+use crate::Interest;
 
 /// A source made of any object that has a descriptor or a socket: of another crate, of the standard
 /// library, or of the program.
@@ -97,27 +95,29 @@ pub struct IoSource<T> {
 
 /// An object whose handle is asked for by the traits of borrowed handles. Those of raw handles,
 /// which the types of this crate use, have numbers among their types.
-pub(crate) struct Object<T>(pub(crate) T);
+pub(crate) struct Object<T> {
+    pub(crate) inner: T,
+}
 
 impl<T> IoSource<T> {
     /// Creates a source from an object, and does not change the object's mode.
     #[must_use]
     pub fn new(io: T) -> IoSource<T> {
         IoSource {
-            inner: super::IoSource::new(Object(io)),
+            inner: super::IoSource::new(Object { inner: io }),
         }
     }
 
     /// Returns the object, for operations that neither transfer data nor connect.
     #[must_use]
     pub fn get_ref(&self) -> &T {
-        &self.inner.io().0
+        &self.inner.io().inner
     }
 
     /// Returns the object. Deregister the source first.
     #[must_use]
     pub fn into_inner(self) -> T {
-        self.inner.into_io().0
+        self.inner.into_io().inner
     }
 
     /// Runs an I/O operation on the object, and notifies the poll of its outcome.
@@ -143,118 +143,49 @@ impl<T> IoSource<T> {
     ) -> io::Result<R> {
         self.inner.run(
             interest,
-            |io| operation(&io.0),
+            |io| operation(&io.inner),
             |result| result.as_ref().err().map(Outcome::FailedToTake),
-        )
-    }
-
-    /// Runs a read of an object of unknown kind. Programs may read once per event where one read
-    /// takes all, as from a timer, so every read ends an edge. A read that finds the end does not:
-    /// on some backends the end counts as data, and would be reported again and again.
-    fn read_with(&self, operation: impl FnOnce(&T) -> io::Result<usize>) -> io::Result<usize> {
-        self.inner.run(
-            Interest::READABLE,
-            |io| operation(&io.0),
-            |result| match result {
-                Ok(0) => None,
-                Ok(_) => Some(Outcome::Short),
-                Err(error) => Some(Outcome::FailedToTake(error)),
-            },
         )
     }
 }
 
-impl<T: AsObject> Source for IoSource<T> {
-    fn register(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()> {
-        self.inner.register(registry, token, interest.maybe_pipe())
+impl_source!(@generic [<T: AsObject>] IoSource<T>, maybe_pipe);
+impl_read!(@generic [<T>] IoSource<T>, [where for<'a> &'a T: Read]);
+impl_read!(@generic [<T>] &IoSource<T>, [where for<'a> &'a T: Read]);
+impl_write!(@generic [<T>] IoSource<T>, [where for<'a> &'a T: Write]);
+impl_write!(@generic [<T>] &IoSource<T>, [where for<'a> &'a T: Write]);
+impl_write!(@generic [<T>] &Object<T>, [where for<'a> &'a T: Write]);
+
+/// Reading an object of unknown kind. Programs may read once per event where one read takes all, as
+/// from a timer, so every read ends an edge. A read that finds the end does not: on some backends
+/// the end counts as data, and would be reported again and again.
+impl<T> Read for &super::IoSource<Object<T>>
+where
+    for<'a> &'a T: Read,
+{
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.run(Interest::READABLE, |io| (&io.inner).read(buf), read_outcome)
     }
 
-    fn reregister(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()> {
-        self.inner
-            .reregister(registry, token, interest.maybe_pipe())
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.run(
+            Interest::READABLE,
+            |io| (&io.inner).read_vectored(bufs),
+            read_outcome,
+        )
     }
+}
 
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.inner.deregister(registry)
+fn read_outcome(result: &io::Result<usize>) -> Option<Outcome<'_>> {
+    match result {
+        Ok(0) => None,
+        Ok(_) => Some(Outcome::Short),
+        Err(error) => Some(Outcome::FailedToTake(error)),
     }
 }
 
 impl<T: fmt::Debug> fmt::Debug for IoSource<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.get_ref().fmt(f)
-    }
-}
-
-impl<T> Read for &IoSource<T>
-where
-    for<'a> &'a T: Read,
-{
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.read_with(|mut io| io.read(buf))
-    }
-
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.read_with(|mut io| io.read_vectored(bufs))
-    }
-}
-
-impl<T> Read for IoSource<T>
-where
-    for<'a> &'a T: Read,
-{
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buf)
-    }
-
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&*self).read_vectored(bufs)
-    }
-}
-
-impl<T> Write for &IoSource<T>
-where
-    for<'a> &'a T: Write,
-{
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.inner
-            .transfer(Interest::WRITABLE, buf.len(), |io| (&io.0).write(buf))
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        let wanted = total(bufs.iter().map(|buf| buf.len()));
-        self.inner.transfer(Interest::WRITABLE, wanted, |io| {
-            (&io.0).write_vectored(bufs)
-        })
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.try_io(Interest::WRITABLE, |mut io| io.flush())
-    }
-}
-
-impl<T> Write for IoSource<T>
-where
-    for<'a> &'a T: Write,
-{
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        (&*self).write(buf)
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self).write_vectored(bufs)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        (&*self).flush()
     }
 }

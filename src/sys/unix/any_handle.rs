@@ -10,7 +10,7 @@ pub(crate) use std::os::fd::AsFd as AsObject;
 
 impl<T: AsFd> AsHandle for Object<T> {
     fn as_handle(&self) -> Handle {
-        self.0.as_fd().as_raw_fd()
+        self.inner.as_fd().as_raw_fd()
     }
 }
 

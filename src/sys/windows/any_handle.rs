@@ -10,7 +10,7 @@ pub(crate) use std::os::windows::io::AsSocket as AsObject;
 
 impl<T: AsSocket> AsHandle for Object<T> {
     fn as_handle(&self) -> Handle {
-        self.0.as_socket().as_raw_socket()
+        self.inner.as_socket().as_raw_socket()
     }
 }
 

@@ -90,7 +90,8 @@ pub(crate) trait Registration<S>: Default + Send + Sync {
 
     /// An operation in `directions` may have used up an edge. Backends that emulate edges watch for
     /// the next one.
-    fn rearm(&self, directions: Interest, outcome: Outcome<'_>);
+    #[inline]
+    fn rearm(&self, _directions: Interest, _outcome: Outcome<'_>) {}
 }
 
 /// The outcome of an operation that may have used up an edge.

@@ -26,28 +26,7 @@ use super::{error, timeout, Event};
 use crate::readiness::Readiness;
 use crate::{Interest, Token};
 
-cfg_if! {
-    if #[cfg(all(target_os = "linux", not(any(miri, mio_unsupported_no_pwait2))))] {
-        mod pwait2;
-    } else {
-        /// illumos, Redox and Miri do not have the call, and Android's sandbox kills a process that
-        /// makes it.
-        mod pwait2 {
-            use super::*;
-
-            pub(super) fn look_up() {}
-
-            pub(super) fn wait(
-                _: BorrowedFd<'_>,
-                _: &mut Vec<Event>,
-                _: libc::c_int,
-                _: Duration,
-            ) -> Option<io::Result<usize>> {
-                None
-            }
-        }
-    }
-}
+mod pwait2;
 
 pub(crate) type Waker = FdWaker<Selector>;
 

@@ -25,7 +25,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 use std::{fmt, io, mem, ptr};
 
-use super::backend::{self, Outcome};
+use super::backend;
 use super::fmt_flags::fmt_flags;
 use super::unix::fd::{check, set_cloexec};
 use super::unix::registration::FdSelector;
@@ -210,9 +210,6 @@ impl backend::Registration<Selector> for Registration {
         self.current = None;
         selector.remove(fd)
     }
-
-    #[inline]
-    fn rearm(&self, _: Interest, _: Outcome<'_>) {}
 }
 
 impl AsFd for Selector {

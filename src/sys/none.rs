@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use crate::readiness::Readiness;
-use crate::sys::backend::{self, Outcome};
+use crate::sys::backend;
 use crate::sys::{Event, Handle};
 use crate::{Interest, Token};
 
@@ -89,9 +89,6 @@ impl backend::Registration<Selector> for Unregistered {
     fn deregister(&mut self, selector: &Selector, _: Handle) -> io::Result<()> {
         match *selector {}
     }
-
-    #[inline]
-    fn rearm(&self, _: Interest, _: Outcome<'_>) {}
 }
 
 impl backend::Wake<Selector> for Waker {

@@ -124,37 +124,20 @@ impl backend::Selector for Selector {
 
     fn select(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         let deadline = Deadline::after(timeout);
-        let mut pace = Pace::Everything;
+        let mut skips_standing = false;
         loop {
-            let (mut list, left) = self.shared.begin(deadline, pace);
+            let (mut list, left) = self.shared.begin(deadline, skips_standing);
             let polled = poll(&mut list, left);
             self.shared.end(list, polled, events)?;
             if !events.is_empty() || deadline.has_passed() {
                 return Ok(());
             }
-            pace = pace.other();
+            skips_standing = !skips_standing;
         }
     }
 }
 
 const INITIAL_CAPACITY: usize = 16;
-
-/// Which sources a call includes.
-#[derive(Copy, Clone)]
-enum Pace {
-    Everything,
-    /// All but those with a lasting error, for a short time.
-    ButStanding,
-}
-
-impl Pace {
-    fn other(self) -> Pace {
-        match self {
-            Pace::Everything => Pace::ButStanding,
-            Pace::ButStanding => Pace::Everything,
-        }
-    }
-}
 
 impl Shared {
     /// Returns whether a call can be interrupted.
@@ -162,8 +145,13 @@ impl Shared {
         self.wake_fd.fd() >= 0
     }
 
-    /// Returns the list to poll, and the timeout.
-    fn begin(&self, deadline: Deadline, pace: Pace) -> (Vec<libc::pollfd>, Option<Duration>) {
+    /// Returns the list to poll, and the timeout. The call either includes every source, or all but
+    /// those with a lasting error, for a short time.
+    fn begin(
+        &self,
+        deadline: Deadline,
+        skips_standing: bool,
+    ) -> (Vec<libc::pollfd>, Option<Duration>) {
         let mut registrations = lock(&self.registrations);
         let mut list = mem::take(&mut registrations.list);
         list.clear();
@@ -179,7 +167,7 @@ impl Shared {
             let Some(wanted) = record.wanted() else {
                 continue;
             };
-            if record.edge.is_standing() && matches!(pace, Pace::ButStanding) {
+            if skips_standing && record.edge.is_standing() {
                 left = Some(left.map_or(edge::PACE, |left| left.min(edge::PACE)));
                 continue;
             }
@@ -387,7 +375,7 @@ impl Record {
 
     /// Returns the event when the kernel reports `flags`.
     fn report(&mut self, flags: u32) -> Option<Event> {
-        if means_closed(flags) {
+        if flags & CLOSED != 0 {
             self.closed = true;
             return None;
         }
@@ -400,17 +388,11 @@ fn has_capacity(events: &Vec<Event>) -> bool {
     events.len() < events.capacity()
 }
 
-/// Returns whether the descriptor is not open.
+/// The flag of a descriptor that is not open. ESP-IDF has none.
 #[cfg(not(target_os = "espidf"))]
-fn means_closed(flags: u32) -> bool {
-    flags & libc::POLLNVAL as u32 != 0
-}
-
-/// ESP-IDF has no flag for it.
+const CLOSED: u32 = libc::POLLNVAL as u32;
 #[cfg(target_os = "espidf")]
-fn means_closed(_: u32) -> bool {
-    false
-}
+const CLOSED: u32 = 0;
 
 fn poll(list: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<()> {
     // SAFETY: the pointer and the length are those of `list`.

@@ -22,8 +22,10 @@ type EpollPwait2 = unsafe extern "C" fn(
 ) -> libc::c_int;
 
 /// The name of the function for libc's `timespec`. On 32 bits only glibc has one, and its plain
-/// name takes the narrow `timespec` even if libc's is wide.
+/// name takes the narrow `timespec` even if libc's is wide. illumos, Redox and Miri do not have the
+/// call, and Android's sandbox kills a process that makes it.
 const NAME: Option<&str> = match mem::size_of::<libc::timespec>() {
+    _ if !cfg!(target_os = "linux") || cfg!(any(miri, mio_unsupported_no_pwait2)) => None,
     _ if cfg!(target_pointer_width = "64") => Some("epoll_pwait2\0"),
     8 if cfg!(target_env = "gnu") => Some("epoll_pwait2\0"),
     16 if cfg!(target_env = "gnu") => Some("__epoll_pwait2_time64\0"),

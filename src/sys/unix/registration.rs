@@ -60,9 +60,6 @@ impl<S: FdSelector> backend::Registration<S> for Stateless<S> {
     fn deregister(&mut self, selector: &S, fd: RawFd) -> io::Result<()> {
         selector.remove(fd)
     }
-
-    #[inline]
-    fn rearm(&self, _: Interest, _: Outcome<'_>) {}
 }
 
 /// A selector that keeps a table, which its clones share, with the flags of poll(2).

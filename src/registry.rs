@@ -2,7 +2,7 @@ use std::{fmt, io};
 
 use crate::event::Source;
 use crate::sync::Arc;
-use crate::sys::{self, backend::Selector as _};
+use crate::sys::{self, backend::Selector};
 use crate::wake_flag::WakeFlag;
 use crate::{Interest, Token};
 
@@ -34,7 +34,7 @@ impl Registry {
     #[cfg(feature = "os-poll")]
     pub(crate) fn new() -> io::Result<Registry> {
         Ok(Registry {
-            selector: sys::Selector::new()?,
+            selector: Selector::new()?,
             wake_flag: Arc::new(WakeFlag::new()),
         })
     }

@@ -72,18 +72,18 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "wake-without-interrupt",
         file: "sys/poll.rs",
-        right: "record.pending = true;\n        }\n        self.shared.interrupt(registrations)",
+        right: "record.pending = true;\n        }\n        table.interrupt(registrations)",
         wrong: "record.pending = true;\n        }\n        Ok(())",
     },
     // It interrupts the call before the wake is recorded.
     Fault {
         name: "interrupt-before-record",
         file: "sys/poll.rs",
-        right: "record.pending = true;\n        }\n        self.shared.interrupt(registrations)",
+        right: "record.pending = true;\n        }\n        table.interrupt(registrations)",
         wrong: "drop(registrations);\n\
-                self.shared.interrupt(lock(&self.shared.registrations))?;\n\
-                let mut registrations = lock(&self.shared.registrations);\n\
-                registrations.wakers.iter_mut().find(own).unwrap().pending = true;\n\
+                table.interrupt(lock(&table.registrations))?;\n\
+                let mut registrations = lock(&table.registrations);\n\
+                registrations.wakers.get_mut(&waker).unwrap().pending = true;\n\
                 return Ok(());\n\
                 }\n\
                 Ok(())",
@@ -92,39 +92,41 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "interrupted-for-ever",
         file: "sys/poll.rs",
-        right: "self.interrupted.load(Ordering::Acquire) == call",
-        wrong: "self.interrupted.load(Ordering::Acquire) != 0",
+        right: "self.watcher.interrupted.load(Ordering::Acquire) == call",
+        wrong: "self.watcher.interrupted.load(Ordering::Acquire) != 0",
     },
     // The interrupted call has returned, and the next one is taken for it.
     Fault {
         name: "interrupted-for-the-next",
         file: "sys/poll.rs",
-        right: "self.interrupted.store(call, Ordering::Release);",
-        wrong: "let call = lock(&self.registrations).poll_count as usize;\n\
-                self.interrupted.store(call, Ordering::Release);",
+        right: "self.watcher.interrupted.store(call, Ordering::Release);",
+        wrong: "let call = lock(&self.registrations).state.call as usize;\n\
+                self.watcher.interrupted.store(call, Ordering::Release);",
     },
     // Draining the selector's wake descriptor discards the wake of the user.
     Fault {
         name: "drain-without-record",
         file: "sys/poll.rs",
-        right: "true => self.wake_fd.drain(),",
+        right: "true => self.watcher.wake_fd.drain(),",
         wrong: "true => {\n\
-                for waker in &mut lock(&self.registrations).wakers { waker.pending = false; }\n\
-                self.wake_fd.drain()\n\
+                for waker in lock(&self.registrations).wakers.values_mut() {\n\
+                waker.pending = false;\n\
+                }\n\
+                self.watcher.wake_fd.drain()\n\
                 }",
     },
     // A new source does not interrupt the running call.
     Fault {
         name: "add-without-interrupt",
-        file: "sys/poll.rs",
-        right: "self.interrupt(registrations).map_err(|error| {",
+        file: "sys/unix/table.rs",
+        right: "W::update(self, registrations, fd).map_err(|error| {",
         wrong: "Ok(drop(registrations)).map_err(|error: io::Error| {",
     },
     // Nor does a direction that is armed again.
     Fault {
         name: "rearm-without-interrupt",
-        file: "sys/poll.rs",
-        right: "let _ = self.shared.interrupt(registrations);",
+        file: "sys/unix/table.rs",
+        right: "let _ = W::update(&self.table, registrations, self.fd);",
         wrong: "",
     },
     // A report of data also disarms the end behind it.

@@ -21,24 +21,20 @@
 //!   events, and keeps those of a waker that was dropped.
 //! * A regular file is always ready, while epoll rejects it. We reject it too.
 
-use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 use std::{fmt, io, mem, ptr};
 
-use super::backend::{self, Outcome};
-use super::edge::linked::Linked;
-use super::edge::{self, Edge};
-use super::error::{already_registered, not_registered};
+use super::backend;
 use super::timeout::{self, Deadline};
 use super::unix::fd::{check, set_cloexec};
 use super::unix::poll_flags;
 use super::unix::pollable::check_pollable;
-use super::unix::registration::{self, current_flags, FdLink, FdSelector, FdTable};
+use super::unix::table::{self, current_flags, paced, Guard, Record, TableWaker, Watcher};
 use super::Event;
 use crate::readiness::Readiness;
-use crate::sync::{lock, Arc, Mutex};
-use crate::{Interest, Token};
+use crate::sync::{lock, Arc};
+use crate::Token;
 
 // The system's declarations. Tests on Linux use a shim, which is not a part of the crate.
 #[cfg(not(mio_test_event_port_shim))]
@@ -47,92 +43,108 @@ use libc as os;
 #[path = "../../tests/shims/event_port.rs"]
 mod os;
 
-#[derive(Clone)]
-pub(crate) struct Selector {
-    shared: Arc<Shared>,
-}
+pub(crate) type Selector = Arc<Table>;
+pub(crate) type Waker = TableWaker<Port>;
 
-/// What the selector shares with its clones and sources.
-struct Shared {
+type Table = table::Table<Port>;
+type Registrations = table::Registrations<Port>;
+
+#[derive(Debug)]
+pub(crate) struct Port {
     port: OwnedFd,
-    registrations: Mutex<Registrations>,
 }
 
+/// Whether there may be a source with a lasting error.
 #[derive(Default)]
-struct Registrations {
-    records: BTreeMap<RawFd, Record>,
-    wakers: Vec<WakerRecord>,
-    /// The number of the newest record of either kind.
-    newest: usize,
-    /// Whether there may be a source with a lasting error.
+pub(crate) struct State {
     standing: bool,
 }
 
-struct Record {
-    token: Token,
-    edge: Edge,
-    number: usize,
-}
-
-/// A live waker.
-struct WakerRecord {
-    number: usize,
-    token: Token,
-    /// Whether its event is in the port, or is being sent. One is enough.
-    sent: bool,
-}
-
-impl backend::Selector for Selector {
+impl Watcher for Port {
     type RawEvent = RawEvent;
-    type Registration = Linked<FdLink<Selector>>;
+    type State = State;
 
-    fn new() -> io::Result<Selector> {
+    /// An event shows only conditions that hold.
+    const SHOWS_ABSENCE: bool = false;
+
+    fn new() -> io::Result<(Port, State)> {
         // SAFETY: takes no pointer.
         let fd = check(unsafe { os::port_create() })?;
         // SAFETY: the kernel has just created `fd`, and nothing else owns it.
         let port = unsafe { OwnedFd::from_raw_fd(fd) };
         set_cloexec(port.as_fd())?;
-        Ok(Selector {
-            shared: Arc::new(Shared {
-                port,
-                registrations: Mutex::default(),
-            }),
-        })
-    }
-
-    fn try_clone(&self) -> io::Result<Selector> {
-        Ok(self.clone())
+        Ok((Port { port }, State::default()))
     }
 
     /// Waits again for the remaining time if no event of the port is one for the user. Such events
     /// may have taken the space of others.
-    fn select(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
-        let deadline = Deadline::after(timeout);
+    fn select(table: &Table, events: &mut Vec<Event>, end: Deadline) -> io::Result<()> {
         loop {
-            let left = self.shared.begin(deadline);
-            self.shared.dequeue(events, left)?;
+            let left = table.begin(end);
+            table.watcher.dequeue(events, left)?;
             let had_any = !events.is_empty();
-            self.shared.translate(events)?;
-            if !events.is_empty() || !had_any && deadline.has_passed() {
+            table.translate(events)?;
+            if !events.is_empty() || !had_any && end.has_passed() {
                 return Ok(());
             }
         }
     }
+
+    fn check(&self, fd: RawFd) -> io::Result<()> {
+        check_pollable(fd)
+    }
+
+    /// A descriptor that was closed has no association, also if it has been reused.
+    fn was_closed(&self, fd: RawFd, record: &Record) -> io::Result<bool> {
+        // The kernel cannot say whether the descriptor of a record without an association was
+        // closed. It is assumed that it was, since the user registers it again.
+        let open = record.wanted().is_some() && self.dissociate(fd)?;
+        if open {
+            self.associate(fd, record)?;
+        }
+        Ok(!open)
+    }
+
+    fn update(table: &Table, registrations: Guard<'_, Port>, fd: RawFd) -> io::Result<()> {
+        match registrations.records.get(&fd) {
+            Some(record) => table.watcher.associate(fd, record),
+            // There is no association if its event was taken and nothing has been armed since.
+            None => table.watcher.dissociate(fd).map(drop),
+        }
+    }
+
+    /// Sends an event to the port. At most one of a waker is in the port, which thus does not reach
+    /// its limit on such events. The lock is not held, since the thread that is woken takes it next.
+    fn wake(table: &Table, waker: u64) -> io::Result<()> {
+        if table.set_pending(waker, true) {
+            return Ok(());
+        }
+        // SAFETY: the pointer is a number, which is not followed.
+        let sent = check(unsafe {
+            os::port_send(
+                table.watcher.port.as_raw_fd(),
+                libc::POLLIN.into(),
+                waker as usize as *mut libc::c_void,
+            )
+        });
+        if sent.is_err() {
+            table.set_pending(waker, false);
+        }
+        sent.map(drop)
+    }
 }
 
-impl Shared {
+impl Table {
     /// Associates sources with a lasting error if there is anything else to report of them. Returns
     /// the time to wait until the next check.
-    fn begin(&self, deadline: Deadline) -> Option<Duration> {
+    fn begin(&self, end: Deadline) -> Option<Duration> {
         let mut registrations = lock(&self.registrations);
-        let left = deadline.left();
-        if !registrations.standing {
+        let left = end.left();
+        if !registrations.state.standing {
             return left;
         }
-        registrations.standing = false;
-        let Registrations {
-            records, standing, ..
-        } = &mut *registrations;
+        registrations.state.standing = false;
+        let Registrations { records, state, .. } = &mut *registrations;
         for (&fd, record) in records {
             if !record.edge.is_standing() {
                 continue;
@@ -140,19 +152,78 @@ impl Shared {
             let flags = current_flags(fd, &record.edge);
             let mut then = record.edge.clone();
             if poll_flags::EDGES.deliver(&mut then, flags).is_none() && then.is_standing() {
-                *standing = true;
+                state.standing = true;
                 continue;
             }
             poll_flags::EDGES.settle(&mut record.edge, flags);
             // The error cannot be returned. It means that the descriptor is closed.
-            let _ = self.associate(fd, record);
+            let _ = self.watcher.associate(fd, record);
         }
-        if !registrations.standing {
-            return left;
+        if registrations.state.standing {
+            paced(left)
+        } else {
+            left
         }
-        Some(left.map_or(edge::PACE, |left| left.min(edge::PACE)))
     }
 
+    /// Returns whether the event of a waker was in the port, or being sent.
+    fn set_pending(&self, waker: u64, pending: bool) -> bool {
+        let mut registrations = lock(&self.registrations);
+        let record = registrations.wakers.get_mut(&waker);
+        record.is_some_and(|record| mem::replace(&mut record.pending, pending))
+    }
+
+    /// Translates events of the port to events for the user, and drops those that are none.
+    fn translate(&self, events: &mut Vec<Event>) -> io::Result<()> {
+        let mut registrations = lock(&self.registrations);
+        let mut outcome = Ok(());
+        events.retain_mut(|event| {
+            let raw = &mut event.raw;
+            let reported = if raw.is_wake() {
+                registrations.take_wake(raw.number())
+            } else {
+                self.report(&mut registrations, raw, &mut outcome)
+            };
+            if let Some((token, flags)) = reported {
+                raw.set(token, flags);
+            }
+            reported.is_some()
+        });
+        // Events that were taken are no longer in the port, so they are returned now. The error
+        // occurs again with the next operation on its source.
+        if events.is_empty() {
+            outcome
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Returns the event for the user. A source that is still armed is associated again.
+    fn report(
+        &self,
+        registrations: &mut Registrations,
+        raw: &RawEvent,
+        outcome: &mut io::Result<()>,
+    ) -> Option<(Token, u32)> {
+        let fd = raw.fd();
+        let record = registrations.records.get_mut(&fd)?;
+        if record.number != raw.number() {
+            return None;
+        }
+        let flags = current_flags(fd, &record.edge);
+        let reported = poll_flags::deliver(&mut record.edge, flags);
+        registrations.state.standing |= record.edge.is_standing();
+        match self.watcher.associate(fd, record) {
+            // It was closed without being deregistered.
+            Err(error) if error.raw_os_error() == Some(libc::EBADF) => {}
+            Err(error) => *outcome = Err(error),
+            Ok(()) => {}
+        }
+        Some((record.token, reported?))
+    }
+}
+
+impl Port {
     /// Takes events from the port, as the kernel writes them.
     fn dequeue(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         let mut timeout = timeout.map(timeout::timespec);
@@ -180,55 +251,6 @@ impl Shared {
         Ok(())
     }
 
-    /// Translates events of the port to events for the user, and drops those that are none.
-    fn translate(&self, events: &mut Vec<Event>) -> io::Result<()> {
-        let mut registrations = lock(&self.registrations);
-        let mut outcome = Ok(());
-        events.retain_mut(|event| {
-            let raw = &mut event.raw;
-            let reported = if raw.is_wake() {
-                registrations.take_wake(raw.user())
-            } else {
-                self.report(&mut registrations, raw, &mut outcome)
-            };
-            if let Some((token, flags)) = reported {
-                raw.set(token, flags);
-            }
-            reported.is_some()
-        });
-        // Events that were taken are no longer in the port, so they are returned now. The error
-        // occurs again with the next operation on its source.
-        if events.is_empty() {
-            outcome
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Returns the event for the user. A source that is still armed is associated again.
-    fn report(
-        &self,
-        registrations: &mut Registrations,
-        raw: &RawEvent,
-        outcome: &mut io::Result<()>,
-    ) -> Option<(Token, u32)> {
-        let fd = raw.fd();
-        let record = registrations.records.get_mut(&fd)?;
-        if record.number != raw.user() {
-            return None;
-        }
-        let flags = current_flags(fd, &record.edge);
-        let reported = poll_flags::deliver(&mut record.edge, flags);
-        registrations.standing |= record.edge.is_standing();
-        match self.associate(fd, record) {
-            // It was closed without being deregistered.
-            Err(error) if error.raw_os_error() == Some(libc::EBADF) => {}
-            Err(error) => *outcome = Err(error),
-            Ok(()) => {}
-        }
-        Some((record.token, reported?))
-    }
-
     /// Makes the kernel watch the conditions that are armed.
     fn associate(&self, fd: RawFd, record: &Record) -> io::Result<()> {
         let Some(flags) = record.wanted() else {
@@ -241,7 +263,7 @@ impl Shared {
                 os::PORT_SOURCE_FD,
                 fd as usize,
                 flags as _,
-                record.number as *mut libc::c_void,
+                record.number as usize as *mut libc::c_void,
             )
         })
     }
@@ -257,94 +279,13 @@ impl Shared {
             ended => ended.map(|()| true),
         }
     }
-
-    /// Returns whether the descriptor of a record is still open. It may have been closed and
-    /// reused, and has no association then.
-    fn is_open(&self, fd: RawFd, record: &Record) -> io::Result<bool> {
-        // The kernel cannot say whether the descriptor of a record without an association was
-        // closed. It is assumed that it was, since the user registers it again.
-        let open = record.wanted().is_some() && self.dissociate(fd)?;
-        if open {
-            self.associate(fd, record)?;
-        }
-        Ok(open)
-    }
-}
-
-impl FdSelector for Selector {
-    fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        poll_flags::check(interest)?;
-        check_pollable(fd)?;
-        let mut registrations = lock(&self.shared.registrations);
-        if let Some(record) = registrations.records.get(&fd) {
-            if self.shared.is_open(fd, record)? {
-                return Err(already_registered());
-            }
-        }
-        let record = Record {
-            token,
-            edge: Edge::new(interest),
-            number: registrations.next_number(),
-        };
-        self.shared.associate(fd, &record)?;
-        registrations.records.insert(fd, record);
-        Ok(())
-    }
-
-    fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        poll_flags::check(interest)?;
-        let mut registrations = lock(&self.shared.registrations);
-        let Some(record) = registrations.records.get_mut(&fd) else {
-            check_pollable(fd)?;
-            return Err(not_registered());
-        };
-        record.token = token;
-        record.edge = Edge::new(interest);
-        self.shared.associate(fd, record)
-    }
-
-    fn remove(&self, fd: RawFd) -> io::Result<()> {
-        let mut registrations = lock(&self.shared.registrations);
-        let removed = registrations.records.remove(&fd);
-        removed.ok_or_else(not_registered)?;
-        // There is no association if its event was taken and nothing has been armed since.
-        self.shared.dissociate(fd).map(drop)
-    }
-}
-
-impl FdTable for Selector {
-    fn is_same(&self, other: &Selector) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
-    }
-
-    fn rearm(&self, fd: RawFd, directions: Interest, outcome: Outcome<'_>) {
-        /// An event shows only conditions that hold.
-        const SHOWS_ABSENCE: bool = false;
-        let mut registrations = lock(&self.shared.registrations);
-        let Some(record) = registrations.records.get_mut(&fd) else {
-            return;
-        };
-        if registration::rearm(fd, &mut record.edge, directions, outcome, SHOWS_ABSENCE) {
-            // The error cannot be returned. It means that the descriptor is closed.
-            let _ = self.shared.associate(fd, record);
-        }
-    }
 }
 
 impl Registrations {
-    fn next_number(&mut self) -> usize {
-        self.newest += 1;
-        self.newest
-    }
-
-    fn waker(&mut self, number: usize) -> Option<&mut WakerRecord> {
-        self.wakers.iter_mut().find(|waker| waker.number == number)
-    }
-
     /// Returns the event of a waker; `None` if the waker was dropped.
-    fn take_wake(&mut self, number: usize) -> Option<(Token, u32)> {
-        let waker = self.waker(number)?;
-        waker.sent = false;
+    fn take_wake(&mut self, number: u64) -> Option<(Token, u32)> {
+        let waker = self.wakers.get_mut(&number)?;
+        waker.pending = false;
         Some((waker.token, libc::POLLIN as u32))
     }
 }
@@ -367,83 +308,9 @@ fn check_port(result: libc::c_int) -> io::Result<()> {
     }
 }
 
-impl AsFd for Selector {
+impl AsFd for Table {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.shared.port.as_fd()
-    }
-}
-
-impl fmt::Debug for Selector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Selector")
-            .field("port", &self.shared.port)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The waker sends an event to the port. At most one is in the port, which thus does not reach its
-/// limit on such events.
-pub(crate) struct Waker {
-    shared: Arc<Shared>,
-    number: usize,
-}
-
-impl backend::Wake<Selector> for Waker {
-    fn new(selector: &Selector, token: Token) -> io::Result<Waker> {
-        let shared = Arc::clone(&selector.shared);
-        let mut registrations = lock(&shared.registrations);
-        let number = registrations.next_number();
-        registrations.wakers.push(WakerRecord {
-            number,
-            token,
-            sent: false,
-        });
-        drop(registrations);
-        Ok(Waker { shared, number })
-    }
-
-    /// Sends without holding the lock, which the thread that it wakes takes next.
-    fn wake(&self) -> io::Result<()> {
-        if self.set_sent(true) {
-            return Ok(());
-        }
-        // SAFETY: the pointer is a number, which is not followed.
-        let sent = check(unsafe {
-            os::port_send(
-                self.shared.port.as_raw_fd(),
-                libc::POLLIN.into(),
-                self.number as *mut libc::c_void,
-            )
-        });
-        if sent.is_err() {
-            self.set_sent(false);
-        }
-        sent.map(drop)
-    }
-}
-
-impl Waker {
-    /// Returns the previous value.
-    fn set_sent(&self, sent: bool) -> bool {
-        let mut registrations = lock(&self.shared.registrations);
-        let record = registrations.waker(self.number);
-        record.is_some_and(|record| mem::replace(&mut record.sent, sent))
-    }
-}
-
-impl Drop for Waker {
-    fn drop(&mut self) {
-        lock(&self.shared.registrations)
-            .wakers
-            .retain(|record| record.number != self.number);
-    }
-}
-
-impl fmt::Debug for Waker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Waker")
-            .field("port", &self.shared.port)
-            .finish()
+        self.watcher.port.as_fd()
     }
 }
 
@@ -470,6 +337,10 @@ impl RawEvent {
 
     fn user(&self) -> usize {
         self.0.portev_user as usize
+    }
+
+    fn number(&self) -> u64 {
+        self.user() as u64
     }
 
     fn flags(&self) -> u32 {

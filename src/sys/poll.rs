@@ -3,8 +3,8 @@
 //!
 //! How it differs from other mechanisms:
 //!
-//! * We keep the [`Registrations`], under a lock and by descriptor. The list for the kernel is
-//!   built from them before each call.
+//! * The sources are kept in a [`table`], under a lock and by descriptor. The list for the kernel is
+//!   built from it before each call.
 //! * The kernel reports levels, from which `edge.rs` derives edges.
 //! * An error that lasts, because no operation consumes it, is reported by every call. To report
 //!   other conditions of its source without spinning, every other call leaves such sources out,
@@ -22,34 +22,30 @@
 //! A wake of the user is such a change too: it is recorded with the waker. The wake descriptor only
 //! means "check the registrations", so draining it cannot lose a wake.
 
-use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 use std::time::Duration;
 use std::{fmt, io, mem};
 
-use super::backend::{self, Outcome};
-use super::edge::linked::Linked;
-use super::edge::{self, Edge};
-use super::error::{already_registered, not_registered};
+use super::backend;
 use super::timeout::{self, Deadline};
 use super::unix::fd::check;
 use super::unix::poll_flags;
 use super::unix::pollable::Pollable;
-use super::unix::registration::{self, FdLink, FdSelector, FdTable};
+use super::unix::table::{self, paced, Guard, Record, TableWaker, Watcher};
 use super::unix::WakeFd;
 use super::Event;
 use crate::readiness::Readiness;
-use crate::sync::{lock, Arc, AtomicUsize, Mutex, MutexGuard, Ordering};
-use crate::{Interest, Token};
+use crate::sync::{lock, Arc, AtomicUsize, Ordering};
+use crate::Token;
 
-#[derive(Clone)]
-pub(crate) struct Selector {
-    shared: Arc<Shared>,
-}
+pub(crate) type Selector = Arc<Table>;
+pub(crate) type Waker = TableWaker<Poller>;
 
-/// What the selector shares with its clones, sources and wakers.
-struct Shared {
-    registrations: Mutex<Registrations>,
+type Table = table::Table<Poller>;
+type Registrations = table::Registrations<Poller>;
+
+#[derive(Debug)]
+pub(crate) struct Poller {
     wake_fd: WakeFd,
     /// The number of the call that was interrupted last. It will check the registrations when it
     /// returns, so it need not be interrupted again.
@@ -57,16 +53,18 @@ struct Shared {
     pollable: Pollable,
 }
 
-struct Registrations {
-    records: BTreeMap<RawFd, Record>,
-    wakers: Vec<WakerRecord>,
+pub(crate) struct State {
     /// The list for the kernel. The running call borrows it. It always has capacity for the wake
     /// descriptor and every record, so that no call allocates.
     list: Vec<libc::pollfd>,
     /// Whether the list has a source that has to be checked even if nothing holds for it.
     in_doubt: bool,
-    /// The number of calls so far.
-    poll_count: u64,
+    /// The number of the running call, or of the last one. It does not have records with a larger
+    /// number in its list: what it reports for their descriptors belongs to predecessors.
+    call: u64,
+    /// Whether the next report begins with the wakes. It alternates, so that neither a busy waker
+    /// nor busy sources keep the other out of a small `Events`.
+    wakes_first: bool,
     /// Whether a call is running, which will not check the registrations before it returns.
     running: bool,
     /// The descriptor that was reported last. The next report starts behind it, so that each
@@ -74,112 +72,102 @@ struct Registrations {
     last_reported: RawFd,
 }
 
-struct Record {
-    token: Token,
-    edge: Edge,
-    /// The number of calls when it was created. The call with this number does not have it in its
-    /// list: a report of the call for this descriptor belongs to a predecessor.
-    generation: u64,
-    /// Whether the descriptor was found closed. The record stays until it is deregistered, or
-    /// until a new source with the same descriptor replaces it.
-    closed: bool,
-}
-
-/// A live waker, identified by its number.
-struct WakerRecord {
-    number: u64,
-    token: Token,
-    pending: bool,
-}
-
-impl backend::Selector for Selector {
+impl Watcher for Poller {
     type RawEvent = RawEvent;
-    type Registration = Linked<FdLink<Selector>>;
+    type State = State;
 
-    fn new() -> io::Result<Selector> {
+    const SHOWS_ABSENCE: bool = true;
+
+    fn new() -> io::Result<(Poller, State)> {
+        const INITIAL_CAPACITY: usize = 16;
         let wake_fd = WakeFd::new()?;
         let pollable = Pollable::new(wake_fd.fd())?;
-        let registrations = Mutex::new(Registrations {
-            records: BTreeMap::new(),
-            wakers: Vec::new(),
+        let poller = Poller {
+            wake_fd,
+            interrupted: AtomicUsize::new(0),
+            pollable,
+        };
+        let state = State {
             list: Vec::with_capacity(INITIAL_CAPACITY),
             in_doubt: false,
-            poll_count: 0,
+            call: 0,
+            wakes_first: false,
             running: false,
             last_reported: -1,
-        });
-        Ok(Selector {
-            shared: Arc::new(Shared {
-                registrations,
-                wake_fd,
-                interrupted: AtomicUsize::new(0),
-                pollable,
-            }),
-        })
+        };
+        Ok((poller, state))
     }
 
-    fn try_clone(&self) -> io::Result<Selector> {
-        Ok(self.clone())
+    fn check(&self, fd: RawFd) -> io::Result<()> {
+        self.pollable.check(fd)
     }
 
-    fn select(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
-        let deadline = Deadline::after(timeout);
+    fn was_closed(&self, _: RawFd, record: &Record) -> io::Result<bool> {
+        Ok(record.closed)
+    }
+
+    fn select(table: &Table, events: &mut Vec<Event>, end: Deadline) -> io::Result<()> {
         let mut skips_standing = false;
         loop {
-            let (mut list, left) = self.shared.begin(deadline, skips_standing);
+            let (mut list, left) = table.begin(end, skips_standing);
             let polled = poll(&mut list, left);
-            self.shared.end(list, polled, events)?;
-            if !events.is_empty() || deadline.has_passed() {
+            table.end(list, polled, events)?;
+            if !events.is_empty() || end.has_passed() {
                 return Ok(());
             }
             skips_standing = !skips_standing;
         }
     }
+
+    fn update(table: &Table, mut registrations: Guard<'_, Poller>, _: RawFd) -> io::Result<()> {
+        registrations.reserve();
+        table.interrupt(registrations)
+    }
+
+    fn wake(table: &Table, waker: u64) -> io::Result<()> {
+        let mut registrations = lock(&table.registrations);
+        if let Some(record) = registrations.wakers.get_mut(&waker) {
+            record.pending = true;
+        }
+        table.interrupt(registrations)
+    }
 }
 
-const INITIAL_CAPACITY: usize = 16;
-
-impl Shared {
+impl Table {
     /// Returns whether a call can be interrupted.
     fn has_wake_fd(&self) -> bool {
-        self.wake_fd.fd() >= 0
+        self.watcher.wake_fd.fd() >= 0
     }
 
     /// Returns the list to poll, and the timeout. The call either includes every source, or all but
     /// those with a lasting error, for a short time.
-    fn begin(
-        &self,
-        deadline: Deadline,
-        skips_standing: bool,
-    ) -> (Vec<libc::pollfd>, Option<Duration>) {
+    fn begin(&self, end: Deadline, skips_standing: bool) -> (Vec<libc::pollfd>, Option<Duration>) {
         let mut registrations = lock(&self.registrations);
-        let mut list = mem::take(&mut registrations.list);
+        let mut list = mem::take(&mut registrations.state.list);
         list.clear();
         if self.has_wake_fd() {
-            list.push(entry(self.wake_fd.fd(), libc::POLLIN as u32));
+            list.push(entry(self.watcher.wake_fd.fd(), libc::POLLIN as u32));
         }
-        let mut left = deadline.left();
-        registrations.in_doubt = false;
-        let Registrations {
-            records, in_doubt, ..
-        } = &mut *registrations;
+        let mut left = end.left();
+        registrations.state.in_doubt = false;
+        let Registrations { records, state, .. } = &mut *registrations;
         for (&fd, record) in records {
             let Some(wanted) = record.wanted() else {
                 continue;
             };
             if skips_standing && record.edge.is_standing() {
-                left = Some(left.map_or(edge::PACE, |left| left.min(edge::PACE)));
+                left = paced(left);
                 continue;
             }
-            *in_doubt |= record.edge.is_in_doubt();
+            state.in_doubt |= record.edge.is_in_doubt();
             list.push(entry(fd, wanted));
         }
         // On 32 bits, a call long ago may have had the number of this one.
-        let previous = registrations.poll_count as usize;
-        self.interrupted.store(previous, Ordering::Relaxed);
-        registrations.poll_count += 1;
-        registrations.running = true;
-        if registrations.wakers.iter().any(|waker| waker.pending) {
+        let previous = registrations.state.call as usize;
+        self.watcher.interrupted.store(previous, Ordering::Relaxed);
+        registrations.state.call = registrations.next_number();
+        registrations.state.running = true;
+        if registrations.wakers.values().any(|waker| waker.pending) {
             // The wake came before this call, or did not fit into the last `Events`.
             left = Some(Duration::ZERO);
         }
@@ -198,104 +186,37 @@ impl Shared {
         // Not under the lock, for which other threads may be waiting. Their changes from here on
         // are seen below, or notify again.
         let outcome = polled.and_then(|()| match was_notified {
-            true => self.wake_fd.drain(),
+            true => self.watcher.wake_fd.drain(),
             false => Ok(()),
         });
         let mut registrations = lock(&self.registrations);
-        registrations.running = false;
+        registrations.state.running = false;
         if outcome.is_ok() {
             registrations.report(sources, events);
         }
         // A registration during the call may have left a larger list.
-        if registrations.list.capacity() < list.capacity() {
-            registrations.list = list;
+        if registrations.state.list.capacity() < list.capacity() {
+            registrations.state.list = list;
         }
         outcome
     }
 
     /// Makes a running call check the registrations again, which the caller has changed. They are
     /// unlocked first: the thread that returns from the call needs them.
-    fn interrupt(&self, registrations: MutexGuard<'_, Registrations>) -> io::Result<()> {
-        let (running, call) = (registrations.running, registrations.poll_count as usize);
+    fn interrupt(&self, registrations: Guard<'_, Poller>) -> io::Result<()> {
+        let running = registrations.state.running;
+        let call = registrations.state.call as usize;
         drop(registrations);
-        if !running || self.interrupted.load(Ordering::Acquire) == call {
+        if !running || self.watcher.interrupted.load(Ordering::Acquire) == call {
             return Ok(());
         }
-        match self.wake_fd.notify() {
+        match self.watcher.wake_fd.notify() {
             // The wake descriptor is readable already.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             notified => notified?,
         }
-        self.interrupted.store(call, Ordering::Release);
+        self.watcher.interrupted.store(call, Ordering::Release);
         Ok(())
-    }
-
-    /// Inserts a record. If a running call cannot be interrupted, the previous state is restored.
-    fn insert(
-        &self,
-        mut registrations: MutexGuard<'_, Registrations>,
-        fd: RawFd,
-        record: Record,
-    ) -> io::Result<()> {
-        let before = registrations.records.insert(fd, record);
-        registrations.reserve();
-        self.interrupt(registrations).map_err(|error| {
-            let records = &mut lock(&self.registrations).records;
-            match before {
-                Some(before) => records.insert(fd, before),
-                None => records.remove(&fd),
-            };
-            error
-        })
-    }
-}
-
-impl FdSelector for Selector {
-    fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        poll_flags::check(interest)?;
-        self.shared.pollable.check(fd)?;
-        let registrations = lock(&self.shared.registrations);
-        if matches!(registrations.records.get(&fd), Some(record) if !record.closed) {
-            return Err(already_registered());
-        }
-        let generation = registrations.poll_count;
-        let record = Record::new(token, interest, generation);
-        self.shared.insert(registrations, fd, record)
-    }
-
-    fn modify(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        poll_flags::check(interest)?;
-        self.shared.pollable.check(fd)?;
-        let registrations = lock(&self.shared.registrations);
-        let former = registrations.records.get(&fd).ok_or_else(not_registered)?;
-        let record = Record::new(token, interest, former.generation);
-        self.shared.insert(registrations, fd, record)
-    }
-
-    fn remove(&self, fd: RawFd) -> io::Result<()> {
-        let mut registrations = lock(&self.shared.registrations);
-        let removed = registrations.records.remove(&fd);
-        removed.ok_or_else(not_registered)?;
-        self.shared.interrupt(registrations)
-    }
-}
-
-impl FdTable for Selector {
-    fn is_same(&self, other: &Selector) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
-    }
-
-    fn rearm(&self, fd: RawFd, directions: Interest, outcome: Outcome<'_>) {
-        /// A call also shows which conditions do not hold.
-        const SHOWS_ABSENCE: bool = true;
-        let mut registrations = lock(&self.shared.registrations);
-        let Some(record) = registrations.records.get_mut(&fd) else {
-            return;
-        };
-        if registration::rearm(fd, &mut record.edge, directions, outcome, SHOWS_ABSENCE) {
-            // The error cannot be returned; the next call sees the change.
-            let _ = self.shared.interrupt(registrations);
-        }
     }
 }
 
@@ -304,25 +225,24 @@ impl Registrations {
     /// of the two is kept.
     fn reserve(&mut self) {
         let needed = 1 + self.records.len();
-        if self.list.capacity() < needed {
-            self.list = Vec::with_capacity(needed.next_power_of_two());
+        if self.state.list.capacity() < needed {
+            self.state.list = Vec::with_capacity(needed.next_power_of_two());
         }
     }
 
-    /// Reports wakes and sources. Their order alternates, so that neither a busy waker nor busy
-    /// sources keep the other out of a small `Events`.
     fn report(&mut self, list: &[libc::pollfd], events: &mut Vec<Event>) {
-        if self.poll_count % 2 == 0 {
+        if self.state.wakes_first {
             self.report_wakes(events);
             self.report_sources(list, events);
         } else {
             self.report_sources(list, events);
             self.report_wakes(events);
         }
+        self.state.wakes_first = !self.state.wakes_first;
     }
 
     fn report_wakes(&mut self, events: &mut Vec<Event>) {
-        for waker in &mut self.wakers {
+        for waker in self.wakers.values_mut() {
             if waker.pending && has_capacity(events) {
                 waker.pending = false;
                 events.push(event(waker.token, libc::POLLIN as u32));
@@ -333,19 +253,19 @@ impl Registrations {
     /// Reports what is ready in `list`, which is sorted by descriptor, starting behind the
     /// descriptor that was reported last.
     fn report_sources(&mut self, list: &[libc::pollfd], events: &mut Vec<Event>) {
-        let first = list.partition_point(|entry| entry.fd <= self.last_reported);
+        let first = list.partition_point(|entry| entry.fd <= self.state.last_reported);
         let (before, after) = list.split_at(first);
-        let (poll_count, in_doubt) = (self.poll_count, self.in_doubt);
+        let (call, in_doubt) = (self.state.call, self.state.in_doubt);
         let is_relevant = |entry: &&libc::pollfd| entry.revents != 0 || in_doubt;
         for entry in after.iter().chain(before).filter(is_relevant) {
             if !has_capacity(events) {
                 return;
             }
             let record = self.records.get_mut(&entry.fd);
-            if let Some(record) = record.filter(|record| record.generation < poll_count) {
+            if let Some(record) = record.filter(|record| record.number < call) {
                 if let Some(event) = record.report(entry.revents as u32) {
                     events.push(event);
-                    self.last_reported = entry.fd;
+                    self.state.last_reported = entry.fd;
                 }
             }
         }
@@ -353,15 +273,6 @@ impl Registrations {
 }
 
 impl Record {
-    fn new(token: Token, interest: Interest, generation: u64) -> Record {
-        Record {
-            token,
-            edge: Edge::new(interest),
-            generation,
-            closed: false,
-        }
-    }
-
     /// Returns the flags to request; `None` to leave the descriptor out.
     fn wanted(&self) -> Option<u32> {
         if self.closed {
@@ -411,61 +322,6 @@ fn entry(fd: RawFd, events: u32) -> libc::pollfd {
         fd,
         events: events as _,
         revents: 0,
-    }
-}
-
-impl fmt::Debug for Selector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Selector")
-            .field("wake_fd", &self.shared.wake_fd)
-            .finish_non_exhaustive()
-    }
-}
-
-pub(crate) struct Waker {
-    shared: Arc<Shared>,
-    number: u64,
-}
-
-impl backend::Wake<Selector> for Waker {
-    fn new(selector: &Selector, token: Token) -> io::Result<Waker> {
-        let shared = Arc::clone(&selector.shared);
-        let mut registrations = lock(&shared.registrations);
-        let newest = registrations.wakers.last();
-        let number = newest.map_or(0, |newest| newest.number + 1);
-        registrations.wakers.push(WakerRecord {
-            number,
-            token,
-            pending: false,
-        });
-        drop(registrations);
-        Ok(Waker { shared, number })
-    }
-
-    fn wake(&self) -> io::Result<()> {
-        let mut registrations = lock(&self.shared.registrations);
-        let own = |record: &&mut WakerRecord| record.number == self.number;
-        if let Some(record) = registrations.wakers.iter_mut().find(own) {
-            record.pending = true;
-        }
-        self.shared.interrupt(registrations)
-    }
-}
-
-impl Drop for Waker {
-    fn drop(&mut self) {
-        lock(&self.shared.registrations)
-            .wakers
-            .retain(|record| record.number != self.number);
-    }
-}
-
-impl fmt::Debug for Waker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Waker")
-            .field("number", &self.number)
-            .field("wake_fd", &self.shared.wake_fd)
-            .finish()
     }
 }
 

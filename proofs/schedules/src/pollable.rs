@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::RawFd;
 
+#[derive(Debug)]
 pub(crate) struct Pollable;
 
 impl Pollable {

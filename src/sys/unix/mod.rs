@@ -16,6 +16,8 @@ pub(super) mod pollable;
 #[allow(dead_code)]
 pub(crate) mod registration;
 #[allow(dead_code)]
+pub(super) mod table;
+#[allow(dead_code)]
 pub(super) mod waker;
 
 #[cfg(feature = "os-ext")]

@@ -27,6 +27,7 @@ cfg_if! {
         pub(crate) use by_epoll::Pollable;
     } else {
         /// Decides by the type of the file.
+        #[derive(Debug)]
         pub(crate) struct Pollable;
 
         impl Pollable {

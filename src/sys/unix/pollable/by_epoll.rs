@@ -12,6 +12,7 @@ use std::ptr;
 
 use super::{check, check_pollable};
 
+#[derive(Debug)]
 pub(crate) struct Pollable {
     /// Always empty. `None` if a sandbox forbids epoll, or the kernel lacks it.
     epoll: Option<OwnedFd>,

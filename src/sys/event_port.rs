@@ -180,7 +180,12 @@ impl Table {
         events.retain_mut(|event| {
             let raw = &mut event.raw;
             let reported = if raw.is_wake() {
-                registrations.take_wake(raw.number())
+                let waker = registrations.wakers.get_mut(&raw.number());
+                // `None` if the waker was dropped.
+                waker.map(|waker| {
+                    waker.pending = false;
+                    (waker.token, libc::POLLIN as u32)
+                })
             } else {
                 self.report(&mut registrations, raw, &mut outcome)
             };
@@ -278,15 +283,6 @@ impl Port {
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
             ended => ended.map(|()| true),
         }
-    }
-}
-
-impl Registrations {
-    /// Returns the event of a waker; `None` if the waker was dropped.
-    fn take_wake(&mut self, number: u64) -> Option<(Token, u32)> {
-        let waker = self.wakers.get_mut(&number)?;
-        waker.pending = false;
-        Some((waker.token, libc::POLLIN as u32))
     }
 }
 

@@ -1,7 +1,7 @@
 //! No event queue: builds without the feature `os-poll`.
 //!
-//! The selector is a type without values, so no `Poll`, `Registry` or `Waker` can exist. None of
-//! the methods can be called, and none has to panic.
+//! The selector, its events and its waker are one type without values, so no `Poll`, `Registry` or
+//! `Waker` can exist. None of the methods can be called, and none has to panic.
 
 use std::time::Duration;
 use std::{fmt, io};
@@ -11,20 +11,16 @@ use crate::sys::backend;
 use crate::sys::{Event, Handle};
 use crate::{Interest, Token};
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Selector {}
 
-#[derive(Debug)]
-pub(crate) enum Waker {}
-
-#[derive(Clone)]
-pub(crate) enum RawEvent {}
+pub(crate) type Waker = Selector;
 
 #[derive(Default)]
 pub(crate) struct Unregistered;
 
 impl backend::Selector for Selector {
-    type RawEvent = RawEvent;
+    type RawEvent = Selector;
     type Registration = Unregistered;
 
     fn new() -> io::Result<Selector> {
@@ -47,8 +43,8 @@ impl std::os::fd::AsFd for Selector {
     }
 }
 
-impl backend::RawEvent for RawEvent {
-    fn of_wake(_: Token) -> RawEvent {
+impl backend::RawEvent for Selector {
+    fn of_wake(_: Token) -> Selector {
         unreachable!("there is no poll to wake")
     }
 

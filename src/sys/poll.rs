@@ -245,7 +245,7 @@ impl Registrations {
         for waker in self.wakers.values_mut() {
             if waker.pending && has_capacity(events) {
                 waker.pending = false;
-                events.push(event(waker.token, libc::POLLIN as u32));
+                events.push(Event::of_wake(waker.token));
             }
         }
     }
@@ -291,7 +291,12 @@ impl Record {
             return None;
         }
         let flags = poll_flags::deliver(&mut self.edge, flags)?;
-        Some(event(self.token, flags))
+        Some(Event {
+            raw: RawEvent {
+                token: self.token,
+                flags,
+            },
+        })
     }
 }
 
@@ -330,12 +335,6 @@ fn entry(fd: RawFd, events: u32) -> libc::pollfd {
 pub(crate) struct RawEvent {
     token: Token,
     flags: u32,
-}
-
-fn event(token: Token, flags: u32) -> Event {
-    Event {
-        raw: RawEvent { token, flags },
-    }
 }
 
 impl backend::RawEvent for RawEvent {

@@ -10,7 +10,7 @@ use std::sync::Once;
 use std::time::Duration;
 use std::{io, mem, ptr};
 
-use crate::sys::unix::fd::check;
+use crate::sys::unix::fd::{check, is_refusal};
 use crate::sys::{timeout, Event};
 
 type EpollPwait2 = unsafe extern "C" fn(
@@ -95,12 +95,4 @@ pub(super) fn wait(
         }
         ready => Some(ready.map(|ready| ready as usize)),
     }
-}
-
-/// Returns whether the kernel lacks the call (`ENOSYS`) or a sandbox forbids it.
-fn is_refusal(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::ENOSYS | libc::EPERM | libc::EACCES | libc::EOPNOTSUPP)
-    )
 }

@@ -123,15 +123,29 @@ pub(crate) fn is_connecting(socket: RawFd) -> io::Result<bool> {
     } else {
         !0
     };
-    let mut socket = libc::pollfd {
-        fd: socket,
-        events: libc::POLLOUT as _,
+    match current_flags(socket, libc::POLLOUT as u32) {
+        // A signal is reported only where there is nothing else to report.
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+        flags => Ok(flags? & OVER == 0),
+    }
+}
+
+/// Returns which of the `wanted` flags of poll(2), and of those that are reported unasked, hold now.
+pub(crate) fn current_flags(fd: RawFd, wanted: u32) -> io::Result<u32> {
+    let mut entry = libc::pollfd {
+        fd,
+        events: wanted as _,
         revents: 0,
     };
-    // SAFETY: the pointer is to one entry.
-    match check(unsafe { libc::poll(&mut socket, 1, 0) }) {
-        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-        // A signal is reported only where there is nothing else to report.
-        _ => Ok(socket.revents as u32 & OVER == 0),
-    }
+    // SAFETY: the list has one entry, which outlives the call.
+    check(unsafe { libc::poll(&mut entry, 1, 0) })?;
+    Ok(entry.revents as u32)
+}
+
+/// Returns whether the kernel lacks a call (`ENOSYS`) or a sandbox forbids it.
+pub(crate) fn is_refusal(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::ENOSYS | libc::EPERM | libc::EACCES | libc::EOPNOTSUPP)
+    )
 }

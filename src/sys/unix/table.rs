@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 use std::time::Duration;
 use std::{fmt, io};
 
-use super::fd::check;
+use super::fd;
 use super::poll_flags::{self, EDGES};
 use super::registration::FdSelector;
 use crate::sync::{lock, Arc, Mutex, MutexGuard};
@@ -232,16 +232,7 @@ impl<W: Watcher> Link for FdLink<W> {
 
 /// Returns which of the conditions that `edge` waits for hold now; none if `fd` is closed.
 pub(crate) fn current_flags(fd: RawFd, edge: &Edge) -> u32 {
-    let mut entry = libc::pollfd {
-        fd,
-        events: EDGES.wanted(edge).unwrap_or(0) as _,
-        revents: 0,
-    };
-    // SAFETY: the list has one entry, which outlives the call.
-    match check(unsafe { libc::poll(&mut entry, 1, 0) }) {
-        Ok(1) => entry.revents as u32,
-        _ => 0,
-    }
+    fd::current_flags(fd, EDGES.wanted(edge).unwrap_or(0)).unwrap_or(0)
 }
 
 /// Returns the time until sources with a lasting error are checked again, but not more than `left`.

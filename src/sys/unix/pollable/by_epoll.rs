@@ -11,6 +11,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use super::{check, check_pollable};
+use crate::sys::unix::fd::is_refusal;
 
 #[derive(Debug)]
 pub(crate) struct Pollable {
@@ -55,11 +56,4 @@ fn delete(epoll: &OwnedFd, fd: RawFd) -> io::Result<()> {
         Err(error) if error.raw_os_error() != Some(libc::ENOENT) => Err(error),
         _ => Ok(()),
     }
-}
-
-fn is_refusal(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::ENOSYS | libc::EPERM | libc::EACCES)
-    )
 }

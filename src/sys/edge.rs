@@ -51,15 +51,6 @@ impl Conditions {
     /// There is an error that an operation will return.
     pub(crate) const ERROR: Conditions = Conditions(1 << 5);
 
-    pub(crate) const ALL: [Conditions; 6] = [
-        Conditions::DATA,
-        Conditions::ROOM,
-        Conditions::PRIORITY,
-        Conditions::END,
-        Conditions::HANG_UP,
-        Conditions::ERROR,
-    ];
-
     /// Returns the conditions that an interest includes.
     fn of(interest: Interest) -> Conditions {
         Conditions::HANG_UP
@@ -134,7 +125,7 @@ impl Not for Conditions {
 
 /// The flags that a system has for the conditions, and how it treats them.
 pub(crate) struct EdgeFlags {
-    /// The flags of each condition, in the order of [`Conditions::ALL`].
+    /// The flags of each condition, in the order of their bits.
     pub(crate) flags: [u32; 6],
     /// The flags of `DATA` and `ROOM` with which other conditions are reported too.
     pub(crate) worth_trying: u32,
@@ -186,7 +177,8 @@ impl EdgeFlags {
     }
 
     fn each(&self) -> impl Iterator<Item = (Conditions, u32)> {
-        Conditions::ALL.into_iter().zip(self.flags)
+        let bits = (0..).map(|bit| Conditions(1 << bit));
+        bits.zip(self.flags)
     }
 }
 

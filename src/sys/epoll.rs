@@ -12,13 +12,13 @@
 //!   writing end of a pipe, but not a socket; [`SOCKET`] distinguishes them.
 //! * `epoll_wait` takes milliseconds; `epoll_pwait2` (Linux 5.11) takes nanoseconds.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 use std::{fmt, io, mem};
 
 use super::backend;
 use super::fmt_flags::fmt_flags;
-use super::unix::fd::check;
+use super::unix::fd::{check, own};
 use super::unix::poll_flags::ReadinessFlags;
 use super::unix::registration::{FdSelector, Stateless};
 use super::unix::waker::FdWaker;
@@ -40,10 +40,8 @@ impl backend::Selector for Selector {
     type Registration = Stateless<Selector>;
 
     fn new() -> io::Result<Selector> {
-        // SAFETY: takes no pointer.
-        let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
-        // SAFETY: the kernel has just created `fd`, and nothing else owns it.
-        let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
+        // SAFETY: takes no pointer, and creates a descriptor.
+        let epoll = unsafe { own(libc::epoll_create1(libc::EPOLL_CLOEXEC)) }?;
         pwait2::look_up();
         Ok(Selector { epoll })
     }

@@ -21,13 +21,13 @@
 //!   events, and keeps those of a waker that was dropped.
 //! * A regular file is always ready, while epoll rejects it. We reject it too.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 use std::{fmt, io, mem, ptr};
 
 use super::backend;
 use super::timeout::{self, Deadline};
-use super::unix::fd::{check, set_cloexec};
+use super::unix::fd::{check, own, set_cloexec};
 use super::unix::poll_flags;
 use super::unix::pollable::check_pollable;
 use super::unix::table::{self, current_flags, paced, Guard, Record, TableWaker, Watcher};
@@ -68,10 +68,8 @@ impl Watcher for Port {
     const SHOWS_ABSENCE: bool = false;
 
     fn new() -> io::Result<(Port, State)> {
-        // SAFETY: takes no pointer.
-        let fd = check(unsafe { os::port_create() })?;
-        // SAFETY: the kernel has just created `fd`, and nothing else owns it.
-        let port = unsafe { OwnedFd::from_raw_fd(fd) };
+        // SAFETY: takes no pointer, and creates a descriptor.
+        let port = unsafe { own(os::port_create()) }?;
         set_cloexec(port.as_fd())?;
         Ok((Port { port }, State::default()))
     }

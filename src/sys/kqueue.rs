@@ -21,13 +21,13 @@
 //! * Closing a descriptor deletes its filters. A child process does not inherit the queue.
 //! * The types of the fields of `kevent` differ between systems, so they are inferred.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 use std::{fmt, io, mem, ptr};
 
 use super::backend;
 use super::fmt_flags::fmt_flags;
-use super::unix::fd::{check, set_cloexec};
+use super::unix::fd::{check, own, set_cloexec};
 use super::unix::registration::FdSelector;
 use super::{timeout, Event};
 use crate::readiness::Readiness;
@@ -67,10 +67,8 @@ impl backend::Selector for Selector {
     type Registration = Registration;
 
     fn new() -> io::Result<Selector> {
-        // SAFETY: takes no pointer.
-        let fd = check(unsafe { os::kqueue() })?;
-        // SAFETY: the kernel has just created `fd`, and nothing else owns it.
-        let kqueue = unsafe { OwnedFd::from_raw_fd(fd) };
+        // SAFETY: takes no pointer, and creates a descriptor.
+        let kqueue = unsafe { own(os::kqueue()) }?;
         // Only some systems can create it close-on-exec. Nothing leaks in between: a forked child
         // does not inherit the queue.
         set_cloexec(kqueue.as_fd())?;

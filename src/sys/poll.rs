@@ -28,7 +28,7 @@ use std::{fmt, io, mem};
 
 use super::backend;
 use super::timeout::{self, Deadline};
-use super::unix::fd::check;
+use super::unix::fd;
 use super::unix::poll_flags;
 use super::unix::pollable::Pollable;
 use super::unix::table::{self, paced, Guard, Record, TableWaker, Watcher};
@@ -110,7 +110,7 @@ impl Watcher for Poller {
         let mut skips_standing = false;
         loop {
             let (mut list, left) = table.begin(end, skips_standing);
-            let polled = poll(&mut list, left);
+            let polled = fd::poll(&mut list, timeout::millis(left));
             table.end(list, polled, events)?;
             if !events.is_empty() || end.has_passed() {
                 return Ok(());
@@ -146,7 +146,7 @@ impl Table {
         let mut list = mem::take(&mut registrations.state.list);
         list.clear();
         if self.has_wake_fd() {
-            list.push(entry(self.watcher.wake_fd.fd(), libc::POLLIN as u32));
+            list.push(fd::entry(self.watcher.wake_fd.fd(), libc::POLLIN as u32));
         }
         let mut left = end.left();
         registrations.state.in_doubt = false;
@@ -160,7 +160,7 @@ impl Table {
                 continue;
             }
             state.in_doubt |= record.edge.is_in_doubt();
-            list.push(entry(fd, wanted));
+            list.push(fd::entry(fd, wanted));
         }
         // On 32 bits, a call long ago may have had the number of this one.
         let previous = registrations.state.call as usize;
@@ -309,26 +309,6 @@ fn has_capacity(events: &Vec<Event>) -> bool {
 const CLOSED: u32 = libc::POLLNVAL as u32;
 #[cfg(target_os = "espidf")]
 const CLOSED: u32 = 0;
-
-fn poll(list: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<()> {
-    // SAFETY: the pointer and the length are those of `list`.
-    check(unsafe {
-        libc::poll(
-            list.as_mut_ptr(),
-            list.len() as libc::nfds_t,
-            timeout::millis(timeout),
-        )
-    })?;
-    Ok(())
-}
-
-fn entry(fd: RawFd, events: u32) -> libc::pollfd {
-    libc::pollfd {
-        fd,
-        events: events as _,
-        revents: 0,
-    }
-}
 
 /// An event as the kernel would write it if it had a queue.
 #[derive(Clone)]

@@ -6,9 +6,9 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 
-use super::fd::check;
+use super::fd::own;
 
 #[cfg(not(target_os = "espidf"))]
 const FLAGS: libc::c_int = (libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) as libc::c_int;
@@ -27,11 +27,11 @@ impl WakeFd {
     pub(crate) const EDGE_ONLY_WHEN_EMPTY: bool = cfg!(target_os = "illumos");
 
     pub(crate) fn new() -> io::Result<WakeFd> {
-        // SAFETY: takes no pointer.
-        let fd = check(unsafe { libc::eventfd(0, FLAGS as _) })?;
-        // SAFETY: the kernel has just created `fd`, and nothing else owns it.
-        let eventfd = unsafe { File::from_raw_fd(fd) };
-        Ok(WakeFd { eventfd })
+        // SAFETY: takes no pointer, and creates a descriptor.
+        let eventfd = unsafe { own(libc::eventfd(0, FLAGS as _)) }?;
+        Ok(WakeFd {
+            eventfd: eventfd.into(),
+        })
     }
 
     /// Returns the descriptor that is readable after a notification.

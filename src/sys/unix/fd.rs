@@ -3,7 +3,7 @@
 //! descriptor that is not yet close-on-exec, which cannot be avoided.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// Converts the result of a call that returns -1 and sets `errno` on failure.
 #[inline]
@@ -12,6 +12,17 @@ pub(crate) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
         return Err(io::Error::last_os_error());
     }
     Ok(result)
+}
+
+/// Returns the new descriptor that a call has returned.
+///
+/// # Safety
+///
+/// `result` is -1, or a descriptor that the call has just created.
+pub(crate) unsafe fn own(result: libc::c_int) -> io::Result<OwnedFd> {
+    let fd = check(result)?;
+    // SAFETY: the caller guarantees that it is new, so nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Makes a new descriptor close-on-exec and non-blocking.
@@ -67,8 +78,6 @@ pub(crate) fn status_flags(fd: RawFd) -> io::Result<libc::c_int> {
 pub(crate) unsafe fn create_pair(
     create: impl FnOnce(*mut libc::c_int) -> libc::c_int,
 ) -> io::Result<[OwnedFd; 2]> {
-    use std::os::fd::FromRawFd;
-
     let mut fds = [-1; 2];
     check(create(fds.as_mut_ptr()))?;
     // SAFETY: the caller guarantees that both are new, so nothing else owns them.
@@ -132,14 +141,24 @@ pub(crate) fn is_connecting(socket: RawFd) -> io::Result<bool> {
 
 /// Returns which of the `wanted` flags of poll(2), and of those that are reported unasked, hold now.
 pub(crate) fn current_flags(fd: RawFd, wanted: u32) -> io::Result<u32> {
-    let mut entry = libc::pollfd {
+    let mut list = [entry(fd, wanted)];
+    poll(&mut list, 0)?;
+    Ok(list[0].revents as u32)
+}
+
+/// Calls poll(2) with a timeout in milliseconds.
+pub(crate) fn poll(list: &mut [libc::pollfd], timeout: libc::c_int) -> io::Result<()> {
+    // SAFETY: the pointer and the length are those of `list`.
+    check(unsafe { libc::poll(list.as_mut_ptr(), list.len() as libc::nfds_t, timeout) })?;
+    Ok(())
+}
+
+pub(crate) fn entry(fd: RawFd, events: u32) -> libc::pollfd {
+    libc::pollfd {
         fd,
-        events: wanted as _,
+        events: events as _,
         revents: 0,
-    };
-    // SAFETY: the list has one entry, which outlives the call.
-    check(unsafe { libc::poll(&mut entry, 1, 0) })?;
-    Ok(entry.revents as u32)
+    }
 }
 
 /// Returns whether the kernel lacks a call (`ENOSYS`) or a sandbox forbids it.

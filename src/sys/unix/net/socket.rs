@@ -1,10 +1,10 @@
 //! System calls on sockets. The standard library would block, or make more calls.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use super::addr::OsAddr;
-use crate::sys::unix::fd::{check, set_flags};
+use crate::sys::unix::fd::{check, own, set_flags};
 
 // The flags that a new socket has from the start.
 cfg_if! {
@@ -33,10 +33,9 @@ cfg_if! {
                 return accept_and_set_flags(listener, peer);
             }
             let (address, len) = peer.as_mut_ptrs();
-            // SAFETY: the call writes at most `len` bytes to `address`, and then the length.
-            let fd = check(unsafe { libc::accept4(listener, address, len, FLAGS) })?;
-            // SAFETY: the kernel has just created `fd`, and nothing else owns it.
-            Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+            // SAFETY: the call writes at most `len` bytes to `address`, and then the length. It
+            // creates a descriptor.
+            unsafe { own(libc::accept4(listener, address, len, FLAGS)) }
         }
     } else {
         #[cfg(target_os = "nto")]
@@ -50,10 +49,8 @@ cfg_if! {
 
 /// Creates a socket, non-blocking and close-on-exec.
 pub(super) fn new(family: libc::c_int, kind: libc::c_int) -> io::Result<OwnedFd> {
-    // SAFETY: takes no pointer.
-    let fd = check(unsafe { libc::socket(family, kind | FLAGS, 0) })?;
-    // SAFETY: the kernel has just created `fd`, and nothing else owns it.
-    let socket = with_flags(unsafe { OwnedFd::from_raw_fd(fd) })?;
+    // SAFETY: takes no pointer, and creates a descriptor.
+    let socket = with_flags(unsafe { own(libc::socket(family, kind | FLAGS, 0)) }?)?;
     no_sigpipe(&socket)?;
     Ok(socket)
 }
@@ -125,10 +122,9 @@ pub(super) fn accept(listener: RawFd) -> io::Result<(OwnedFd, OsAddr)> {
 /// Accepts with a call that does not set the flags.
 fn accept_and_set_flags(listener: RawFd, peer: &mut OsAddr) -> io::Result<OwnedFd> {
     let (address, len) = peer.as_mut_ptrs();
-    // SAFETY: the call writes at most `len` bytes to `address`, and then the length.
-    let fd = check(unsafe { libc::accept(listener, address, len) })?;
-    // SAFETY: the kernel has just created `fd`, and nothing else owns it.
-    set_flags(unsafe { OwnedFd::from_raw_fd(fd) })
+    // SAFETY: the call writes at most `len` bytes to `address`, and then the length. It creates a
+    // descriptor.
+    set_flags(unsafe { own(libc::accept(listener, address, len)) }?)
 }
 
 /// Sets an option whose value is a C `int`.

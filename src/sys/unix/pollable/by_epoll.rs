@@ -7,11 +7,11 @@
 //! the file once, which may consume an event of it, such as that of a pressure trigger.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use super::{check, check_pollable};
-use crate::sys::unix::fd::is_refusal;
+use crate::sys::unix::fd::{is_refusal, own};
 
 #[derive(Debug)]
 pub(crate) struct Pollable {
@@ -40,10 +40,8 @@ impl Pollable {
 }
 
 fn create() -> io::Result<OwnedFd> {
-    // SAFETY: takes no pointer.
-    let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
-    // SAFETY: the kernel has just created `fd`, and nothing else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    // SAFETY: takes no pointer, and creates a descriptor.
+    unsafe { own(libc::epoll_create1(libc::EPOLL_CLOEXEC)) }
 }
 
 /// Deletes `fd`, which is not there.

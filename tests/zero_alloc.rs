@@ -385,6 +385,30 @@ fn a_poll_that_runs_while_sources_are_registered_allocates_nothing() {
     });
 }
 
+/// Nor does reading in one thread, which arms the source again while another one polls.
+#[test]
+fn reading_while_a_poll_runs_allocates_nothing() {
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let (mut near, mut far) = stream_pair();
+    poll.registry().register(&mut near, NEAR, R).unwrap();
+    far.write_all(b"hello").unwrap();
+    assert_eq!(self::poll(&mut poll, &mut events, LONG, NEAR), 1);
+    let (sender, poller) = channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            sender.send(thread_id()).unwrap();
+            while self::poll(&mut poll, &mut events, LONG, NEAR) == 0 {}
+        });
+        wait_until_asleep(poller.recv().unwrap());
+        let allocations = allocations(|| {
+            assert_eq!(drain(&mut near), 5);
+        });
+        far.write_all(b"again").unwrap();
+        assert_eq!(allocations, 0);
+    });
+}
+
 /// Nor does a signal, though it ends the call as a failure.
 #[test]
 #[cfg(target_os = "linux")]

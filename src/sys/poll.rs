@@ -57,6 +57,8 @@ pub(crate) struct State {
     /// The list for the kernel. The running call borrows it. It always has capacity for the wake
     /// descriptor and every record, so that no call allocates.
     list: Vec<libc::pollfd>,
+    /// The capacity of the list, also while it is borrowed.
+    capacity: usize,
     /// Whether the list has a source that has to be checked even if nothing holds for it.
     in_doubt: bool,
     /// The number of the running call, or of the last one. It does not have records with a larger
@@ -89,6 +91,7 @@ impl Watcher for Poller {
         };
         let state = State {
             list: Vec::with_capacity(INITIAL_CAPACITY),
+            capacity: INITIAL_CAPACITY,
             in_doubt: false,
             call: 0,
             wakes_first: false,
@@ -221,12 +224,13 @@ impl Table {
 }
 
 impl Registrations {
-    /// Reserves capacity in `list`. If a call has borrowed it, this creates another one; the larger
-    /// of the two is kept.
+    /// Replaces `list` if its capacity does not suffice. If a call has borrowed it, the larger one is
+    /// kept when the call ends.
     fn reserve(&mut self) {
         let needed = 1 + self.records.len();
-        if self.state.list.capacity() < needed {
+        if self.state.capacity < needed {
             self.state.list = Vec::with_capacity(needed.next_power_of_two());
+            self.state.capacity = self.state.list.capacity();
         }
     }
 

@@ -178,7 +178,7 @@ impl Table {
         events.retain_mut(|event| {
             let raw = &mut event.raw;
             let reported = if raw.is_wake() {
-                let waker = registrations.wakers.get_mut(&raw.number());
+                let waker = registrations.wakers.get_mut(&(raw.user() as u64));
                 // `None` if the waker was dropped.
                 waker.map(|waker| {
                     waker.pending = false;
@@ -210,7 +210,7 @@ impl Table {
     ) -> Option<(Token, u32)> {
         let fd = raw.fd();
         let record = registrations.records.get_mut(&fd)?;
-        if record.number != raw.number() {
+        if record.number != raw.user() as u64 {
             return None;
         }
         let flags = current_flags(fd, &record.edge);
@@ -331,10 +331,6 @@ impl RawEvent {
 
     fn user(&self) -> usize {
         self.0.portev_user as usize
-    }
-
-    fn number(&self) -> u64 {
-        self.user() as u64
     }
 
     fn flags(&self) -> u32 {

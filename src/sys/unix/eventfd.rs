@@ -28,10 +28,8 @@ impl WakeFd {
 
     pub(crate) fn new() -> io::Result<WakeFd> {
         // SAFETY: takes no pointer, and creates a descriptor.
-        let eventfd = unsafe { own(libc::eventfd(0, FLAGS as _)) }?;
-        Ok(WakeFd {
-            eventfd: eventfd.into(),
-        })
+        let eventfd = File::from(unsafe { own(libc::eventfd(0, FLAGS as _)) }?);
+        Ok(WakeFd { eventfd })
     }
 
     /// Returns the descriptor that is readable after a notification.

@@ -51,13 +51,13 @@ impl Registry {
     /// # Errors
     ///
     /// * [`AlreadyExists`]: the source is already registered.
-    /// * [`PermissionDenied`] (`EPERM`): a [`SourceFd`] refers to a file that cannot be polled,
+    /// * [`PermissionDenied`] (`EPERM`): a `SourceFd` refers to a file that cannot be polled,
     ///   such as a regular file or a directory. kqueue accepts files.
     /// * `BrokenPipe`: on NetBSD, OpenBSD, FreeBSD and DragonFly BSD, the reading end of a pipe is
     ///   closed and `interest` is level-triggered.
     /// * `InvalidInput`: the system cannot watch for this [`interest`](Interest), which
     ///   [`READ_CLOSED`](Interest::READ_CLOSED) and [`exclusive`](Interest::exclusive) document.
-    /// * `EBADF`: a [`SourceFd`] is not an open descriptor.
+    /// * `EBADF`: a `SourceFd` is not an open descriptor.
     /// * `ENOSPC`, `ENOMEM`: the system's limit on registrations is reached.
     ///
     /// # Portability
@@ -71,14 +71,6 @@ impl Registry {
     /// [`epoll_ctl`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html
     /// [`kevent`]: https://man.freebsd.org/cgi/man.cgi?query=kevent&sektion=2
     /// [`port_associate`]: https://illumos.org/man/3C/port_associate
-    #[cfg_attr(
-        all(unix, feature = "os-ext"),
-        doc = "[`SourceFd`]: crate::unix::SourceFd"
-    )]
-    #[cfg_attr(
-        not(all(unix, feature = "os-ext")),
-        doc = "[`SourceFd`]: crate::features"
-    )]
     #[doc(alias = "epoll_ctl")]
     pub fn register<S>(&self, source: &mut S, token: Token, interest: Interest) -> io::Result<()>
     where

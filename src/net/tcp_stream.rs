@@ -1,7 +1,5 @@
-use std::io::{
-    self,
-    ErrorKind::{InvalidInput, NotConnected, WouldBlock},
-};
+use std::io;
+use std::io::ErrorKind::{InvalidInput, NotConnected, WouldBlock};
 use std::net::{self, Shutdown, SocketAddr};
 
 use crate::io_source::{IoSource, BOTH};
@@ -269,8 +267,7 @@ impl TcpStream {
     /// [`recv`]: https://man7.org/linux/man-pages/man2/recv.2.html
     #[doc(alias = "MSG_PEEK")]
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.inner
-            .try_io(Interest::READABLE, |stream| stream.peek(buf))
+        self.inner.try_io(Interest::READABLE, |io| io.peek(buf))
     }
 
     /// Performs a custom I/O operation on the socket, such as `recvmsg` on its descriptor, and

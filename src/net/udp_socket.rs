@@ -112,7 +112,7 @@ impl UdpSocket {
     #[doc(alias = "sendto")]
     pub fn send_to(&self, buf: &[u8], target: SocketAddr) -> io::Result<usize> {
         self.inner
-            .try_io(Interest::WRITABLE, |socket| socket.send_to(buf, target))
+            .try_io(Interest::WRITABLE, |io| io.send_to(buf, target))
     }
 
     /// Receives a datagram ([`recvfrom`]), and returns its length and the address of the sender.
@@ -130,7 +130,7 @@ impl UdpSocket {
     /// [`recvfrom`]: https://man7.org/linux/man-pages/man2/recvfrom.2.html
     #[doc(alias = "recvfrom")]
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.inner.take_queued(|socket| socket.recv_from(buf))
+        self.inner.take_queued(|io| io.recv_from(buf))
     }
 
     /// Receives a datagram like [`recv_from`](UdpSocket::recv_from), but without removing it from
@@ -142,7 +142,7 @@ impl UdpSocket {
     #[doc(alias = "MSG_PEEK")]
     pub fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.inner
-            .try_io(Interest::READABLE, |socket| socket.peek_from(buf))
+            .try_io(Interest::READABLE, |io| io.peek_from(buf))
     }
 
     /// Sends a datagram to the address that the socket is connected to ([`send`]).
@@ -153,8 +153,7 @@ impl UdpSocket {
     ///
     /// [`send`]: https://man7.org/linux/man-pages/man2/send.2.html
     pub fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        self.inner
-            .try_io(Interest::WRITABLE, |socket| socket.send(buf))
+        self.inner.try_io(Interest::WRITABLE, |io| io.send(buf))
     }
 
     /// Receives a datagram ([`recv`]), and returns its length. If the socket is connected, only
@@ -166,7 +165,7 @@ impl UdpSocket {
     ///
     /// [`recv`]: https://man7.org/linux/man-pages/man2/recv.2.html
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.inner.take_queued(|socket| socket.recv(buf))
+        self.inner.take_queued(|io| io.recv(buf))
     }
 
     /// Receives a datagram like [`recv`](UdpSocket::recv), but without removing it from the queue
@@ -176,8 +175,7 @@ impl UdpSocket {
     ///
     /// As for [`recv_from`](UdpSocket::recv_from).
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.inner
-            .try_io(Interest::READABLE, |socket| socket.peek(buf))
+        self.inner.try_io(Interest::READABLE, |io| io.peek(buf))
     }
 
     /// Connects the socket to `addr` ([`connect`]): [`send`](UdpSocket::send) sends to this

@@ -129,7 +129,7 @@ impl UnixDatagram {
     #[doc(alias = "recvfrom")]
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.inner
-            .try_io(Interest::READABLE, |socket| socket.recv_from(buf))
+            .try_io(Interest::READABLE, |io| io.recv_from(buf))
     }
 
     /// Receives a datagram ([`recv`]), and returns its length.
@@ -140,8 +140,7 @@ impl UnixDatagram {
     ///
     /// [`recv`]: https://man7.org/linux/man-pages/man2/recv.2.html
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.inner
-            .try_io(Interest::READABLE, |socket| socket.recv(buf))
+        self.inner.try_io(Interest::READABLE, |io| io.recv(buf))
     }
 
     /// Sends a datagram to the socket at `path` ([`sendto`]), and returns the number of bytes sent,
@@ -159,7 +158,7 @@ impl UnixDatagram {
     #[doc(alias = "sendto")]
     pub fn send_to<P: AsRef<Path>>(&self, buf: &[u8], path: P) -> io::Result<usize> {
         self.inner
-            .try_io(Interest::WRITABLE, |socket| socket.send_to(buf, path))
+            .try_io(Interest::WRITABLE, |io| io.send_to(buf, path))
     }
 
     /// Sends a datagram to the socket that this one is connected to ([`send`]).
@@ -170,8 +169,7 @@ impl UnixDatagram {
     ///
     /// [`send`]: https://man7.org/linux/man-pages/man2/send.2.html
     pub fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        self.inner
-            .try_io(Interest::WRITABLE, |socket| socket.send(buf))
+        self.inner.try_io(Interest::WRITABLE, |io| io.send(buf))
     }
 
     /// Returns and clears the pending error of the socket (`SO_ERROR`), or returns `None` if there

@@ -68,8 +68,8 @@ impl UnixListener {
     ///
     /// * `WouldBlock`: no connection is pending.
     /// * `EMFILE`, `ENFILE`: the process or the system has run out of descriptors. The connection
-    ///   stays pending, and edge triggering does not report it again: accept again when a descriptor
-    ///   is free, or deregister the listener until then.
+    ///   stays pending. epoll and kqueue do not report it again: accept again when a descriptor is
+    ///   free, or deregister the listener until then.
     ///
     /// # Portability
     ///

@@ -14,15 +14,17 @@
 //!   absent, so that no loop spins on them.
 //! * `ERROR` is armed again by an operation that consumed the error.
 //! * `DATA` is also armed again by an operation that failed and may have removed the first of a
-//!   queue, since the next one must be reported. A lack of descriptors removes nothing.
+//!   queue, since the next one must be reported, and by one that lacked a descriptor: it may have
+//!   found the queue empty, and the next connection must be reported. If not, another attempt would
+//!   fail too, so poll(2) makes a [pause](Edge::take_pause).
 //! * A condition that the system reports whether or not it is requested mutes the source once it
 //!   has been reported: the system is then asked nothing at all about the source. The exception is
 //!   an error in doubt, since other conditions may still occur. The source is then
 //!   [standing](Edge::is_standing), and is checked from time to time.
 
-use std::io;
 use std::ops::{BitAnd, BitAndAssign, BitOr, BitOrAssign, Not};
 use std::time::Duration;
+use std::{io, mem};
 
 use super::backend::Outcome;
 use crate::Interest;
@@ -190,6 +192,7 @@ pub(crate) struct Edge {
     /// Those of the armed conditions that were reported before and may have ended.
     doubted: Conditions,
     standing: bool,
+    paused: bool,
 }
 
 impl Edge {
@@ -199,6 +202,7 @@ impl Edge {
             armed: Conditions::of(interest),
             doubted: Conditions::NONE,
             standing: false,
+            paused: false,
         }
     }
 
@@ -215,6 +219,11 @@ impl Edge {
     /// would find again immediately.
     pub(crate) fn is_standing(&self) -> bool {
         self.standing
+    }
+
+    /// Returns whether an operation has lacked a descriptor since the last call.
+    pub(crate) fn take_pause(&mut self) -> bool {
+        mem::take(&mut self.paused)
     }
 
     /// Returns the conditions to request; `None` to ask nothing about the source.
@@ -294,10 +303,8 @@ impl Edge {
             Outcome::Failed(error) => self.failed(system, directions, error),
             Outcome::FailedToTake(error) => {
                 self.failed(system, directions, error);
-                if !lacks_descriptor(error) {
-                    // The next one in the queue must still be reported.
-                    self.arm(Conditions::data_of(directions) & Conditions::DATA);
-                }
+                // The next one in the queue must still be reported.
+                self.arm(Conditions::data_of(directions) & Conditions::DATA);
             }
         }
         before != (self.wanted(system), self.doubted)
@@ -309,7 +316,10 @@ impl Edge {
             // The reading end is closed, which no operation changes.
             io::ErrorKind::BrokenPipe => {}
             _ if is_connecting(error) => *self = Edge::new(self.interest),
-            _ if lacks_descriptor(error) => {}
+            _ if lacks_descriptor(error) => {
+                self.arm(Conditions::data_of(directions));
+                self.paused = true;
+            }
             _ => self.error_taken(system, directions),
         }
     }
@@ -372,7 +382,7 @@ fn is_connecting(error: &io::Error) -> bool {
 }
 
 /// Returns whether an operation failed before it looked at the source: systems reserve the
-/// descriptor first. A program that reacted to an event in vain would get it again and again.
+/// descriptor first.
 fn lacks_descriptor(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(code) if NO_DESCRIPTOR.contains(&code))
 }

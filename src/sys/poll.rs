@@ -8,7 +8,7 @@
 //! * The kernel reports levels, from which `edge.rs` derives edges.
 //! * An error that lasts, because no operation consumes it, is reported by every call. To report
 //!   other conditions of its source without spinning, every other call leaves such sources out,
-//!   and is short (`PACE`).
+//!   and is short (`PACE`). So does the call after an operation that lacked a descriptor.
 //! * A running call does not see changes. A thread that changes the registrations while a call
 //!   runs notifies the selector's own wake descriptor, which is the first one in the list; the wait
 //!   then starts again with the remaining time. The thread notifies after it has released the lock,
@@ -142,8 +142,8 @@ impl Table {
         self.watcher.wake_fd.fd() >= 0
     }
 
-    /// Returns the list to poll, and the timeout. The call either includes every source, or all but
-    /// those with a lasting error, for a short time.
+    /// Returns the list to poll, and the timeout. The call is short if it leaves sources out, which
+    /// are those that pause, and, if it `skips_standing`, those with a lasting error.
     fn begin(&self, end: Deadline, skips_standing: bool) -> (Vec<libc::pollfd>, Option<Duration>) {
         let mut registrations = lock(&self.registrations);
         let mut list = mem::take(&mut registrations.state.list);
@@ -158,7 +158,7 @@ impl Table {
             let Some(wanted) = record.wanted() else {
                 continue;
             };
-            if skips_standing && record.edge.is_standing() {
+            if record.edge.take_pause() || skips_standing && record.edge.is_standing() {
                 left = paced(left);
                 continue;
             }

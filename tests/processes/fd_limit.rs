@@ -6,10 +6,11 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
 
 use crate::util::{
     self, any_port, drain, expect_readable, expect_silence, in_own_process, poll_and_events,
-    temporary_path, PIPE_WAKER, POLL2, SHARES,
+    temporary_path, EMULATED_EDGES, EVENT_PORT, PIPE_WAKER, POLL2, SHARES,
 };
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
@@ -265,7 +266,16 @@ fn accept_when_exhausted<L: Listener>(mut listener: L, connect: impl Fn() -> Box
     for _ in 0..3 {
         expect_emfile(listener.accept_one());
     }
-    // With edge triggering it does not, or a program would spin until there is a descriptor.
+    if EMULATED_EDGES {
+        // A loop that only waits for events goes on. On poll(2) it does not spin.
+        let start = Instant::now();
+        for _ in 0..5 {
+            expect_readable(&mut poll, &mut events, LISTENER);
+            expect_emfile(listener.accept_one());
+        }
+        assert!(EVENT_PORT || start.elapsed() >= 5 * Duration::from_millis(9));
+        expect_readable(&mut poll, &mut events, LISTENER);
+    }
     expect_silence(&mut poll, &mut events);
     waker.wake().unwrap();
     expect_readable(&mut poll, &mut events, WAKE);
@@ -299,6 +309,24 @@ fn accept_when_exhausted<L: Listener>(mut listener: L, connect: impl Fn() -> Box
     util::expect_would_block(listener.accept_one());
     exhausted.release_one();
     let _later = connect();
+    expect_readable(&mut poll, &mut events, LISTENER);
+}
+
+/// Linux reserves the descriptor before it looks for a connection: there may be none.
+fn accept_nothing_when_exhausted<L: Listener>(mut listener: L, connect: impl Fn() -> OwnedFd) {
+    let (mut poll, mut events) = poll_and_events();
+    poll.registry()
+        .register(&mut listener, LISTENER, Interest::READABLE)
+        .unwrap();
+    let _first = connect();
+    expect_readable(&mut poll, &mut events, LISTENER);
+    let _accepted = listener.accept_one().unwrap();
+    let mut exhausted = Exhausted::but_for(0);
+    let _ = listener.accept_one().unwrap_err();
+    expect_silence(&mut poll, &mut events);
+
+    exhausted.release_one();
+    let _second = connect();
     expect_readable(&mut poll, &mut events, LISTENER);
 }
 
@@ -358,4 +386,35 @@ fn what_is_open_already_is_not_hindered() {
         let fillers = exhausted.fillers.len();
         assert!(fillers > 0 && exhausted.fillers[0].as_raw_fd() < LIMIT);
     });
+}
+
+#[test]
+fn a_tcp_connection_is_reported_that_comes_after_a_lack_of_descriptors() {
+    in_own_process(
+        "a_tcp_connection_is_reported_that_comes_after_a_lack_of_descriptors",
+        || {
+            let listener = TcpListener::bind(any_port()).unwrap();
+            let address = listener.local_addr().unwrap();
+            accept_nothing_when_exhausted(listener, || {
+                std::net::TcpStream::connect(address).unwrap().into()
+            });
+        },
+    );
+}
+
+#[test]
+fn a_unix_connection_is_reported_that_comes_after_a_lack_of_descriptors() {
+    in_own_process(
+        "a_unix_connection_is_reported_that_comes_after_a_lack_of_descriptors",
+        || {
+            let path = temporary_path("after");
+            let listener = UnixListener::bind(&path).unwrap();
+            accept_nothing_when_exhausted(listener, || {
+                std::os::unix::net::UnixStream::connect(&path)
+                    .unwrap()
+                    .into()
+            });
+            std::fs::remove_file(&path).unwrap();
+        },
+    );
 }

@@ -66,7 +66,7 @@ enum Step {
     Refused(Interest),
     /// A read failed, and took the first of a queue of several.
     TookOne,
-    /// A read failed, before it took anything, because there is no descriptor.
+    /// A read failed because there is no descriptor, perhaps with an empty queue.
     NoDescriptor,
     BrokenPipe,
     Connecting,
@@ -130,10 +130,7 @@ fn take(system: &EdgeFlags, mut state: State, step: Step) -> Option<State> {
         }
         Step::Refused(directions) => refused(system, &mut state, directions)?,
         Step::TookOne => took_one(system, &mut state)?,
-        Step::NoDescriptor => {
-            let error = io::Error::from_raw_os_error(NO_DESCRIPTOR[0]);
-            rearm(system, &mut state, R, Outcome::FailedToTake(&error));
-        }
+        Step::NoDescriptor => no_descriptor(system, &mut state),
         Step::BrokenPipe => operate(system, &mut state, W, ErrorKind::BrokenPipe.into()),
         Step::Connecting => {
             let error = io::Error::from_raw_os_error(CONNECTING?);
@@ -207,6 +204,16 @@ fn took_one(system: &EdgeFlags, state: &mut State) -> Option<()> {
     let error = ErrorKind::InvalidInput.into();
     rearm(system, state, R, Outcome::FailedToTake(&error));
     Some(())
+}
+
+/// What is in the queue is reported again.
+fn no_descriptor(system: &EdgeFlags, state: &mut State) {
+    state.reported &= !DATA;
+    state.due |= state.holds & DATA & Conditions::of(state.edge.interest);
+    let error = io::Error::from_raw_os_error(NO_DESCRIPTOR[0]);
+    rearm(system, state, R, Outcome::FailedToTake(&error));
+    // The pause is the affair of the selector.
+    state.edge.take_pause();
 }
 
 fn refusal_seen(system: &EdgeFlags, state: &mut State, directions: Interest) -> Option<()> {
@@ -393,7 +400,7 @@ fn ignores_what_is_ready(step: Step, holds: Conditions) -> bool {
         Step::WouldBlock(RW) => holds.intersects(ROOM | PRIORITY) || holds & (DATA | END) == DATA,
         Step::Refused(RW) => holds.contains(PRIORITY),
         // What it took is used, but others are left.
-        Step::TookOne => holds.contains(DATA),
+        Step::TookOne | Step::NoDescriptor => holds.contains(DATA),
         _ => false,
     }
 }

@@ -10,9 +10,10 @@
 //!   other conditions of its source without spinning, every other call leaves such sources out,
 //!   and is short (`PACE`). So does the call after an operation that lacked a descriptor.
 //! * A running call does not see changes. A thread that changes the registrations while a call
-//!   runs notifies the selector's own wake descriptor, which is the first one in the list; the wait
-//!   then starts again with the remaining time. The thread notifies after it has released the lock,
-//!   since the thread that it wakes takes the lock at once.
+//!   blocks notifies the selector's own wake descriptor, which is the first one in the list; the
+//!   wait then starts again with the remaining time. The thread notifies after it has released the
+//!   lock, since the thread that it wakes takes the lock at once. A call that does not block needs
+//!   no notification, and leaves this descriptor out.
 //! * The kernel holds the files that it polls. A descriptor that another thread closes is closed
 //!   only when the call has been interrupted, which is the second reason to notify.
 //! * `POLLERR`, `POLLHUP` and `POLLNVAL` are reported whether or not they are requested.
@@ -67,7 +68,8 @@ pub(crate) struct State {
     /// Whether the next report begins with the wakes. It alternates, so that neither a busy waker
     /// nor busy sources keep the other out of a small `Events`.
     wakes_first: bool,
-    /// Whether a call is running, which will not check the registrations before it returns.
+    /// Whether a call is running that may block, and does not check the registrations until it
+    /// returns.
     running: bool,
     /// The descriptor that was reported last. The next report starts behind it, so that each
     /// source gets its turn if `Events` is too small for all that are ready.
@@ -113,7 +115,8 @@ impl Watcher for Poller {
         let mut skips_standing = false;
         loop {
             let (mut list, left) = table.begin(end, skips_standing);
-            let polled = fd::poll(&mut list, timeout::millis(left));
+            let place = list.iter().take_while(|entry| entry.fd < 0).count();
+            let polled = fd::poll(&mut list[place..], timeout::millis(left));
             table.end(list, polled, events)?;
             if !events.is_empty() || end.has_passed() {
                 return Ok(());
@@ -137,20 +140,14 @@ impl Watcher for Poller {
 }
 
 impl Table {
-    /// Returns whether a call can be interrupted.
-    fn has_wake_fd(&self) -> bool {
-        self.watcher.wake_fd.fd() >= 0
-    }
-
     /// Returns the list to poll, and the timeout. The call is short if it leaves sources out, which
     /// are those that pause, and, if it `skips_standing`, those with a lasting error.
     fn begin(&self, end: Deadline, skips_standing: bool) -> (Vec<libc::pollfd>, Option<Duration>) {
         let mut registrations = lock(&self.registrations);
         let mut list = mem::take(&mut registrations.state.list);
         list.clear();
-        if self.has_wake_fd() {
-            list.push(fd::entry(self.watcher.wake_fd.fd(), libc::POLLIN as u32));
-        }
+        // The place of the wake descriptor, which is left out unless the call can block.
+        list.push(fd::entry(-1, libc::POLLIN as u32));
         let mut left = end.left();
         registrations.state.in_doubt = false;
         let Registrations { records, state, .. } = &mut *registrations;
@@ -169,10 +166,13 @@ impl Table {
         let previous = registrations.state.call as usize;
         self.watcher.interrupted.store(previous, Ordering::Relaxed);
         registrations.state.call = registrations.next_number();
-        registrations.state.running = true;
         if registrations.wakers.values().any(|waker| waker.pending) {
             // The wake came before this call, or did not fit into the last `Events`.
             left = Some(Duration::ZERO);
+        }
+        if left != Some(Duration::ZERO) {
+            list[0].fd = self.watcher.wake_fd.fd();
+            registrations.state.running = true;
         }
         (list, left)
     }
@@ -184,7 +184,7 @@ impl Table {
         polled: io::Result<()>,
         events: &mut Vec<Event>,
     ) -> io::Result<()> {
-        let (wake_fd, sources) = list.split_at(usize::from(self.has_wake_fd()));
+        let (wake_fd, sources) = list.split_at(1);
         let was_notified = wake_fd.iter().any(|entry| entry.revents != 0);
         // Not under the lock, for which other threads may be waiting. Their changes from here on
         // are seen below, or notify again.

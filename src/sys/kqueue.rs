@@ -292,17 +292,11 @@ impl Changes {
     }
 
     /// Adds a change, which the caller may complete.
-    fn push(
-        &mut self,
-        ident: RawFd,
-        filter: Filter,
-        flags: Flags,
-        token: Token,
-    ) -> &mut os::kevent {
+    fn push(&mut self, id: RawFd, filter: Filter, flags: Flags, token: Token) -> &mut os::kevent {
         let change = &mut self.list[self.len];
         self.len += 1;
         // A negative number is not a descriptor, whatever its width; the kernel rejects it.
-        change.ident = ident as _;
+        change.ident = id as _;
         change.filter = filter;
         change.flags = flags | os::EV_RECEIPT;
         change.udata = token.0 as _;
@@ -359,8 +353,7 @@ impl Changes {
             let (fd, token) = (change.ident as RawFd, Token(change.udata as usize));
             changes.push(fd, change.filter, os::EV_DELETE, token);
             if change.filter == os::EVFILT_WRITE {
-                let stand_in = stand_in_for(fd);
-                changes.push(stand_in, STAND_IN, os::EV_DELETE, token);
+                changes.push(stand_in_for(fd), STAND_IN, os::EV_DELETE, token);
             }
         }
         // The error that led here is the one to return.

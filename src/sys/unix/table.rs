@@ -256,7 +256,6 @@ impl<W: Watcher> backend::Wake<Arc<Table<W>>> for TableWaker<W> {
             pending: false,
         };
         registrations.wakers.insert(number, record);
-        drop(registrations);
         let table = Arc::clone(table);
         Ok(TableWaker { table, number })
     }

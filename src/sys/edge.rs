@@ -31,7 +31,8 @@ use crate::Interest;
 
 pub(crate) mod linked;
 
-/// The time between two checks of a [standing](Edge::is_standing) source.
+/// The time after which a source is checked that is [standing](Edge::is_standing) or
+/// [pauses](Edge::take_pause).
 pub(crate) const PACE: Duration = Duration::from_millis(10);
 
 /// A set of conditions that can hold for a source.
@@ -317,8 +318,8 @@ impl Edge {
             io::ErrorKind::BrokenPipe => {}
             _ if is_connecting(error) => *self = Edge::new(self.interest),
             _ if lacks_descriptor(error) => {
-                self.arm(Conditions::data_of(directions));
-                self.paused = true;
+                self.arm(Conditions::data_of(directions) & Conditions::DATA);
+                self.paused |= directions.is_readable();
             }
             _ => self.error_taken(system, directions),
         }
@@ -332,6 +333,7 @@ impl Edge {
         }
         if directions.is_writable() && !system.failure_takes_error {
             // It may have been that attempt, which can have failed since.
+            self.doubted &= !Conditions::ERROR;
             self.arm(Conditions::ERROR);
         }
         self.arm(Conditions::data_of(directions));
@@ -434,6 +436,19 @@ mod tests {
     fn would_block(system: &EdgeFlags, edge: &mut Edge) {
         let error = io::ErrorKind::WouldBlock.into();
         edge.rearm(system, Interest::READABLE, Outcome::Failed(&error));
+    }
+
+    /// What a write lacked says nothing about the room for it.
+    #[test]
+    fn a_lack_of_descriptors_arms_data_alone() {
+        let error = io::Error::from_raw_os_error(NO_DESCRIPTOR[0]);
+        for (directions, again) in [(Interest::WRITABLE, None), (BOTH, Some(IN))] {
+            let mut edge = Edge::new(BOTH);
+            assert_eq!(LASTING.deliver(&mut edge, IN | OUT), Some(IN | OUT));
+            edge.rearm(&LASTING, directions, Outcome::Failed(&error));
+            assert_eq!(edge.take_pause(), again.is_some());
+            assert_eq!(LASTING.deliver(&mut edge, IN | OUT), again);
+        }
     }
 
     /// Data is no reason to write, an end only to read, and a hang-up to do both.

@@ -561,8 +561,15 @@ fn a_failure_that_is_still_there_is_not_reported_again() {
 #[test]
 fn a_failure_of_another_attempt_is_reported() {
     check(|| {
-        for directions in [READABLE | WRITABLE, WRITABLE] {
+        for (before, directions) in [
+            (None, READABLE | WRITABLE),
+            (None, WRITABLE),
+            (Some(READABLE), WRITABLE),
+        ] {
             let (mut poll, socket) = with_failed_socket();
+            if let Some(before) = before {
+                socket.would_block(before);
+            }
             socket.would_block(directions);
             wait_for_error(&mut poll);
             drop(socket);

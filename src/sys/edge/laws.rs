@@ -41,11 +41,11 @@ const POLL: EdgeFlags = EdgeFlags {
     failure_takes_error: true,
 };
 
-/// Like AFD: it reports only conditions that hold. Nothing follows a reset, and a failed connection
-/// stays failed.
+/// Like AFD: it reports only conditions that hold, and that none does by a request that stays
+/// pending. Nothing follows a reset, and a failed connection stays failed.
 const AFD: EdgeFlags = EdgeFlags {
     muting: HANG_UP,
-    doubtable: NONE,
+    doubtable: HANG_UP.union(ERROR),
     failure_takes_error: false,
     ..POLL
 };
@@ -172,6 +172,10 @@ fn would_block(system: &EdgeFlags, state: &mut State, directions: Interest) -> O
         return None;
     }
     state.reported &= !Conditions::data_of(directions);
+    if directions != R && !system.failure_takes_error {
+        // It may have been another attempt to connect.
+        state.reported &= !ERROR;
+    }
     doubt(system, state, HANG_UP | ERROR | END.when(directions == R));
     operate(system, state, directions, ErrorKind::WouldBlock.into());
     Some(())
@@ -239,7 +243,8 @@ fn operate(system: &EdgeFlags, state: &mut State, directions: Interest, error: i
 fn rearm(system: &EdgeFlags, state: &mut State, directions: Interest, outcome: Outcome<'_>) {
     let edge = &mut state.edge;
     let asks = edge.rearm(system, directions, outcome);
-    if asks && (edge.is_in_doubt() || edge.is_standing()) {
+    let checks = system.failure_takes_error;
+    if asks && checks && (edge.is_in_doubt() || edge.is_standing()) {
         let asked = Conditions(system.wanted(edge).unwrap_or(0) as u8);
         edge.settle(system, state.holds & (asked | HANG_UP | ERROR));
         looked_at(system, state);
@@ -290,7 +295,7 @@ fn can_block(system: &EdgeFlags, directions: Interest, holds: Conditions) -> boo
     let odd = holds.contains(END);
     let blocks = directions.is_readable() && (!holds.contains(DATA) || odd)
         || directions.is_writable() && !holds.contains(ROOM);
-    if system.doubtable != NONE {
+    if system.failure_takes_error {
         return blocks;
     }
     // Elsewhere, only a source without errors blocks, and reading does not block at the end.
@@ -330,7 +335,8 @@ fn ask(system: &EdgeFlags, state: &mut State) -> Conditions {
         NONE
     };
     let seen = state.holds & (Conditions(asked as u8) | unmaskable);
-    if seen == NONE && system.doubtable == NONE {
+    if seen == NONE && !system.failure_takes_error {
+        state.edge.settle(system, NONE);
         return NONE;
     }
     state.edge.report(system, seen)
@@ -399,7 +405,7 @@ fn ignores_what_is_ready(step: Step, holds: Conditions) -> bool {
     match step {
         Step::WouldBlock(RW) => holds.intersects(ROOM | PRIORITY) || holds & (DATA | END) == DATA,
         Step::Refused(RW) => holds.contains(PRIORITY),
-        // What it took is used, but others are left.
+        // Others are left in the queue.
         Step::TookOne | Step::NoDescriptor => holds.contains(DATA),
         _ => false,
     }

@@ -210,7 +210,7 @@ impl Table {
     ) -> Option<(Token, u32)> {
         let fd = raw.fd();
         let record = registrations.records.get_mut(&fd)?;
-        if record.number != raw.user() as u64 {
+        if record.number as usize != raw.user() {
             return None;
         }
         let flags = current_flags(fd, &record.edge);

@@ -29,11 +29,9 @@ use std::{fmt, io, mem};
 
 use super::backend;
 use super::timeout::{self, Deadline};
-use super::unix::fd;
-use super::unix::poll_flags;
 use super::unix::pollable::Pollable;
 use super::unix::table::{self, paced, Guard, Record, TableWaker, Watcher};
-use super::unix::WakeFd;
+use super::unix::{fd, poll_flags, WakeFd};
 use super::Event;
 use crate::readiness::Readiness;
 use crate::sync::{lock, Arc, AtomicUsize, Ordering};

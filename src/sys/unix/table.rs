@@ -138,13 +138,17 @@ impl<W: Watcher> FdSelector for Arc<Table<W>> {
 impl<W: Watcher> Table<W> {
     /// Inserts a record. If it cannot be watched, the previous one is restored.
     fn insert(&self, mut registrations: Guard<'_, W>, fd: RawFd, record: Record) -> io::Result<()> {
+        let number = record.number;
         let before = registrations.records.insert(fd, record);
         W::update(self, registrations, fd).map_err(|error| {
             let records = &mut lock(&self.registrations).records;
-            match before {
-                Some(before) => records.insert(fd, before),
-                None => records.remove(&fd),
-            };
+            // Another thread may have removed or replaced it meanwhile.
+            if matches!(records.get(&fd), Some(record) if record.number == number) {
+                match before {
+                    Some(before) => records.insert(fd, before),
+                    None => records.remove(&fd),
+                };
+            }
             error
         })
     }
@@ -235,7 +239,7 @@ pub(crate) fn current_flags(fd: RawFd, edge: &Edge) -> u32 {
     fd::current_flags(fd, EDGES.wanted(edge).unwrap_or(0)).unwrap_or(0)
 }
 
-/// Returns the time until sources with a lasting error are checked again, but not more than `left`.
+/// Returns the time until sources that were left out are checked again, but not more than `left`.
 pub(crate) fn paced(left: Option<Duration>) -> Option<Duration> {
     Some(left.map_or(PACE, |left| left.min(PACE)))
 }

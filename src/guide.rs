@@ -112,7 +112,7 @@
 //! the second and third case on a socket, so a program that does not trust its peers has to drain.
 //!
 //! **Accepting without a free descriptor.** If `accept` fails with `EMFILE`, the connection remains
-//! pending. epoll and kqueue do not report it again; poll(2) does after 10 milliseconds, event
+//! pending. epoll and kqueue do not report it again; poll(2) does after up to 10 milliseconds, event
 //! ports and Windows at once. Deregister the listener, and register it again when a descriptor is
 //! free (`docs/cookbook/descriptors.md`).
 //!

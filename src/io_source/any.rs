@@ -26,8 +26,8 @@ use crate::Interest;
 /// after every read that returned data, so a timer whose expirations are read once per event never
 /// misses an event. It does not after `Ok(0)`, which is mostly the end of a stream but may also be
 /// an empty datagram or a terminal's end-of-file character: read on until `WouldBlock` where the
-/// object goes on. If more data is left, the next poll reports
-/// it, which epoll and kqueue may not do. A write makes the poll watch the object again if it
+/// object goes on. If more data is left, the next poll reports it unless the end of the stream has
+/// been reported; epoll and kqueue may not. A write makes the poll watch the object again if it
 /// returns `WouldBlock` or accepts less than it was given. Read and write until `WouldBlock`, as
 /// with every source.
 ///
@@ -126,8 +126,7 @@ impl<T> IoSource<T> {
     /// cannot be completed immediately, it must return `WouldBlock`, which makes the poll watch
     /// these directions again. After any other error, the poll also watches for readable events
     /// again if `interest` contains them: the operation may have removed a message from a queue
-    /// that contains others. Only a lack of descriptors, with which it cannot have begun, changes
-    /// nothing.
+    /// that contains others.
     ///
     /// An operation that succeeds changes nothing, so repeat it until `WouldBlock`. Backends that
     /// leave edge triggering to the kernel do not need `try_io`; poll(2), event ports and Windows

@@ -1,5 +1,5 @@
-//! The registrations of sources with selectors that identify them by descriptor, and whose kernel
-//! remembers everything.
+//! The registrations of sources with selectors that identify them by descriptor. Those whose kernel
+//! remembers everything keep nothing with the source.
 
 use std::io;
 use std::marker::PhantomData;

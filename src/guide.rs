@@ -112,9 +112,9 @@
 //! the second and third case on a socket, so a program that does not trust its peers has to drain.
 //!
 //! **Accepting without a free descriptor.** If `accept` fails with `EMFILE`, the connection remains
-//! pending. epoll and kqueue do not report it again; poll(2) does after up to 10 milliseconds, event
-//! ports and Windows at once. Deregister the listener, and register it again when a descriptor is
-//! free (`docs/cookbook/descriptors.md`).
+//! pending. With edge triggering, epoll and kqueue do not report it again; poll(2) does after a
+//! pause of up to 10 milliseconds, event ports and Windows at once. Deregister the listener, and
+//! register it again when a descriptor is free (`docs/cookbook/descriptors.md`).
 //!
 //! # Fairness
 //!

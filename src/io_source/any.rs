@@ -126,7 +126,8 @@ impl<T> IoSource<T> {
     /// cannot be completed immediately, it must return `WouldBlock`, which makes the poll watch
     /// these directions again. After any other error, the poll also watches for readable events
     /// again if `interest` contains them: the operation may have removed a message from a queue
-    /// that contains others.
+    /// that contains others. After a lack of descriptors (`EMFILE`, `ENFILE`), poll(2) makes a
+    /// pause of up to 10 milliseconds first.
     ///
     /// An operation that succeeds changes nothing, so repeat it until `WouldBlock`. Backends that
     /// leave edge triggering to the kernel do not need `try_io`; poll(2), event ports and Windows

@@ -84,9 +84,9 @@ impl TcpListener {
     ///
     /// * `WouldBlock`: no connection is pending.
     /// * `EMFILE`, `ENFILE`: the process or the system has run out of descriptors. The connection
-    ///   stays pending. epoll and kqueue do not report it again; poll(2) does after up to 10
-    ///   milliseconds, event ports and Windows at once. Deregister the listener, and register it
-    ///   again when a descriptor is free.
+    ///   stays pending. With edge triggering, epoll and kqueue do not report it again; poll(2) does
+    ///   after a pause of up to 10 milliseconds, event ports and Windows at once. Deregister the
+    ///   listener, and register it again when a descriptor is free.
     /// * `ConnectionAborted` and other network errors: the connection failed before it was
     ///   accepted. Continue with the next one.
     ///

@@ -13,8 +13,8 @@
 //!   interest, because a change of mode is submitted differently.
 //! * The backend keeps the registrations (poll(2), event ports, AFD). The system reports levels, or
 //!   reports once and must be asked again; the backend derives edges. The source calls `rearm` when
-//!   an operation may have used up an edge. `edge/linked.rs` is the registration of this kind, and
-//!   `edge.rs` the state machine.
+//!   an operation may have used up an edge. `edge/linked.rs` is the registration of this kind,
+//!   `unix/table.rs` and `windows/socket.rs` have the records, and `edge.rs` is the state machine.
 //!
 //! # Waking
 //!

@@ -12,7 +12,8 @@
 //! * `END`, `HANG_UP` and `ERROR` usually last, and `WouldBlock` shows only that they may have
 //!   ended. It arms them again *in doubt*: they are not reported until a check has found them
 //!   absent, so that no loop spins on them.
-//! * `ERROR` is armed again by an operation that consumed the error.
+//! * `ERROR` is armed again by an operation that consumed the error, or, where only another attempt
+//!   to connect does, by one that may have started that attempt.
 //! * `DATA` is also armed again by an operation that failed and may have removed the first of a
 //!   queue, since the next one must be reported, and by one that lacked a descriptor: it may have
 //!   found the queue empty, and the next connection must be reported. If not, another attempt would

@@ -1,7 +1,7 @@
 //! No event queue: builds without the feature `os-poll`.
 //!
 //! The selector, its events and its waker are one type without values, so no `Poll`, `Registry` or
-//! `Waker` can exist. None of the methods can be called, and none has to panic.
+//! `Waker` can exist. None of their methods can be called, and none has to panic.
 
 use std::time::Duration;
 use std::{fmt, io};

@@ -46,8 +46,9 @@ use crate::sys::named_pipe::Pipe;
 ///
 /// Reading returns [`WouldBlock`] if no data has arrived. Writing returns it while the previous
 /// write is in progress, and while [`connect`](NamedPipe::connect) waits for a client; without a
-/// client and without `connect`, it returns the error `ERROR_PIPE_LISTENING`. Both return it before the pipe has been
-/// registered. If the previous write has failed, writing returns its error, and accepts nothing.
+/// client and without `connect`, it returns the error `ERROR_PIPE_LISTENING`. Before the pipe has
+/// been registered, both return [`WouldBlock`]. If the previous write has failed, writing returns
+/// its error, and accepts nothing.
 ///
 /// `flush` does nothing: waiting until the peer has read everything would block.
 ///

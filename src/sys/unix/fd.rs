@@ -1,6 +1,6 @@
-//! Descriptors: errors of the calls on them, and how new ones become non-blocking and
-//! close-on-exec. Where two calls are needed, a fork of another thread between them may copy a
-//! descriptor that is not yet close-on-exec, which cannot be avoided.
+//! Descriptors: errors of the calls on them, what poll(2) reports of them, and how new ones are
+//! owned and become non-blocking and close-on-exec. Where two calls are needed, a fork of another
+//! thread between them may copy a descriptor that is not yet close-on-exec, which cannot be avoided.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};

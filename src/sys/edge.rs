@@ -32,8 +32,8 @@ use crate::Interest;
 
 pub(crate) mod linked;
 
-/// The time after which a source is checked that is [standing](Edge::is_standing) or
-/// [pauses](Edge::take_pause).
+/// The time between two checks of a [standing](Edge::is_standing) source, and the longest
+/// [pause](Edge::take_pause).
 pub(crate) const PACE: Duration = Duration::from_millis(10);
 
 /// A set of conditions that can hold for a source.

@@ -3,9 +3,9 @@
 //! Metal I/O: a thin layer over the operating system's event queue, with non-blocking sockets and
 //! pipes.
 //!
-//! With [`Poll`], one thread waits for any number of sources and learns which of them are ready for
-//! reading or writing. The crate does nothing else: it has no futures, tasks, timers or buffers. It
-//! is a foundation for runtimes, servers and proxies. Once everything is set up, waiting, waking,
+//! With [`Poll`], one thread waits for any number of sources and learns which of them are ready to
+//! read or write. The crate does nothing else: it has no futures, tasks, timers or buffers. It is a
+//! foundation for runtimes, servers and proxies. Once everything is set up, waiting, waking,
 //! reading and writing allocate no memory.
 //!
 //! * [`Poll`] waits for events; its [`Registry`] adds and removes sources.
@@ -70,13 +70,16 @@
 //!         }
 //!         for event in &events {
 //!             match event.token() {
-//!                 LISTENER => match listener.accept() {
-//!                     Ok((mut stream, _peer)) => {
-//!                         poll.registry().register(&mut stream, CONNECTION, Interest::READABLE)?;
-//!                         connection = Some(stream);
+//!                 LISTENER => loop {
+//!                     match listener.accept() {
+//!                         Ok((mut stream, _peer)) => {
+//!                             let registry = poll.registry();
+//!                             registry.register(&mut stream, CONNECTION, Interest::READABLE)?;
+//!                             connection = Some(stream);
+//!                         }
+//!                         Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+//!                         Err(error) => return Err(error),
 //!                     }
-//!                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-//!                     Err(error) => return Err(error),
 //!                 },
 //!                 CONNECTION => {
 //!                     if let Some(stream) = &mut connection {
@@ -92,24 +95,24 @@
 //!     Ok(())
 //! }
 //!
-//! /// Sends received data back.
+//! /// Sends the received data back.
 //! fn echo(stream: &mut TcpStream) -> io::Result<()> {
 //!     let mut buf = [0; 1024];
 //!     loop {
 //!         match stream.read(&mut buf) {
 //!             // The client has closed the connection.
 //!             Ok(0) => return Ok(()),
-//!             // So little data fits into the send buffer. A real server keeps what the socket
-//!             // does not accept, and continues when it is writable.
+//!             // So little data always fits into the send buffer. A real server keeps what
+//!             // the socket does not accept, and continues when the socket is writable.
 //!             Ok(len) => stream.write_all(&buf[..len])?,
-//!             // All data has been read: the next event reports more.
+//!             // All data has been read. More data triggers another event.
 //!             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
 //!             Err(error) => return Err(error),
 //!         }
 //!     }
 //! }
 //!
-//! /// The client. It runs in its own thread, so it may block.
+//! /// The client. It runs on its own thread and may block.
 //! fn ask(address: SocketAddr) -> io::Result<[u8; 5]> {
 //!     let mut stream = std::net::TcpStream::connect(address)?;
 //!     stream.write_all(b"hello")?;
@@ -121,11 +124,11 @@
 //!
 //! # Platforms
 //!
-//! The complete test suite runs on Linux with two backends (epoll(7), the default, and poll(2),
-//! which is optional), on Windows under Wine, and against a simulated kqueue and simulated event
-//! ports. [`Poll`] lists the backends. `docs/platforms.md` describes how far each system has been
-//! tested; most have only been compiled. On a system without a backend, enabling the feature
-//! `os-poll` is a compile error.
+//! The complete test suite runs on Linux with both of its backends ([epoll(7)], the default, and
+//! [poll(2)]), on Windows under Wine, and against a simulated kqueue and simulated event ports.
+//! [`Poll`] lists the backends. `docs/platforms.md` describes how far each system has been tested;
+//! most have only been compiled. Enabling the feature `os-poll` on a system without a backend is a
+//! compile error.
 //!
 //! # Unsupported configuration flags
 //!
@@ -134,12 +137,16 @@
 //!
 //! * `mio_unsupported_force_poll_poll` uses poll(2) instead of epoll. `Poll` and `Registry` then do
 //!   not implement `AsFd` and `AsRawFd`.
-//! * `mio_unsupported_force_waker_pipe` implements wakers with a pipe instead of an eventfd or a
-//!   kqueue user event. It has no effect on Solaris and Windows.
-//! * `mio_unsupported_no_pwait2` never calls `epoll_pwait2`, for sandboxes that kill the process
+//! * `mio_unsupported_force_waker_pipe` implements wakers with a pipe instead of an [eventfd(2)] or
+//!   a kqueue user event. It has no effect on Solaris and Windows.
+//! * `mio_unsupported_no_pwait2` never calls [`epoll_pwait2`], for sandboxes that kill the process
 //!   for this call. Timeouts are then rounded up to whole milliseconds.
 //!
 //! [features]: crate::features
+//! [epoll(7)]: https://man7.org/linux/man-pages/man7/epoll.7.html
+//! [poll(2)]: https://man7.org/linux/man-pages/man2/poll.2.html
+//! [eventfd(2)]: https://man7.org/linux/man-pages/man2/eventfd.2.html
+//! [`epoll_pwait2`]: https://man7.org/linux/man-pages/man2/epoll_pwait2.2.html
 #![deny(missing_docs)]
 // These systems have no `Waker`.
 #![cfg_attr(

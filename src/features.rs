@@ -1,4 +1,4 @@
-//! The features of the crate and what each of them adds.
+//! The Cargo features of the crate, and what each of them adds.
 //!
 //! [`Token`], [`Interest`], [`Poll`], [`Registry`], [`Waker`] and [`event`] are always available,
 //! with all their methods except [`Poll::new`][new]. A library that only implements

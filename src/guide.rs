@@ -18,15 +18,15 @@
 //! which means "not yet" and is no reason to close a connection.
 //!
 //! * Test readable and writable separately, not with an `else`: both may be true.
-//! * Try to read if [`is_readable`], [`is_read_closed`] **or** [`is_error`] is true. On epoll, the
-//!   end of an empty pipe is read-closed and *not* readable, and an error may be reported alone.
-//!   The same applies to writing: [`is_writable`], [`is_write_closed`] or [`is_error`].
+//! * Try to read if [`is_readable`], [`is_read_closed`] **or** [`is_error`] is true. On epoll,
+//!   closing the writing end of an empty pipe causes an event that is read-closed and *not*
+//!   readable, and an error may be reported alone. The same applies to writing: [`is_writable`],
+//!   [`is_write_closed`] or [`is_error`].
 //! * Rely on the result of the operation. If `read` returns `Ok(0)`, the stream has ended; if it
 //!   returns an error, that is the error. Anything else in an event only saves an attempt. On
-//!   epoll, the event of a socket with an error that it survives, such as a UDP socket whose
-//!   datagram found no receiver, may be write-closed. The socket is usable again as soon as an
-//!   operation has returned the error. The same applies to a socket with a timestamp in its error
-//!   queue.
+//!   epoll, a socket may be reported as write-closed although it is still usable: a UDP socket with
+//!   a pending `ConnectionRefused`, which works again as soon as an operation has returned the
+//!   error, or a socket with a timestamp in its error queue.
 //! * Do not count events. Readiness that has already been handled may be reported again.
 //!
 //! **Stale events.** A batch of events is a snapshot. If the handler of the first event closes the
@@ -90,7 +90,7 @@
 //! ```
 //!
 //! Use the same loop around every operation that can return [`WouldBlock`]: `accept`, `recv_from`
-//! and writing. Perform operations on the descriptor of a socket or pipe (`recvmsg`, `splice`)
+//! and writing. Perform operations on the descriptor of a socket or pipe ([`recvmsg`], [`splice`])
 //! through the source's `try_io`, so that the backends that emulate edge triggering learn their
 //! outcome.
 //!
@@ -112,9 +112,10 @@
 //! the second and third case on a socket, so a program that does not trust its peers has to drain.
 //!
 //! **Accepting without a free descriptor.** If `accept` fails with `EMFILE`, the connection remains
-//! pending. With edge triggering, epoll and kqueue do not report it again; poll(2) does after a
-//! pause of up to 10 milliseconds, event ports and Windows at once. Deregister the listener, and
-//! register it again when a descriptor is free (`docs/cookbook/descriptors.md`).
+//! pending. Whether an edge-triggered listener is reported again depends on the backend: never on
+//! epoll and kqueue, after a pause of up to 10 milliseconds on poll(2), immediately on event ports
+//! and Windows. Deregister the listener, and register it again when a descriptor is free
+//! (`docs/cookbook/descriptors.md`).
 //!
 //! # Fairness
 //!
@@ -244,11 +245,12 @@
 //!
 //! # Connecting
 //!
-//! `connect` only starts the attempt. On an event, ask whether it is complete: `is_connected`
-//! returns `false` while the attempt is in progress, since not every event means that it is
-//! complete, and the reason as an error if it has failed. [`TcpStream`][connecting] shows the loop.
-//! Once the connection is established, let reading and writing return errors: `take_error` would
-//! clear the error, so that a subsequent read reports a reset as an ordinary end of the stream.
+//! `connect` only starts the attempt, and not every event means that it is complete. Call
+//! `is_connected` on each event: it returns `true` once the connection is established, `false`
+//! while the attempt is in progress, and an error if it has failed. [`TcpStream`][connecting] shows
+//! the loop. Once the connection is established, leave errors to reading and writing. `take_error`
+//! would clear the error, and a subsequent read would report a reset as an ordinary end of the
+//! stream.
 //!
 //! Register the stream for [`Interest::WRITABLE`] right after `connect`, and limit the time with a
 //! [timer](#timeouts-and-timers): if the peer does not respond, it takes minutes until the system
@@ -285,7 +287,7 @@
 //!
 //! let mut received = 0;
 //! while received < 400 {
-//!     poll.poll(&mut events, None)?;
+//!     poll.poll_until(&mut events, None)?;
 //!     for event in &events {
 //!         match event.token() {
 //!             WAKE => received += receiver.try_iter().count(),
@@ -298,10 +300,11 @@
 //! ```
 //!
 //! In this order no message is lost. A wake that happens while an earlier one is undelivered is
-//! coalesced with it, and what either thread queued before its wake is visible when the event is
-//! handled. A later wake causes another event. One event may therefore stand for many messages, and
-//! another may find the queue empty. A coalesced wake costs no system call, and one that finds the
-//! loop busy usually costs none either, so there is no need to track whether the loop is asleep.
+//! coalesced with it, and everything that either thread queued before its wake is visible when the
+//! event is handled. A later wake causes another event. One event may therefore stand for many
+//! messages, and another may find the queue empty. A coalesced wake costs no system call, and one
+//! that finds the loop busy usually costs none either, so there is no need to track whether the
+//! loop is asleep.
 //!
 //! There is one waker per poll, shared by all threads. It has to live until its last wake has been
 //! delivered: keep one `Arc` of it with the loop.
@@ -315,21 +318,22 @@
 //!   call `shutdown(Shutdown::Write)`, read to the end, and then drop the stream. Use a timer for
 //!   peers that never close their side.
 //! * **Deregister, then drop.** A registration in epoll belongs to the open file description, not
-//!   to the descriptor's number. While a duplicate exists (from `try_clone` or `dup`, or in a child
-//!   process), events of a dropped source keep arriving, with a token that may have been
+//!   to the descriptor's number. While a duplicate exists (from `try_clone` or [`dup`], or in a
+//!   child process), events of a dropped source keep arriving, with a token that may have been
 //!   reassigned, and there is no descriptor left to deregister. The same applies to a source that
 //!   was converted into the standard library's type.
 //! * **Descriptor numbers are reused.** The next descriptor that is opened gets the smallest free
 //!   number. If descriptors are used as tokens or in a [`SourceFd`], closing one too early delivers
 //!   its events to an unrelated source, or causes the unrelated source to be deregistered.
-//! * **The loop itself** ends when it finds a flag that was set before a wake. A signal handler
-//!   must not call [`Waker::wake`], which may take a lock: write to a registered pipe instead, or
-//!   use the system's descriptor for signals.
+//! * **Stop the loop** from another thread by setting a flag and then waking the poll; the loop
+//!   checks the flag after each poll. A signal handler must not call [`Waker::wake`], which may
+//!   take a lock: write to a registered pipe instead, or use a [`signalfd`] on Linux.
 //!
 //! **A client that leaves.** While a server computes a response, it has no reason to read, and
 //! would not notice that its client has gone. [`Interest::READ_CLOSED`] reports the end of the
-//! stream and resets, even behind unread data, but not data. Reregister for reading afterwards,
-//! which reports what has arrived in the meantime:
+//! stream and resets, even while data is unread; data causes no event. When the response is
+//! complete, reregister for reading. The next poll then reports the data that has arrived in the
+//! meantime:
 //!
 //! ```
 //! # use std::io::{self, Write};
@@ -352,17 +356,17 @@
 //! }
 //! client.write_all(b"another request")?;
 //! poll.poll(&mut events, Some(Duration::ZERO))?;
-//! assert!(events.is_empty(), "data is no event");
+//! assert!(events.is_empty(), "data causes no event");
 //!
 //! poll.registry().reregister(&mut stream, Token(0), Interest::READABLE)?;
 //! poll.poll(&mut events, wait)?;
-//! assert!(events.iter().any(|event| event.is_readable()), "now it is");
+//! assert!(events.iter().any(|event| event.is_readable()), "now it does");
 //!
 //! poll.registry().reregister(&mut stream, Token(0), is_busy)?;
-//! # #[cfg(unix)] { // Under Wine, the end waits for the data to be read.
+//! # #[cfg(unix)] { // Under Wine, the end is reported only after the data has been read.
 //! drop(client);
 //! poll.poll(&mut events, wait)?;
-//! assert!(events.iter().any(|event| event.is_read_closed()), "no need to go on");
+//! assert!(events.iter().any(|event| event.is_read_closed()), "the client has left");
 //! # }
 //! # Ok(())
 //! # }
@@ -370,11 +374,11 @@
 //!
 //! # Several threads
 //!
-//! A poll belongs to one thread, and a connection to the poll that it is registered with. Threads
-//! that share the load of one *listener* each have a poll of their own, and register a duplicate
-//! of the listener with it, from `try_clone` of the standard library's type. A connection then
-//! wakes every waiting thread, and all but one find nothing to accept. On Linux,
-//! [`Interest::exclusive`] wakes at least one of them, and usually only one:
+//! Each thread uses its own poll, and a connection stays with the poll that it is registered with.
+//! To share one *listener*, each thread registers a duplicate of it (from `try_clone` of the
+//! standard library's type) with its own poll. A new connection then wakes every waiting thread,
+//! and all but one of them find nothing to accept. On Linux, [`Interest::exclusive`] wakes at least
+//! one of them, and usually only one:
 //!
 //! ```
 //! use std::io::ErrorKind;
@@ -402,7 +406,7 @@
 //!             if events.iter().any(|event| event.token() == Token(1)) {
 //!                 return Ok(());
 //!             }
-//!             // Others may have been faster.
+//!             // Another thread may already have accepted the connection.
 //!             loop {
 //!                 match listener.accept() {
 //!                     Ok(_connection) => accepted.send(()).unwrap(),
@@ -426,9 +430,9 @@
 //! # }
 //! ```
 //!
-//! The connections are not distributed evenly: Linux wakes the same one of the waiting threads
-//! again and again. Where this matters, let one thread accept and hand the connections to the
-//! others, or give each thread a listener of its own (`SO_REUSEPORT`).
+//! The connections are not distributed evenly: Linux keeps waking the same thread. If this matters,
+//! let one thread accept and hand the connections to the others, or give each thread a listener of
+//! its own (`SO_REUSEPORT`).
 //!
 //! # Trigger modes
 //!
@@ -491,7 +495,7 @@
 //!
 //! ```
 //! use std::io::{ErrorKind, Read, Write};
-//! use std::net::TcpStream; // Stands for another crate's type.
+//! use std::net::TcpStream; // Stands in for another crate's type.
 //!
 //! use mio::{Events, Interest, IoSource, Poll, Token};
 //!
@@ -523,7 +527,7 @@
 //! ```
 //!
 //! A [`SourceFd`] registers the bare number of a descriptor instead, for objects that other code
-//! reads and writes. Where edges are emulated, it needs more care: see [Portability](#portability).
+//! reads and writes. It needs more care where edges are emulated: see [Portability](#portability).
 //!
 //! # Timeouts and timers
 //!
@@ -561,10 +565,10 @@
 //! # }
 //! ```
 //!
-//! * Without any timer, the deadline is `None`, not one that is far away.
-//! * A poll without events does not return early: fractions are rounded up, and only a deadline
-//!   that has passed, or a timeout of exactly zero, does not block.
-//!   [`Poll::poll`](crate::Poll::poll) documents the precision.
+//! * If there are no timers, pass `None` as the deadline, not a time in the distant future.
+//! * A poll never times out early: timeouts are rounded up. Only a timeout of exactly zero, or a
+//!   deadline that has passed, does not block. [`Poll::poll`](crate::Poll::poll) documents the
+//!   resolution.
 //! * A program that polls with a timeout computes it again before each poll, including after
 //!   [`Interrupted`].
 //! * Handle events first and timers afterwards: data that arrived in time but was read late,
@@ -603,9 +607,9 @@
 //!   from 64 to 1024 are common.
 //! * Any thread can use a [`Registry`] while the poll is waiting. Its changes affect the call in
 //!   progress.
-//! * Regular files and directories cannot be polled: registering them fails, or on kqueue reports
+//! * Regular files and directories cannot be polled: registering them fails or, on kqueue, reports
 //!   them as ready. Read them in another thread, and [wake](#waking-the-loop) the poll.
-//! * A poll cannot be shared by both processes after a `fork`. The child has to create its own.
+//! * A poll cannot be shared by both processes after a [`fork`]. The child has to create its own.
 //!
 //! [`Poll`]: crate::Poll
 //! [`Poll::poll_until`]: crate::Poll::poll_until
@@ -626,6 +630,11 @@
 //! [`is_error`]: crate::event::Event::is_error
 //! [`is_read_closed`]: crate::event::Event::is_read_closed
 //! [`is_write_closed`]: crate::event::Event::is_write_closed
+//! [`recvmsg`]: https://man7.org/linux/man-pages/man2/recvmsg.2.html
+//! [`splice`]: https://man7.org/linux/man-pages/man2/splice.2.html
+//! [`dup`]: https://man7.org/linux/man-pages/man2/dup.2.html
+//! [`signalfd`]: https://man7.org/linux/man-pages/man2/signalfd.2.html
+//! [`fork`]: https://man7.org/linux/man-pages/man2/fork.2.html
 //! [`WouldBlock`]: std::io::ErrorKind::WouldBlock
 //! [`Interrupted`]: std::io::ErrorKind::Interrupted
 #![cfg_attr(

@@ -88,27 +88,28 @@ impl Interest {
     /// an error that writing returns.
     pub const WRITABLE: Interest = Interest::from_bits(WRITABLE);
 
-    /// Interest in the end of what the peer sends, and in resets and hang-ups; data causes no
-    /// event.
+    /// Interest in the end of the stream, and in resets and hang-ups. Data causes no event.
     ///
-    /// This is for sources that are not being read, such as the client of a server that is still
-    /// computing the response: the event comes even if data is unread. It is [read-closed], and
-    /// usually also readable. [`READABLE`](Interest::READABLE) includes this interest.
+    /// Use it for a stream that is not being read, such as the connection of a client whose
+    /// response is still being computed. The end is reported even while data is unread. The event
+    /// is [read-closed], and usually also readable. [`READABLE`](Interest::READABLE) includes this
+    /// interest.
     ///
-    /// Use it with streams. What it means for other sources is unspecified.
+    /// For sources other than streams, the meaning is unspecified.
     ///
     /// # Portability
     ///
-    /// * epoll, and poll(2) on Linux and Android: `EPOLLRDHUP`, `POLLRDHUP`.
-    /// * kqueue: `EVFILT_READ` with a low-water mark (`NOTE_LOWAT`) that is out of reach. The mark
-    ///   is for sockets: on FreeBSD, NetBSD, OpenBSD and DragonFly BSD, data in a pipe causes
-    ///   events. Apple systems lower it to the size of the receive buffer: when that is full, there
-    ///   is an event that is not read-closed.
+    /// * epoll: `EPOLLRDHUP` ([`epoll_ctl`]). poll(2) on Linux and Android: `POLLRDHUP`.
+    /// * kqueue: `EVFILT_READ` with a low-water mark (`NOTE_LOWAT`) that is never reached. The mark
+    ///   applies only to sockets: on FreeBSD, NetBSD, OpenBSD and DragonFly BSD, data in a pipe
+    ///   causes events. Apple systems lower the mark to the size of the receive buffer: when the
+    ///   buffer is full, there is an event that is not read-closed.
     /// * Windows: `AFD_POLL_DISCONNECT` and `AFD_POLL_ABORT`. Under Wine, and for a named pipe, the
     ///   end is reported only once the data before it has been read.
     /// * Event ports, and poll(2) elsewhere, cannot distinguish the end from data. Unless the
     ///   interest includes `READABLE` as well, registering fails with `InvalidInput`.
     ///
+    /// [`epoll_ctl`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html
     /// [read-closed]: crate::event::Event::is_read_closed
     ///
     /// # Examples
@@ -176,16 +177,17 @@ impl Interest {
         Interest::from_bits(self.0.get() | ONESHOT)
     }
 
-    /// Returns this interest in exclusive mode: if several polls watch the same object, an event
-    /// wakes at least one of those that wait, and not necessarily all.
+    /// Returns this interest in exclusive mode: if several polls wait for the same object, an event
+    /// wakes at least one of them, but not necessarily all.
     ///
-    /// This is for a listener that the polls of several threads share, by way of `try_clone`, so
-    /// that a connection does not wake all threads. All of the polls have to register it in this
-    /// mode. A poll that is not waiting may get the event too.
+    /// Use it for a listener that several threads share, each with a duplicate (`try_clone`) and a
+    /// poll of its own, so that a connection does not wake all of them. Every poll has to register
+    /// the listener in this mode. A poll that is not waiting may receive the event too.
     ///
     /// # Portability
     ///
-    /// `EPOLLEXCLUSIVE` on Linux (since 4.5) and Android; no effect elsewhere. On these systems
+    /// `EPOLLEXCLUSIVE` ([`epoll_ctl`]) on Linux (since 4.5) and Android; no effect elsewhere. On
+    /// Linux and Android
     ///
     /// * registering fails with `InvalidInput` if the interest includes
     ///   [`READ_CLOSED`](Interest::READ_CLOSED) or `PRIORITY`, if it is one-shot, or if the source
@@ -194,6 +196,7 @@ impl Interest {
     ///   [`Event::is_write_closed`] cannot distinguish a socket from a pipe;
     /// * [reregistering](crate::Registry::reregister) deletes the registration and adds another.
     ///
+    /// [`epoll_ctl`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html
     /// [`Event::is_write_closed`]: crate::event::Event::is_write_closed
     ///
     /// # Examples

@@ -42,8 +42,14 @@ use crate::{Events, Registry};
 ///     assert!(!events.is_empty(), "nothing happened for five seconds");
 ///     for event in &events {
 ///         match event.token() {
-///             LISTENER => accepted = listener.accept().is_ok(),
-///             CLIENT => connected = event.is_writable() && client.peer_addr().is_ok(),
+///             LISTENER => loop {
+///                 match listener.accept() {
+///                     Ok(_connection) => accepted = true,
+///                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+///                     Err(error) => return Err(error),
+///                 }
+///             },
+///             CLIENT => connected = client.is_connected()?,
 ///             other => unreachable!("{other:?} was never registered"),
 ///         }
 ///     }
@@ -64,8 +70,7 @@ use crate::{Events, Registry};
 /// next one in the same direction is guaranteed only once an operation has returned [`WouldBlock`].
 /// Until then, assume that the source is still ready. A short read or write on a byte stream can
 /// take the place of the `WouldBlock`, but not on every stream. The
-/// [guide](crate::guide#reading-drain) lists the exceptions and shows the loops that follow from
-/// this.
+/// [guide](crate::guide#reading-drain) shows the loop and lists the exceptions.
 ///
 /// # Deregistering
 ///
@@ -89,8 +94,8 @@ use crate::{Events, Registry};
 /// | all others | [poll(2)]; on any Unix with `--cfg mio_unsupported_force_poll_poll` |
 ///
 /// On systems where the event queue is a descriptor (epoll, kqueue, event ports), `Poll` implements
-/// `AsFd` and `AsRawFd`, so that it can itself be registered with another poll. Only [`Poll::poll`]
-/// may take events from it.
+/// `AsFd` and `AsRawFd`, so that it can itself be registered with another poll. Do not call
+/// `epoll_wait` or its equivalents on the descriptor: only [`Poll::poll`] may take events from it.
 ///
 /// [Sources]: crate::event::Source
 /// [`Waker`]: crate::Waker
@@ -123,9 +128,9 @@ impl Poll {
     ///
     /// # Portability
     ///
-    /// Calls [`epoll_create1`] with `EPOLL_CLOEXEC`, [`kqueue`], [`port_create`], or
-    /// [`CreateIoCompletionPort`]. The poll(2) backend has no event queue in the kernel; it creates
-    /// the descriptor that interrupts a running poll.
+    /// Calls [`epoll_create1`] with `EPOLL_CLOEXEC` on epoll, [`kqueue`] on kqueue, [`port_create`]
+    /// on Solaris, and [`CreateIoCompletionPort`] on Windows. The poll(2) backend has no event
+    /// queue in the kernel; it creates the descriptor that interrupts a running poll.
     ///
     /// [`epoll_create1`]: https://man7.org/linux/man-pages/man2/epoll_create1.2.html
     /// [`kqueue`]: https://man.freebsd.org/cgi/man.cgi?query=kqueue&sektion=2
@@ -187,10 +192,10 @@ impl Poll {
     ///
     /// # Portability
     ///
-    /// Calls [`epoll_wait`] on Linux, or [`epoll_pwait2`] if `timeout` has a fraction of a
-    /// millisecond; [`kevent`]; [`port_getn`]; [`poll`] for the poll(2) backend. On Windows, calls
-    /// [`NtDeviceIoControlFile`] for each source whose request has to be renewed, then
-    /// [`GetQueuedCompletionStatusEx`].
+    /// Calls [`epoll_wait`] on epoll (on Linux [`epoll_pwait2`] if `timeout` has a fraction of a
+    /// millisecond), [`kevent`] on kqueue, [`port_getn`] on Solaris, and [`poll`] with the poll(2)
+    /// backend. On Windows, calls [`NtDeviceIoControlFile`] for each source whose request has to be
+    /// renewed, then [`GetQueuedCompletionStatusEx`].
     ///
     /// [`Interrupted`]: io::ErrorKind::Interrupted
     /// [`InvalidInput`]: io::ErrorKind::InvalidInput
@@ -266,16 +271,17 @@ impl Poll {
         Ok(())
     }
 
-    /// Waits as [`poll`](Poll::poll) does, until a point in time and through signals.
+    /// Waits for events until a deadline, and continues to wait when a signal interrupts the call.
     ///
-    /// Returns when at least one event is available or `deadline` has passed, never earlier. If a
-    /// signal interrupts the wait, the call continues with the remaining time. If the loop has to
-    /// react to a signal, use `poll`, or let the signal handler write to a registered pipe.
+    /// This is [`poll`](Poll::poll), called again with the remaining time after each interruption.
+    /// It returns when at least one event is available or `deadline` has passed, never earlier. If
+    /// the loop has to react to a signal, use `poll`, or let the signal handler write to a
+    /// registered pipe.
     ///
     /// * `None` waits indefinitely.
     /// * A deadline that has passed checks for events and returns immediately.
-    /// * Any other deadline is waited for, however far away it is. The call returns as long after
-    ///   it as the resolution of the timeouts of `poll` permits.
+    /// * Any other deadline is waited for, however far away it is. The call may return later than
+    ///   the deadline, by the resolution of the timeouts of `poll`.
     ///
     /// # Errors
     ///
@@ -284,7 +290,7 @@ impl Poll {
     /// # Portability
     ///
     /// Makes the calls of [`poll`](Poll::poll). The remaining time is measured with [`Instant`],
-    /// whose clock stands still while some systems are suspended.
+    /// whose clock stops on some systems while they are suspended.
     ///
     /// # Examples
     ///

@@ -16,9 +16,9 @@ use crate::{Interest, Token};
 /// A source may be registered with only one poll at a time, and only once. Registering it twice, or
 /// reregistering or deregistering it with a poll that it is not registered with, is a bug in the
 /// program. Debug builds report it for every socket and pipe of this crate, as [`AlreadyExists`] or
-/// [`NotFound`]. Release builds detect only what the backend does: epoll and kqueue accept a second
-/// *poll*, and kqueue, which cannot be asked what is registered, accepts a second registration as
-/// well.
+/// [`NotFound`]. Release builds detect only what the backend does: epoll and kqueue accept
+/// registering a source with a second *poll*. kqueue also accepts a second registration with the
+/// same poll, because it cannot be queried for existing ones.
 ///
 /// [`Poll`]: crate::Poll
 /// [`Poll::registry`]: crate::Poll::registry
@@ -39,8 +39,8 @@ impl Registry {
         })
     }
 
-    /// Starts reporting events of `source`, with `token`, for the directions and in the trigger
-    /// mode of `interest`.
+    /// Registers `source` with the poll: its events carry `token`, and `interest` specifies which
+    /// directions to report and in which trigger mode.
     ///
     /// If the source is already ready, the next poll reports it.
     ///
@@ -51,20 +51,20 @@ impl Registry {
     /// # Errors
     ///
     /// * [`AlreadyExists`]: the source is already registered.
-    /// * [`PermissionDenied`] (`EPERM`): a `SourceFd` refers to a file that cannot be polled,
-    ///   such as a regular file or a directory. kqueue accepts files.
+    /// * [`PermissionDenied`] (`EPERM`): a `SourceFd` refers to a file that cannot be polled, such
+    ///   as a regular file or a directory. kqueue accepts them.
     /// * `BrokenPipe`: on NetBSD, OpenBSD, FreeBSD and DragonFly BSD, the reading end of a pipe is
     ///   closed and `interest` is level-triggered.
-    /// * `InvalidInput`: the system cannot watch for this [`interest`](Interest), which
-    ///   [`READ_CLOSED`](Interest::READ_CLOSED) and [`exclusive`](Interest::exclusive) document.
+    /// * `InvalidInput`: the system does not support this interest; see
+    ///   [`READ_CLOSED`](Interest::READ_CLOSED) and [`exclusive`](Interest::exclusive).
     /// * `EBADF`: a `SourceFd` is not an open descriptor.
-    /// * `ENOSPC`, `ENOMEM`: the system's limit on registrations is reached.
+    /// * `ENOSPC`, `ENOMEM`: the system's limit on registrations has been reached.
     ///
     /// # Portability
     ///
-    /// Calls [`epoll_ctl`] with `EPOLL_CTL_ADD`, [`kevent`] with `EV_ADD`, or [`port_associate`].
-    /// The poll(2) and Windows backends add the source to a table; on Windows the next poll submits
-    /// the request, or this call does if a poll is running.
+    /// Calls [`epoll_ctl`] with `EPOLL_CTL_ADD` on epoll, [`kevent`] with `EV_ADD` on kqueue, and
+    /// [`port_associate`] on Solaris. The poll(2) and Windows backends add the source to a table;
+    /// on Windows the next poll submits the request, or this call does if a poll is running.
     ///
     /// [`AlreadyExists`]: io::ErrorKind::AlreadyExists
     /// [`PermissionDenied`]: io::ErrorKind::PermissionDenied
@@ -92,9 +92,10 @@ impl Registry {
     ///   with another poll.
     /// * Otherwise as for [`Registry::register`].
     ///
-    /// After an error the previous registration is unchanged, except that on kqueue a `SourceFd`,
-    /// and on epoll an [exclusive](Interest::exclusive) source that finds the system's limits
-    /// reached, is no longer registered.
+    /// After an error the previous registration is unchanged, with two exceptions, after which the
+    /// source is no longer registered: a `SourceFd` on kqueue, and on epoll an
+    /// [exclusive](Interest::exclusive) source when the system's limit on registrations has been
+    /// reached.
     ///
     /// # Portability
     ///
@@ -121,9 +122,9 @@ impl Registry {
     ///
     /// # Portability
     ///
-    /// Calls [`epoll_ctl`] with `EPOLL_CTL_DEL`, [`kevent`] with `EV_DELETE`, [`port_dissociate`],
-    /// or, on Windows, [`NtCancelIoFileEx`] if a request is pending. The poll(2) backend removes
-    /// the source from its table.
+    /// Calls [`epoll_ctl`] with `EPOLL_CTL_DEL` on epoll, [`kevent`] with `EV_DELETE` on kqueue,
+    /// [`port_dissociate`] on Solaris, and on Windows [`NtCancelIoFileEx`] if a request is pending.
+    /// The poll(2) backend removes the source from its table.
     ///
     /// [`epoll_ctl`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html
     /// [`kevent`]: https://man.freebsd.org/cgi/man.cgi?query=kevent&sektion=2
@@ -138,11 +139,11 @@ impl Registry {
         source.deregister(self)
     }
 
-    /// Creates another registry for the same poll, for use by another thread or independently of a
-    /// borrow of the [`Poll`].
+    /// Creates another registry for the same poll, which does not borrow the [`Poll`] and can be
+    /// moved to another thread.
     ///
-    /// The registry can outlive the `Poll`, but once that is dropped, events can no longer be
-    /// received.
+    /// The registry can outlive the `Poll`, but events can no longer be received once the `Poll` is
+    /// dropped.
     ///
     /// # Errors
     ///

@@ -8,13 +8,13 @@ use crate::{Registry, Token};
 /// Wakes a [`Poll`] from another thread.
 ///
 /// [`Waker::wake`] makes the poll return an event with the waker's token. If a call to
-/// [`Poll::poll`] is running, that call returns the event; otherwise the next one does, or a later
-/// one if [`Events`](crate::Events) has no room. The event [is
+/// [`Poll::poll`] is running, that call returns the event; otherwise the next call does, or a later
+/// one if [`Events`](crate::Events) is full. The event [is
 /// readable](crate::event::Event::is_readable).
 ///
-/// Wakes are coalesced: until the poll has delivered the event, further wakes produce no second
-/// one, and their number is not counted. Everything a thread wrote before it called `wake` is
-/// visible to the thread that handles the event.
+/// Wakes are coalesced: all wakes until the poll delivers the event are reported by that one event,
+/// and are not counted. Everything a thread wrote before it called `wake` is visible to the thread
+/// that handles the event.
 ///
 /// # Rules
 ///
@@ -43,8 +43,8 @@ use crate::{Registry, Token};
 /// `--cfg mio_unsupported_force_waker_pipe` selects the pipe on every Unix that uses epoll, kqueue
 /// or poll(2). It has no effect on Solaris.
 ///
-/// WASI has no `Waker`: there is no other thread to wake the poll from. Horizon has none either,
-/// because it offers no mechanism to implement one with.
+/// WASI has no `Waker`: there is no other thread to wake the poll from. Neither has Horizon, which
+/// offers no mechanism to implement one.
 ///
 /// # Examples
 ///
@@ -120,24 +120,25 @@ impl Waker {
 
     /// Wakes the poll.
     ///
-    /// A wake costs one atomic operation and no system call while an earlier one has not been
-    /// delivered, and while the poll is not blocked in [`Poll::poll`](crate::Poll::poll): that poll
-    /// then finds the wake itself. The system call is made
+    /// A wake costs one atomic operation and usually no system call: an earlier wake has not been
+    /// delivered yet, or the poll is not blocked in [`Poll::poll`](crate::Poll::poll) and finds the
+    /// wake itself. The system call is made only if no wake is pending and
     ///
-    /// * if the poll is blocked;
-    /// * if it has waited 64 times since the last wake, because by then it no longer expects one;
-    /// * if its descriptor was handed out through `AsFd` or `AsRawFd`, so that whatever waits for
-    ///   that descriptor sees the wake.
+    /// * the poll is blocked; or
+    /// * the poll has not been woken yet, or not during its last 64 waits, and therefore does not
+    ///   check for wakes itself; or
+    /// * the poll's descriptor was handed out through `AsFd` or `AsRawFd`, because other code may
+    ///   be waiting for it.
     ///
     /// # Errors
     ///
-    /// Returns the error of the system call. A full eventfd counter or pipe is not an error,
-    /// because the poll is already going to wake up.
+    /// Returns the error of the system call. A full eventfd counter or pipe is not an error: an
+    /// earlier wake is still pending in it.
     ///
     /// # Portability
     ///
-    /// Calls [`write`] on an eventfd on Linux; [`kevent`]; [`port_send`];
-    /// [`PostQueuedCompletionStatus`].
+    /// Calls [`write`] where the waker is an eventfd or a pipe, [`kevent`] where it is a user
+    /// event, [`port_send`] on Solaris, and [`PostQueuedCompletionStatus`] on Windows.
     ///
     /// [`write`]: https://man7.org/linux/man-pages/man2/write.2.html
     /// [`kevent`]: https://man.freebsd.org/cgi/man.cgi?query=kevent&sektion=2

@@ -5,7 +5,7 @@ use super::Event;
 /// A buffer of [`Event`]s, filled by [`Poll::poll`](crate::Poll::poll).
 ///
 /// Create it once and reuse it: each call to `poll` clears it before waiting.
-/// [`Events::with_capacity`] allocates the memory, which never grows.
+/// [`Events::with_capacity`] allocates the memory; the buffer never grows.
 ///
 /// # Examples
 ///

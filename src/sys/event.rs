@@ -68,9 +68,9 @@ impl Event {
     ///
     /// # Portability
     ///
-    /// * epoll: `EPOLLIN` or `EPOLLPRI`. The end that a source of
-    ///   [`READ_CLOSED`](crate::Interest::READ_CLOSED) waits for, or of an empty pipe, is
-    ///   [read-closed](Event::is_read_closed) and not readable.
+    /// * epoll: `EPOLLIN` or `EPOLLPRI`. The end of a stream registered for
+    ///   [`READ_CLOSED`](crate::Interest::READ_CLOSED) alone, and the end of an empty pipe, are
+    ///   reported as [read-closed](Event::is_read_closed) and not as readable.
     /// * kqueue: the filter `EVFILT_READ`.
     /// * poll(2): `POLLIN` or `POLLPRI`, and every error or hang-up if the interest includes
     ///   reading.
@@ -82,7 +82,8 @@ impl Event {
         self.has(Readiness::READABLE)
     }
 
-    /// Returns whether writing is worth trying: there is room, or a connection was established.
+    /// Returns whether writing is worth trying: there is room in the send buffer, or a connection
+    /// was established or has failed.
     ///
     /// # Portability
     ///
@@ -101,8 +102,8 @@ impl Event {
     ///
     /// On Linux this is also `true` for a socket with an entry in its error queue, such as a
     /// timestamp (`SO_TIMESTAMPING`), a completion of `MSG_ZEROCOPY`, or an error queued by
-    /// `IP_RECVERR`. `recvmsg` with `MSG_ERRQUEUE` removes the entry. The socket itself need not
-    /// have failed, and `take_error` may return `None`.
+    /// `IP_RECVERR`. [`recvmsg`] with `MSG_ERRQUEUE` removes the entry. The socket itself may be
+    /// intact, in which case `take_error` returns `None`.
     ///
     /// # Portability
     ///
@@ -110,6 +111,8 @@ impl Event {
     /// * kqueue: `EV_ERROR`, or `EV_EOF` with an error number.
     /// * poll(2): `POLLERR`.
     /// * Windows: `AFD_POLL_CONNECT_FAIL` or `AFD_POLL_ABORT`.
+    ///
+    /// [`recvmsg`]: https://man7.org/linux/man-pages/man2/recvmsg.2.html
     #[inline]
     #[must_use]
     pub fn is_error(&self) -> bool {
@@ -135,15 +138,17 @@ impl Event {
         self.has(Readiness::READ_CLOSED)
     }
 
-    /// Returns whether nothing more can be written: the connection is closed, or the reading end of
-    /// a pipe is.
+    /// Returns whether nothing more can be written: the connection, or the reading end of the pipe,
+    /// is closed.
     ///
-    /// `false` does not mean that the source is open. `true` is correct, except where an
-    /// [error](Event::is_error) that a socket survives, or an entry in its error queue, cannot be
-    /// distinguished from the error of a pipe whose reading end is closed:
+    /// `false` does not mean that the source is open. `true` is correct, with one exception: a
+    /// socket that can still be written may be reported as write-closed if it has a recoverable
+    /// [error](Event::is_error), such as `ConnectionRefused` of a UDP socket, or an entry in its
+    /// error queue. These cannot be distinguished from the error of a pipe whose reading end is
+    /// closed
     ///
-    /// * on epoll, if the socket has nothing else to report, because it is full or not registered
-    ///   for [`WRITABLE`](crate::Interest::WRITABLE);
+    /// * on epoll, if no other condition is reported, because the send buffer is full or the socket
+    ///   is not registered for [`WRITABLE`](crate::Interest::WRITABLE);
     /// * on epoll and poll(2), if the socket is registered through a `SourceFd`;
     /// * on illumos and Redox.
     ///

@@ -10,8 +10,8 @@ impl Interest {
     /// An event for it is both [`is_priority`] and [`is_readable`]. Without this interest,
     /// out-of-band data causes no event.
     ///
-    /// Use it with edge triggering. With level triggering, a peer that sends urgent data which the
-    /// program does not receive causes an endless series of events.
+    /// Use it with edge triggering. With level triggering, every poll reports urgent data that the
+    /// program does not receive.
     ///
     /// # Portability
     ///
@@ -32,9 +32,9 @@ impl Interest {
 impl Interest {
     /// Interest in the completion of a POSIX AIO operation.
     ///
-    /// This is for [`Source`]s that represent such an operation. Its `sigevent` names the poll's
-    /// descriptor and the token, and starting the operation registers it. The sources of this crate
-    /// ignore this interest.
+    /// Use it in a [`Source`] that represents such an operation. The operation's `sigevent`
+    /// contains the poll's descriptor and the token, and starting the operation registers it. The
+    /// sources of this crate ignore this interest.
     ///
     /// # Portability
     ///

@@ -15,8 +15,8 @@
 //!
 //! # Portability
 //!
-//! TCP and UDP are available on all systems, but on WASI preview 1 sockets are provided by the host
-//! and cannot be created. Unix domain sockets are available on Unix.
+//! TCP and UDP are available on all systems. On WASI preview 1 the host provides the sockets, and
+//! the program cannot create any. Unix domain sockets are available on Unix.
 //!
 //! [`WouldBlock`]: std::io::ErrorKind::WouldBlock
 
@@ -33,6 +33,7 @@ macro_rules! impl_socket {
         }
 
         /// Converts to the standard library's type. The socket stays in non-blocking mode.
+        /// Deregister it first.
         impl From<$socket> for $std {
             fn from(socket: $socket) -> $std {
                 socket.inner.into_io()

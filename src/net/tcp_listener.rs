@@ -52,11 +52,12 @@ impl TcpListener {
     ///
     /// # Portability
     ///
-    /// Calls [`socket`], `setsockopt(SO_REUSEADDR)`, [`bind`] and [`listen`] with the standard
-    /// library's backlog of 128. `SO_REUSEADDR` is not set on Windows, where it would [allow
-    /// another process to take over the port].
+    /// Calls [`socket`], [`setsockopt`] with `SO_REUSEADDR`, [`bind`], and [`listen`] with the
+    /// standard library's backlog of 128. `SO_REUSEADDR` is not set on Windows, where it would
+    /// [allow another process to take over the port].
     ///
     /// [`socket`]: https://man7.org/linux/man-pages/man2/socket.2.html
+    /// [`setsockopt`]: https://man7.org/linux/man-pages/man2/setsockopt.2.html
     /// [`bind`]: https://man7.org/linux/man-pages/man2/bind.2.html
     /// [`listen`]: https://man7.org/linux/man-pages/man2/listen.2.html
     /// [allow another process to take over the port]: https://learn.microsoft.com/en-us/windows/win32/winsock/using-so-reuseaddr-and-so-exclusiveaddruse
@@ -84,9 +85,10 @@ impl TcpListener {
     ///
     /// * `WouldBlock`: no connection is pending.
     /// * `EMFILE`, `ENFILE`: the process or the system has run out of descriptors. The connection
-    ///   stays pending. With edge triggering, epoll and kqueue do not report it again; poll(2) does
-    ///   after a pause of up to 10 milliseconds, event ports and Windows at once. Deregister the
-    ///   listener, and register it again when a descriptor is free.
+    ///   stays pending. Whether an edge-triggered listener is reported again depends on the
+    ///   backend: never on epoll and kqueue, after a pause of up to 10 milliseconds on poll(2),
+    ///   immediately on event ports and Windows. Deregister the listener, and register it again
+    ///   when a descriptor is free.
     /// * `ConnectionAborted` and other network errors: the connection failed before it was
     ///   accepted. Continue with the next one.
     ///

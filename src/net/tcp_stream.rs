@@ -26,7 +26,7 @@ use crate::Interest;
 ///
 /// [`TcpStream::connect`] only starts to connect. The stream becomes writable when the connection
 /// is established or has failed, but not every writable event means that the attempt is complete:
-/// [`is_connected`](TcpStream::is_connected) returns whether it is, or why it failed.
+/// call [`is_connected`](TcpStream::is_connected) on each event.
 ///
 /// # Examples
 ///
@@ -62,7 +62,7 @@ pub struct TcpStream {
 }
 
 impl TcpStream {
-    /// Starts to connect to `addr`, and returns without waiting for the attempt to complete; see
+    /// Starts to connect to `addr`, and returns without waiting for the attempt to complete. See
     /// [Connecting](TcpStream#connecting).
     ///
     /// # Errors
@@ -102,24 +102,24 @@ impl TcpStream {
     /// Call it on every event of a connecting stream. After `false`, wait for the next event. After
     /// an error, drop the stream.
     ///
-    /// A connection remains established when one side shuts its sending down, until both have. The
-    /// data that is left can still be read, whatever this method returns.
+    /// A connection counts as established until both sides have shut down sending. Received data
+    /// that is left can still be read, whatever this method returns.
     ///
     /// # Errors
     ///
-    /// * The reason for which the attempt failed, such as `ConnectionRefused` or `TimedOut`, or for
-    ///   which the connection was lost, such as `ConnectionReset`. This takes the pending error, as
-    ///   [`take_error`](TcpStream::take_error) does.
-    /// * [`NotConnected`](io::ErrorKind::NotConnected) if there is no connection and no attempt,
-    ///   and no error is pending that gives the reason: an earlier call or operation returned it,
-    ///   both sides have shut down, or the stream was created from a socket that was never
+    /// * `ConnectionRefused`, `TimedOut` and others: the attempt failed. `ConnectionReset` and
+    ///   others: the connection was lost. Like [`take_error`](TcpStream::take_error), this clears
+    ///   the pending error of the socket.
+    /// * [`NotConnected`](io::ErrorKind::NotConnected): there is no connection, no attempt in
+    ///   progress and no pending error. Either an earlier call or operation has returned the error,
+    ///   or both sides have shut down, or the stream was created from a socket that was never
     ///   connected.
     ///
     /// # Portability
     ///
-    /// Calls [`getpeername`], which succeeds for a connection that is established. If it fails, a
-    /// [`poll`] without waiting ([`select`] on Windows) shows whether the attempt is still in
-    /// progress. If not, the error is read with `SO_ERROR`.
+    /// Calls [`getpeername`], which succeeds if the connection is established. If it fails, calls
+    /// [`poll`] with a timeout of zero ([`select`] on Windows) to find out whether the attempt is
+    /// still in progress, and if not, reads the error with `SO_ERROR`.
     ///
     /// * A socket that was never connected looks like one that is connecting on the BSDs, Apple
     ///   systems, illumos, Solaris and Windows: the result is `false`.
@@ -209,7 +209,7 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// Returns the OS error. On Windows, the option is not available on a stream that is not
+    /// Returns the OS error if the system call fails, as it does on Windows while the stream is not
     /// connected.
     #[doc(alias = "TCP_NODELAY")]
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
@@ -220,7 +220,7 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// Returns the OS error. On Windows, the option is not available on a stream that is not
+    /// Returns the OS error if the system call fails, as it does on Windows while the stream is not
     /// connected.
     pub fn nodelay(&self) -> io::Result<bool> {
         self.inner.io().nodelay()
@@ -247,7 +247,7 @@ impl TcpStream {
     /// Returns and clears the pending error of the socket (`SO_ERROR`), or returns `None` if there
     /// is none.
     ///
-    /// A subsequent read no longer returns the error, but reports the end of the stream.
+    /// A subsequent read reports the end of the stream instead of the error.
     ///
     /// # Errors
     ///
@@ -270,7 +270,7 @@ impl TcpStream {
         self.inner.try_io(Interest::READABLE, |io| io.peek(buf))
     }
 
-    /// Performs a custom I/O operation on the socket, such as `recvmsg` on its descriptor, and
+    /// Performs a custom I/O operation on the socket, such as [`recvmsg`] on its descriptor, and
     /// notifies the poll of its outcome.
     ///
     /// `f` must not block, and must operate on this socket only. If the operation cannot be
@@ -289,15 +289,18 @@ impl TcpStream {
     /// `WouldBlock` is then notified again after each such call, and spins: include `WRITABLE` in
     /// the interest only while a write is pending.
     ///
+    /// [`recvmsg`]: https://man7.org/linux/man-pages/man2/recvmsg.2.html
+    ///
     /// # Examples
     ///
     /// ```
     /// # use std::io;
     /// # #[cfg(unix)] {
     /// use std::os::fd::AsRawFd;
-    /// # fn receive(stream: &mio::net::TcpStream) -> io::Result<usize> {
+    /// # fn discard(stream: &mio::net::TcpStream) -> io::Result<usize> {
     /// let mut buf = [0_u8; 512];
     /// stream.try_io(|| {
+    ///     // On a TCP socket of Linux, `MSG_TRUNC` discards the data instead of copying it.
     ///     let fd = stream.as_raw_fd();
     ///     // SAFETY: `buf` is valid for writes of `buf.len()` bytes.
     ///     let n = unsafe { libc::recv(fd, buf.as_mut_ptr().cast(), buf.len(), libc::MSG_TRUNC) };

@@ -8,12 +8,13 @@ use crate::{sys, Interest};
 ///
 /// Requires the feature `net`.
 ///
-/// A datagram longer than the buffer it is received into is truncated, and the rest is lost; on
-/// Windows, receiving it is an error.
+/// If a datagram is longer than the buffer that it is received into, it is truncated and the rest
+/// is lost. On Windows, receiving it also fails with an error.
 ///
 /// # Examples
 ///
 /// ```
+/// use std::io::ErrorKind;
 /// use std::time::Duration;
 ///
 /// use mio::net::UdpSocket;
@@ -30,8 +31,16 @@ use crate::{sys, Interest};
 /// sender.send_to(b"hello", receiver.local_addr()?)?;
 /// poll.poll(&mut events, Some(Duration::from_secs(5)))?;
 /// let mut buf = [0; 64];
-/// let (len, from) = receiver.recv_from(&mut buf)?;
-/// assert_eq!((&buf[..len], from), (&b"hello"[..], sender.local_addr()?));
+/// loop {
+///     match receiver.recv_from(&mut buf) {
+///         Ok((len, from)) => {
+///             assert_eq!(&buf[..len], b"hello");
+///             assert_eq!(from, sender.local_addr()?);
+///         }
+///         Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+///         Err(error) => return Err(error),
+///     }
+/// }
 /// # Ok(())
 /// # }
 /// ```
@@ -51,9 +60,9 @@ impl UdpSocket {
     /// # Portability
     ///
     /// Calls [`socket`] and [`bind`]. On Windows, [`SIO_UDP_CONNRESET` and `SIO_UDP_NETRESET`] are
-    /// turned off. Otherwise, if a datagram sent from this socket was undeliverable, the next
-    /// receive would fail, even on a socket that is not connected.
-    /// [`connect`](UdpSocket::connect) turns the former on.
+    /// turned off. Otherwise a receive would fail after a datagram sent from this socket turned out
+    /// to be undeliverable, even if the socket is not connected. [`connect`](UdpSocket::connect)
+    /// turns `SIO_UDP_CONNRESET` on again.
     ///
     /// [`socket`]: https://man7.org/linux/man-pages/man2/socket.2.html
     /// [`bind`]: https://man7.org/linux/man-pages/man2/bind.2.html
@@ -104,8 +113,8 @@ impl UdpSocket {
     /// # Errors
     ///
     /// * `WouldBlock`: the send buffer of the socket is full.
-    /// * `ConnectionRefused`: an earlier datagram reached a port without a receiver (connected
-    ///   sockets).
+    /// * `ConnectionRefused`: on a connected socket, an earlier datagram reached a port without a
+    ///   receiver.
     /// * `EMSGSIZE`: the datagram is too long.
     ///
     /// [`sendto`]: https://man7.org/linux/man-pages/man2/sendto.2.html
@@ -120,12 +129,12 @@ impl UdpSocket {
     /// # Errors
     ///
     /// * `WouldBlock`: no datagram is available.
-    /// * `ConnectionRefused`: an earlier datagram reached a port without a receiver (connected
-    ///   sockets). The socket remains usable.
+    /// * `ConnectionRefused`: on a connected socket, an earlier datagram reached a port without a
+    ///   receiver. The socket remains usable.
     ///
     /// # Portability
     ///
-    /// On Windows, a datagram longer than `buf` is an error.
+    /// On Windows, receiving a datagram longer than `buf` fails with `WSAEMSGSIZE`.
     ///
     /// [`recvfrom`]: https://man7.org/linux/man-pages/man2/recvfrom.2.html
     #[doc(alias = "recvfrom")]
@@ -157,7 +166,7 @@ impl UdpSocket {
     }
 
     /// Receives a datagram ([`recv`]), and returns its length. If the socket is connected, only
-    /// datagrams from that address are received.
+    /// datagrams from the peer's address are received.
     ///
     /// # Errors
     ///
@@ -190,7 +199,8 @@ impl UdpSocket {
     /// # Portability
     ///
     /// On Windows, [`SIO_UDP_CONNRESET`] is turned on: if no socket receives at `addr`, receiving
-    /// fails with `ConnectionReset`. An address of zeros disconnects the socket, and turns it off.
+    /// fails with `ConnectionReset`. Connecting to an unspecified address (all zeros) disconnects
+    /// the socket, and turns the option off.
     ///
     /// [`connect`]: https://man7.org/linux/man-pages/man2/connect.2.html
     /// [`SIO_UDP_CONNRESET`]: https://learn.microsoft.com/en-us/windows/win32/winsock/winsock-ioctls
@@ -358,7 +368,7 @@ impl UdpSocket {
         self.inner.take_error(net::UdpSocket::take_error)
     }
 
-    /// Performs a custom I/O operation on the socket, such as `recvmmsg` on its descriptor, and
+    /// Performs a custom I/O operation on the socket, such as [`recvmmsg`] on its descriptor, and
     /// notifies the poll of its outcome.
     ///
     /// `f` must not block, and must operate on this socket only. If the operation cannot be
@@ -376,6 +386,8 @@ impl UdpSocket {
     /// `f` may have read or written. A program that calls this method on writable events until
     /// `WouldBlock` is then notified again after each such call, and spins: include `WRITABLE` in
     /// the interest only while a write is pending.
+    ///
+    /// [`recvmmsg`]: https://man7.org/linux/man-pages/man2/recvmmsg.2.html
     pub fn try_io<F, T>(&self, f: F) -> io::Result<T>
     where
         F: FnOnce() -> io::Result<T>,

@@ -13,6 +13,21 @@ use crate::{sys, Interest};
 /// Datagrams arrive whole and in order. A datagram longer than the buffer it is received into is
 /// truncated, and the rest is lost. Dropping the socket does not remove the file created by
 /// [`bind`](UnixDatagram::bind).
+///
+/// # Examples
+///
+/// ```
+/// use mio::net::UnixDatagram;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let (one, other) = UnixDatagram::pair()?;
+/// one.send(b"hello")?;
+/// let mut buf = [0; 16];
+/// let len = other.recv(&mut buf)?;
+/// assert_eq!(&buf[..len], b"hello");
+/// # Ok(())
+/// # }
+/// ```
 pub struct UnixDatagram {
     pub(crate) inner: IoSource<net::UnixDatagram>,
 }
@@ -46,7 +61,7 @@ impl UnixDatagram {
         sys::net::uds::datagram_bind(address).map(UnixDatagram::from_std)
     }
 
-    /// Creates a socket that is not bound to an address. It can send datagrams, but their receivers
+    /// Creates a socket that is not bound to an address. It can send datagrams, but the receivers
     /// cannot reply.
     ///
     /// # Errors
@@ -82,8 +97,8 @@ impl UnixDatagram {
         }
     }
 
-    /// Connects the socket to the one bound to `path` ([`connect`]), to which
-    /// [`send`](UnixDatagram::send) then sends.
+    /// Connects the socket to the one bound to `path` ([`connect`]): [`send`](UnixDatagram::send)
+    /// sends datagrams to it.
     ///
     /// The call does not block.
     ///
@@ -148,10 +163,10 @@ impl UnixDatagram {
     ///
     /// # Errors
     ///
-    /// * `WouldBlock`: the queue of the receiver is full. Linux reports free space in it only to
-    ///   connected senders. A sender that is not connected is reported writable again after every
-    ///   such attempt, so a loop that waits for this event spins. Connect the socket and use
-    ///   [`send`](UnixDatagram::send), or retry after a delay.
+    /// * `WouldBlock`: the queue of the receiver is full. On Linux, only a connected sender is
+    ///   notified when the queue has room again. A sender that is not connected is reported
+    ///   writable after every such attempt, so a loop that waits for this event spins. Connect the
+    ///   socket and use [`send`](UnixDatagram::send), or retry after a delay.
     /// * `NotFound`, `ConnectionRefused`: there is no socket at `path`.
     ///
     /// [`sendto`]: https://man7.org/linux/man-pages/man2/sendto.2.html
@@ -194,7 +209,7 @@ impl UnixDatagram {
         self.inner.io().shutdown(how)
     }
 
-    /// Performs a custom I/O operation on the socket, such as a `recvmsg` that receives
+    /// Performs a custom I/O operation on the socket, such as a [`recvmsg`] that receives
     /// descriptors, and notifies the poll of its outcome.
     ///
     /// `f` must not block, and must operate on this socket only. If the operation cannot be
@@ -212,6 +227,8 @@ impl UnixDatagram {
     /// `f` may have read or written. A program that calls this method on writable events until
     /// `WouldBlock` is then notified again after each such call, and spins: include `WRITABLE` in
     /// the interest only while a write is pending.
+    ///
+    /// [`recvmsg`]: https://man7.org/linux/man-pages/man2/recvmsg.2.html
     pub fn try_io<F, T>(&self, f: F) -> io::Result<T>
     where
         F: FnOnce() -> io::Result<T>,

@@ -12,6 +12,35 @@ use crate::sys;
 ///
 /// The listener is readable when a connection is pending. Dropping it does not remove the file
 /// created by [`bind`](UnixListener::bind).
+///
+/// # Examples
+///
+/// ```
+/// use std::io;
+///
+/// use mio::net::{UnixListener, UnixStream};
+/// use mio::{Events, Interest, Poll, Token};
+///
+/// # fn main() -> io::Result<()> {
+/// let path = std::env::temp_dir().join(format!("mio-example-{}", std::process::id()));
+/// let mut listener = UnixListener::bind(&path)?;
+/// let mut poll = Poll::new()?;
+/// let mut events = Events::with_capacity(8);
+/// poll.registry().register(&mut listener, Token(0), Interest::READABLE)?;
+///
+/// let _client = UnixStream::connect(&path)?;
+/// poll.poll(&mut events, None)?;
+/// loop {
+///     match listener.accept() {
+///         Ok((_stream, _peer)) => println!("a client has connected"),
+///         Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+///         Err(error) => return Err(error),
+///     }
+/// }
+/// std::fs::remove_file(&path)?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct UnixListener {
     pub(crate) inner: IoSource<net::UnixListener>,
 }
@@ -68,9 +97,10 @@ impl UnixListener {
     ///
     /// * `WouldBlock`: no connection is pending.
     /// * `EMFILE`, `ENFILE`: the process or the system has run out of descriptors. The connection
-    ///   stays pending. With edge triggering, epoll and kqueue do not report it again; poll(2) does
-    ///   after a pause of up to 10 milliseconds, event ports and Windows at once. Deregister the
-    ///   listener, and register it again when a descriptor is free.
+    ///   stays pending. Whether an edge-triggered listener is reported again depends on the
+    ///   backend: never on epoll and kqueue, after a pause of up to 10 milliseconds on poll(2), and
+    ///   immediately on event ports. Deregister the listener, and register it again when a
+    ///   descriptor is free.
     ///
     /// # Portability
     ///

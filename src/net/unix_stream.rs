@@ -140,8 +140,8 @@ impl UnixStream {
         self.inner.io().shutdown(how)
     }
 
-    /// Performs a custom I/O operation on the socket, such as a `sendmsg` that passes descriptors,
-    /// and notifies the poll of its outcome.
+    /// Performs a custom I/O operation on the socket, such as a [`sendmsg`] that passes
+    /// descriptors, and notifies the poll of its outcome.
     ///
     /// `f` must not block, and must operate on this socket only. If the operation cannot be
     /// completed immediately, `f` must return `WouldBlock`, which makes the poll watch the socket
@@ -158,6 +158,8 @@ impl UnixStream {
     /// `f` may have read or written. A program that calls this method on writable events until
     /// `WouldBlock` is then notified again after each such call, and spins: include `WRITABLE` in
     /// the interest only while a write is pending.
+    ///
+    /// [`sendmsg`]: https://man7.org/linux/man-pages/man2/sendmsg.2.html
     pub fn try_io<F, T>(&self, f: F) -> io::Result<T>
     where
         F: FnOnce() -> io::Result<T>,

@@ -17,23 +17,24 @@ use crate::{Interest, Registry, Token};
 ///
 /// I/O on the descriptor does not pass through this crate. On epoll and kqueue, edge triggering is
 /// done by the kernel and is exact. Where it is emulated (poll(2) and event ports), each condition
-/// is reported once, and again only after [`Registry::reregister`]; an error or a hang-up silences
+/// is reported once, and again only after [`Registry::reregister`]; an error or a hang-up disarms
 /// both directions until then. [`Interest::level`] works fully on every backend, and
-/// [`IoSource`](crate::IoSource), which performs the I/O, is exact in every mode. Prefer it where
-/// the program has the object whose descriptor it is.
+/// [`IoSource`](crate::IoSource), which performs the I/O, is exact in every mode: prefer it if the
+/// program has the object that owns the descriptor.
 ///
 /// # Errors of sockets
 ///
-/// The library does not know what kind of file the descriptor refers to. On epoll and poll(2), an
-/// error that a socket survives, or an entry in its error queue, is therefore reported like an
-/// error of the writing end of a pipe: as [write-closed](crate::event::Event::is_write_closed).
+/// The library does not know what kind of file the descriptor refers to. On epoll and poll(2), a
+/// recoverable error of a socket, or an entry in its error queue, is therefore reported as
+/// [write-closed](crate::event::Event::is_write_closed), as if the source were the writing end of a
+/// pipe.
 ///
 /// # Errors
 ///
 /// Registering fails with `EBADF` if the number is not an open descriptor, and with
-/// `PermissionDenied` (`EPERM`) if the file cannot be polled, as regular files cannot. kqueue
+/// `PermissionDenied` (`EPERM`) if the file cannot be polled, such as a regular file. kqueue
 /// accepts regular files: they are readable while the offset is not at the end of the file, and
-/// always writable. Portable programs do not register them.
+/// always writable. A portable program does not register them.
 ///
 /// # Examples
 ///
@@ -51,7 +52,8 @@ use crate::{Interest, Registry, Token};
 /// let poll = Poll::new()?;
 /// let fd = listener.as_raw_fd();
 /// poll.registry().register(&mut SourceFd(&fd), Token(0), Interest::READABLE)?;
-/// # poll.registry().deregister(&mut SourceFd(&fd))?;
+/// // Deregister it before the listener is dropped.
+/// poll.registry().deregister(&mut SourceFd(&fd))?;
 /// # Ok(())
 /// # }
 /// ```

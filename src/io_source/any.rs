@@ -5,38 +5,39 @@ use crate::sys::any_handle::AsObject;
 use crate::sys::backend::Outcome;
 use crate::Interest;
 
-/// A source made of any object that has a descriptor or a socket: of another crate, of the standard
-/// library, or of the program.
+/// Turns any object that has a descriptor (on Windows, a socket) into a source: a type of another
+/// crate, of the standard library, or of the program.
 ///
 /// Requires the feature `os-ext`.
 ///
-/// `T` is a type with [`AsFd`] on Unix, WASI and hermit (sockets of `socket2`, terminals, timers,
-/// netlink and raw sockets, an [`OwnedFd`]), and with [`AsSocket`] on Windows. The object should be
-/// in non-blocking mode, and keep the same descriptor.
+/// `T` implements [`AsFd`] on Unix, WASI and hermit (a socket of `socket2`, a terminal, a timerfd,
+/// a netlink or raw socket, an [`OwnedFd`]), and [`AsSocket`] on Windows. The object must be in
+/// non-blocking mode, and must not change its descriptor.
 ///
 /// The operations on the object go through the `IoSource`, so edge triggering is exact on every
 /// backend: [`try_io`](IoSource::try_io) runs any operation, and [`Read`] and [`Write`] are
-/// implemented if `&T` has them. The type does not dereference to `T`, because an operation that
-/// went past it could end an edge unnoticed; [`get_ref`](IoSource::get_ref) is for operations that
-/// do not transfer data, such as reading an option.
+/// implemented if `&T` has them. The type does not implement `Deref`, because the poll does not
+/// learn the outcome of an operation on `T` itself. Use [`get_ref`](IoSource::get_ref) only for
+/// operations that do not transfer data, such as reading an option.
 ///
 /// # Reading and writing
 ///
-/// Reading assumes nothing about `T`. Where edges are emulated, the poll watches the object again
-/// after every read that returned data, so a timer whose expirations are read once per event never
-/// misses an event. It does not after `Ok(0)`, which is mostly the end of a stream but may also be
-/// an empty datagram or a terminal's end-of-file character: read on until `WouldBlock` where the
-/// object goes on. If more data is left, the next poll reports it unless the end of the stream has
-/// been reported; epoll and kqueue may not. A write makes the poll watch the object again if it
-/// returns `WouldBlock` or accepts less than it was given. Read and write until `WouldBlock`, as
-/// with every source.
+/// Read and write until `WouldBlock`, as with every source.
+///
+/// Where edges are emulated, the poll watches the object again after every read that returns data,
+/// so a timerfd that is read once per event misses no event. If data is left, the next poll reports
+/// it, unless the end of the stream has been reported; epoll and kqueue need not. After `Ok(0)` the
+/// poll does not watch the object again: this is usually the end of a stream. Where it is not (an
+/// empty datagram, the end-of-file character of a terminal), continue reading until `WouldBlock`. A
+/// write makes the poll watch the object again if it returns `WouldBlock` or accepts less data than
+/// it was given.
 ///
 /// # Errors
 ///
-/// Registering fails as for the other sources. On Unix, it fails with `EBADF` if the descriptor is
-/// not open, and with `PermissionDenied` (`EPERM`) if the file cannot be polled, as regular files
-/// cannot (kqueue accepts them). On Windows, it fails if the handle is not a socket of the system's
-/// own provider (AFD).
+/// Registering fails as documented for [`Registry::register`](crate::Registry::register). On Unix,
+/// it fails with `EBADF` if the descriptor is not open, and with `PermissionDenied` (`EPERM`) if
+/// the file cannot be polled, such as a regular file (kqueue accepts these). On Windows, it fails
+/// if the handle is not a socket of the system's own provider (AFD).
 ///
 /// # Portability
 ///
@@ -44,15 +45,15 @@ use crate::Interest;
 /// registration. If the descriptor stays open, because `T` is a reference or an [`Arc`], or after
 /// [`into_inner`](IoSource::into_inner), epoll and kqueue keep the registration: deregister the
 /// source first. Two sources that share a descriptor cannot be registered with the same poll;
-/// kqueue and Windows do not detect it.
+/// kqueue and Windows do not detect this.
 ///
-/// The library does not know whether the object is a socket. On epoll and poll(2), an error that a
-/// socket survives is therefore reported like that of the writing end of a pipe: as
-/// [write-closed](crate::event::Event::is_write_closed).
+/// The library does not know whether the object is a socket. On epoll and poll(2), a recoverable
+/// error of a socket is therefore reported as [write-closed](crate::event::Event::is_write_closed),
+/// as if the object were the writing end of a pipe.
 ///
 /// # Examples
 ///
-/// A socket of the standard library, in the place of a socket of another crate:
+/// A socket of the standard library stands in for a socket of another crate:
 ///
 /// ```
 /// use std::io::ErrorKind;
@@ -100,7 +101,8 @@ pub(crate) struct Object<T> {
 }
 
 impl<T> IoSource<T> {
-    /// Creates a source from an object, and does not change the object's mode.
+    /// Creates a source from an object, which must be in non-blocking mode. This function does not
+    /// change or check the mode.
     #[must_use]
     pub fn new(io: T) -> IoSource<T> {
         IoSource {
@@ -126,12 +128,12 @@ impl<T> IoSource<T> {
     /// cannot be completed immediately, it must return `WouldBlock`, which makes the poll watch
     /// these directions again. After any other error, the poll also watches for readable events
     /// again if `interest` contains them: the operation may have removed a message from a queue
-    /// that contains others. After a lack of descriptors (`EMFILE`, `ENFILE`), poll(2) makes a
-    /// pause of up to 10 milliseconds first.
+    /// that contains others. If it fails for lack of descriptors (`EMFILE`, `ENFILE`), poll(2)
+    /// waits up to 10 milliseconds first.
     ///
-    /// An operation that succeeds changes nothing, so repeat it until `WouldBlock`. Backends that
-    /// leave edge triggering to the kernel do not need `try_io`; poll(2), event ports and Windows
-    /// do.
+    /// An operation that succeeds has no such effect, so repeat it until `WouldBlock`. Backends
+    /// that leave edge triggering to the kernel do not need `try_io`; poll(2), event ports and
+    /// Windows do.
     ///
     /// # Errors
     ///

@@ -28,7 +28,7 @@
 //!
 //! let (mut text, mut buf) = (Vec::new(), [0; 4096]);
 //! 'child: loop {
-//!     poll.poll(&mut events, None)?;
+//!     poll.poll_until(&mut events, None)?;
 //!     loop {
 //!         match output.read(&mut buf) {
 //!             Ok(0) => break 'child,
@@ -92,9 +92,9 @@ pub fn new() -> io::Result<(Sender, Receiver)> {
 /// write-closed](crate::event::Event::is_write_closed) and writing fails with `BrokenPipe`.
 ///
 /// Writing to such a pipe also raises the signal `SIGPIPE`. Rust's `main` ignores the signal at
-/// start-up. A program whose `main` is written in another language is terminated by it, unless it
-/// ignores the signal itself (`signal(SIGPIPE, SIG_IGN)`). A write to a pipe has no flag to
-/// suppress the signal.
+/// start-up. It terminates a program whose `main` is written in another language, unless the
+/// program ignores it (`signal(SIGPIPE, SIG_IGN)`): a write to a pipe has no flag to suppress the
+/// signal.
 pub struct Sender {
     pub(crate) inner: IoSource<File>,
 }
@@ -108,9 +108,9 @@ pub struct Sender {
 ///
 /// # Portability
 ///
-/// A named pipe (FIFO) ends when its last sender is closed, and becomes usable again when another
-/// one opens it. With poll(2) this next sender is not reported. A FIFO that is opened for both
-/// reading and writing does not end.
+/// A named pipe (FIFO) reports its end when its last sender is closed, and can be read again once
+/// another sender opens it. With poll(2), this sender is not noticed until a read returns
+/// `WouldBlock`. A FIFO that is opened for both reading and writing has no end.
 ///
 /// [is read-closed]: crate::event::Event::is_read_closed
 pub struct Receiver {
@@ -122,7 +122,8 @@ pub struct Receiver {
 macro_rules! impl_end {
     ($type:ty, $($child:ty),+) => {
         impl $type {
-            /// Sets whether operations fail with `WouldBlock` instead of blocking (`O_NONBLOCK`).
+            /// Sets whether operations fail with `WouldBlock` instead of blocking: sets or clears
+            /// `O_NONBLOCK` with [`fcntl`](https://man7.org/linux/man-pages/man2/fcntl.2.html).
             ///
             /// # Errors
             ///
@@ -131,8 +132,9 @@ macro_rules! impl_end {
                 sys::fd::set_nonblocking(self.inner.io().as_raw_fd(), nonblocking)
             }
 
-            /// Performs a custom I/O operation on the pipe, such as `splice` on its descriptor, and
-            /// notifies the poll of its outcome.
+            /// Performs a custom I/O operation on the pipe, such as
+            /// [`splice`](https://man7.org/linux/man-pages/man2/splice.2.html) on its descriptor,
+            /// and notifies the poll of its outcome.
             ///
             /// `f` must not block, and must operate on this end only. If the operation cannot be
             /// completed immediately, `f` must return `WouldBlock`, which makes the poll watch the

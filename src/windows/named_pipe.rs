@@ -23,32 +23,32 @@ use crate::sys::named_pipe::Pipe;
 /// buffer contains something. [`Read`](io::Read) takes data from the buffer, and the next read
 /// starts when it is empty. [`Write`](io::Write) copies data into another buffer, from which it is
 /// written in the background. Until that write has finished, which makes the pipe writable again,
-/// further writes return [`WouldBlock`]. This has consequences:
+/// further writes return [`WouldBlock`]. Consequently:
 ///
 /// * The pipe must be registered before it is read, written or connected, and the poll must be
 ///   polled: the results arrive in [`Poll::poll`]. Registering with
 ///   [`READABLE`](crate::Interest::READABLE) starts to read.
 /// * The pipe belongs to the first poll that it is registered with. After it has been
 ///   deregistered, it can be registered there again, but not with another poll.
-/// * What was read ahead is not available to other handles of the same pipe.
+/// * Data that has been read ahead is not available to other handles of the same pipe.
 /// * No other code may start overlapped operations on the handle.
 /// * The error of a write in the background is returned by the next `write`, or by
 ///   [`take_error`](NamedPipe::take_error).
-/// * Registering queries whether a client is connected. A client that comes later is noticed only
-///   by [`connect`](NamedPipe::connect).
+/// * Registering queries whether a client is connected. Call [`connect`](NamedPipe::connect) to be
+///   notified of a client that connects later.
 ///
 /// # Reading and writing
 ///
 /// When the peer has closed its end and everything has been read, reading returns `Ok(0)`. Reading
 /// an empty message returns `Ok(0)` too, once. A client's end is then
-/// [read-closed](crate::event::Event::is_read_closed). A server's end is only readable, since it
-/// can be connected with another client.
+/// [read-closed](crate::event::Event::is_read_closed). A server's end is only readable, since
+/// another client can connect to it.
 ///
 /// Reading returns [`WouldBlock`] if no data has arrived. Writing returns it while the previous
 /// write is in progress, and while [`connect`](NamedPipe::connect) waits for a client; without a
 /// client and without `connect`, it returns the error `ERROR_PIPE_LISTENING`. Before the pipe has
 /// been registered, both return [`WouldBlock`]. If the previous write has failed, writing returns
-/// its error, and accepts nothing.
+/// its error and accepts no data.
 ///
 /// `flush` does nothing: waiting until the peer has read everything would block.
 ///
@@ -57,8 +57,8 @@ use crate::sys::named_pipe::Pipe;
 /// Data that `write` has accepted is still written after the pipe has been dropped, and the handle
 /// is closed after that. Data that arrives meanwhile is discarded. If the poll, its sources and its
 /// [`Waker`](crate::Waker) have been dropped too, a thread of the library waits until such writes
-/// have finished. They end with the process. If no write is in progress, the handle is closed at
-/// once.
+/// have finished. When the process exits, unfinished writes are cancelled. If no write is in
+/// progress, dropping the pipe closes the handle immediately.
 ///
 /// # Messages
 ///
@@ -66,7 +66,7 @@ use crate::sys::named_pipe::Pipe;
 /// even if it is empty. If the pipe is read in the mode `PIPE_READMODE_MESSAGE`, a read never joins
 /// two messages. A message that is longer than the buffer of a `read`, or than the buffer for
 /// reading ahead, is returned in several parts. In either mode an empty message is read as `Ok(0)`,
-/// which looks like the end, but what follows it can be read as before.
+/// like the end of the stream, but the messages after it can still be read.
 ///
 /// # Security
 ///
@@ -154,8 +154,8 @@ impl NamedPipe {
     /// # Errors
     ///
     /// * [`PermissionDenied`](io::ErrorKind::PermissionDenied): a pipe with that name exists.
-    /// * [`InvalidInput`](io::ErrorKind::InvalidInput): the name contains a zero.
-    /// * `ERROR_INVALID_NAME`, `ERROR_PATH_NOT_FOUND`: it is not the name of a pipe.
+    /// * [`InvalidInput`](io::ErrorKind::InvalidInput): the name contains a NUL character.
+    /// * `ERROR_INVALID_NAME`, `ERROR_PATH_NOT_FOUND`: `addr` is not the name of a pipe.
     ///
     /// # Portability
     ///
@@ -171,14 +171,15 @@ impl NamedPipe {
     /// Waits for a client, without blocking.
     ///
     /// Returns `Ok` if a client is connected, otherwise [`WouldBlock`](io::ErrorKind::WouldBlock).
-    /// The pipe then becomes writable when a client comes or the attempt fails; call `connect`
-    /// again to learn which. If it is called before the pipe is registered, it takes effect then. A
-    /// client that has left again counts as connected: what it wrote can be read, and then the end.
+    /// The pipe then becomes writable when a client connects or the attempt fails; call `connect`
+    /// again to find out which. A call before the pipe is registered takes effect when it is
+    /// registered. A client that has already disconnected counts as connected: its data can be
+    /// read, followed by the end of the stream.
     ///
     /// # Errors
     ///
-    /// * `WouldBlock`: no client has come yet.
-    /// * Other errors of the system, such as for a client's end.
+    /// * `WouldBlock`: no client has connected yet.
+    /// * Any other error of the system call, for example because this is a client's end.
     ///
     /// # Portability
     ///
@@ -193,13 +194,13 @@ impl NamedPipe {
     /// Ends the connection with the client, so that another client can be
     /// [connected](NamedPipe::connect).
     ///
-    /// What was written and has not been read by the client is lost, and so is what was read ahead
-    /// here. A pending `connect` ends.
+    /// Data that the client has not read yet is lost, and so is data that has been read ahead on
+    /// this end. A pending `connect` is cancelled.
     ///
     /// # Errors
     ///
-    /// `ERROR_PIPE_NOT_CONNECTED` if it has been disconnected already; other errors of the system,
-    /// such as for a client's end.
+    /// `ERROR_PIPE_NOT_CONNECTED` if the pipe is already disconnected; any other error of the
+    /// system call, for example because this is a client's end.
     ///
     /// # Portability
     ///
@@ -211,12 +212,12 @@ impl NamedPipe {
         self.inner.disconnect()
     }
 
-    /// Takes the error of an operation in the background, which the next call would otherwise
-    /// return: why connecting, writing or reading has failed. The end of a stream is not an error.
+    /// Returns and clears the error of an operation in the background: connecting, writing or
+    /// reading. Otherwise the next such call returns it. The end of a stream is not an error.
     ///
     /// # Errors
     ///
-    /// None.
+    /// This method does not fail.
     ///
     /// # Portability
     ///
@@ -225,10 +226,10 @@ impl NamedPipe {
         Ok(self.inner.take_error())
     }
 
-    /// Sets the maximum that is read ahead, 64 KiB by default.
+    /// Sets the maximum number of bytes to read ahead, 64 KiB by default.
     ///
-    /// Up to this limit, the buffer has at least 4 KiB, and is as large as the buffer of the last
-    /// `read`. The change takes effect with the next operation.
+    /// Within this limit, the buffer is as large as that of the last `read`, but at least 4 KiB.
+    /// The change takes effect with the next operation.
     ///
     /// # Errors
     ///
@@ -238,10 +239,10 @@ impl NamedPipe {
         self.inner.set_read_limit(bytes)
     }
 
-    /// Sets the maximum that one `write` accepts, 64 KiB by default.
+    /// Sets the maximum number of bytes that one `write` accepts, 64 KiB by default.
     ///
-    /// A pipe of messages accepts longer ones too, since it would otherwise cut them in two. So
-    /// does an outbound server's end, which cannot query the type of the pipe.
+    /// The limit does not apply to a pipe of the type `PIPE_TYPE_MESSAGE`, because it would split
+    /// messages, or to an outbound server's end, which cannot query the type of the pipe.
     ///
     /// # Errors
     ///

@@ -23,10 +23,10 @@
 //!   readable, and an error may be reported alone. The same applies to writing: [`is_writable`],
 //!   [`is_write_closed`] or [`is_error`].
 //! * Rely on the result of the operation. If `read` returns `Ok(0)`, the stream has ended; if it
-//!   returns an error, that is the error. Anything else in an event only saves an attempt. On
-//!   epoll, a socket may be reported as write-closed although it is still usable: a UDP socket with
-//!   a pending `ConnectionRefused`, which works again as soon as an operation has returned the
-//!   error, or a socket with a timestamp in its error queue.
+//!   returns an error, that is the error. Use the rest of an event only to skip attempts. On epoll,
+//!   a socket may be reported as write-closed although it is still usable: a UDP socket with a
+//!   pending `ConnectionRefused`, which works again as soon as an operation has returned the error,
+//!   or a socket with a timestamp in its error queue.
 //! * Do not count events. Readiness that has already been handled may be reported again.
 //!
 //! **Stale events.** A batch of events is a snapshot. If the handler of the first event closes the

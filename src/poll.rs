@@ -66,10 +66,10 @@ use crate::{Events, Registry};
 ///
 /// # Draining
 ///
-/// Registrations are edge-triggered unless their [`Interest`] says otherwise: after an event, the
-/// next one in the same direction is guaranteed only once an operation has returned [`WouldBlock`].
-/// Until then, assume that the source is still ready. A short read or write on a byte stream can
-/// take the place of the `WouldBlock`, but not on every stream. The
+/// Registrations are edge-triggered unless their [`Interest`] specifies another mode: after an
+/// event, the next one in the same direction is guaranteed only once an operation has returned
+/// [`WouldBlock`]. Until then, assume that the source is still ready. A short read or write on a
+/// byte stream can take the place of the `WouldBlock`, but not on every stream. The
 /// [guide](crate::guide#reading-drain) shows the loop and lists the exceptions.
 ///
 /// # Deregistering
@@ -79,7 +79,7 @@ use crate::{Events, Registry};
 /// process that inherited the descriptor, the system continues to report events for it. Call
 /// [`Registry::deregister`] before dropping the source.
 ///
-/// With poll(2), event ports and Windows, a registered source shares ownership of the poll's
+/// On poll(2), event ports and Windows, a registered source shares ownership of the poll's
 /// descriptors. After the `Poll` is dropped, they stay open until its sources have been
 /// deregistered or dropped as well.
 ///

@@ -51,7 +51,7 @@ impl Events {
         self.buffer.capacity()
     }
 
-    /// Returns whether the buffer is empty: the last poll timed out or failed.
+    /// Returns whether the buffer contains no events, as after a poll that timed out or failed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.buffer.is_empty()

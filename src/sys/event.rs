@@ -63,8 +63,8 @@ impl Event {
         self.raw.token()
     }
 
-    /// Returns whether reading is worth trying: there is data, a connection to accept, or
-    /// out-of-band data, and usually also at the end of the stream and on errors.
+    /// Returns whether reading is worth trying: there is data, out-of-band data, or a connection to
+    /// accept. Usually also `true` at the end of the stream and after an error.
     ///
     /// # Portability
     ///

@@ -13,8 +13,8 @@ use crate::sys::named_pipe::Pipe;
 ///
 /// A server creates its end with [`NamedPipe::new`] and waits for a client with
 /// [`connect`](NamedPipe::connect). A client opens the pipe as a file with `FILE_FLAG_OVERLAPPED`,
-/// and converts the handle with `From`. A server that needs other settings than those of `new`
-/// converts a handle too.
+/// and converts the handle with `From`. A server that needs settings other than the ones of `new`
+/// also converts a handle.
 ///
 /// # How it works
 ///
@@ -270,8 +270,8 @@ impl AsRawHandle for NamedPipe {
     }
 }
 
-/// The handle must be that of an end of a named pipe, opened for overlapped operations. It must not
-/// belong to a completion port, nor be set to skip completion packets.
+/// Converts a handle to an end of a named pipe that was opened for overlapped operations. It must
+/// not belong to a completion port, nor be set to skip completion packets.
 impl From<OwnedHandle> for NamedPipe {
     fn from(handle: OwnedHandle) -> NamedPipe {
         NamedPipe {
@@ -280,8 +280,8 @@ impl From<OwnedHandle> for NamedPipe {
     }
 }
 
-/// The handle must be that of an end of a named pipe, opened for overlapped operations. It must not
-/// belong to a completion port, nor be set to skip completion packets.
+/// Converts a handle to an end of a named pipe that was opened for overlapped operations. It must
+/// not belong to a completion port, nor be set to skip completion packets.
 impl FromRawHandle for NamedPipe {
     unsafe fn from_raw_handle(handle: RawHandle) -> NamedPipe {
         // SAFETY: the caller guarantees that `handle` is open and owned by nothing else.

@@ -10,9 +10,9 @@
 //!
 //! * One thread per CPU, each with its own poll, listener and connections. The kernel distributes
 //!   new connections over the listeners (`SO_REUSEPORT`), so the threads share nothing. Where the
-//!   kernel does not do that, there is one thread.
-//! * A request costs two system calls beside its share of `poll`, and no allocation: the buffers
-//!   of closed connections are reused for new ones.
+//!   kernel does not support this, there is one thread.
+//! * A request costs two system calls in addition to its share of `poll`, and no allocation: the
+//!   buffers of closed connections are reused for new ones.
 //! * A short read has drained the socket, so the read that would return `WouldBlock` can be
 //!   skipped; see `Connection::receive`.
 //! * A deadline for every connection, implemented with the timeout of `poll`.

@@ -11,11 +11,11 @@
 //!   for the socket to become writable instead of readable.
 //! * `Registry::reregister` switches between the two, and reports readiness that is already
 //!   there, so no event is lost.
-//! * Errors of one peer (it is gone, it cannot be reached) do not stop the server.
+//! * Errors caused by one peer, such as an unreachable address, do not stop the server.
 //!
-//! The source address of a datagram can be forged. An echo service on a public address can be
-//! made to send to third parties, or to exchange datagrams with another echo service for ever.
-//! Bind it only to addresses in a network you trust.
+//! The source address of a datagram can be forged. An echo service on a public address can be made
+//! to send to third parties, or to exchange datagrams with another echo service forever. Bind it
+//! only to addresses in a network you trust.
 
 use std::env;
 use std::io;

@@ -25,7 +25,7 @@
 
 use std::os::fd::RawFd;
 use std::time::Duration;
-use std::{fmt, io, mem};
+use std::{fmt, io, mem, thread};
 
 use super::backend;
 use super::timeout::{self, Deadline};
@@ -114,7 +114,14 @@ impl Watcher for Poller {
         loop {
             let (mut list, left) = table.begin(end, skips_standing);
             let place = list.iter().take_while(|entry| entry.fd < 0).count();
-            let polled = fd::poll(&mut list[place..], timeout::millis(left));
+            let polled = match &mut list[place..] {
+                // Horizon rejects an empty list, and WASI one without a timeout.
+                [] if table.watcher.wake_fd.fd() < 0 => {
+                    thread::sleep(paced(left).unwrap_or_default());
+                    Ok(())
+                }
+                asked => fd::poll(asked, timeout::millis(left)),
+            };
             table.end(list, polled, events)?;
             if !events.is_empty() || end.has_passed() {
                 return Ok(());
@@ -211,11 +218,8 @@ impl Table {
         if !running || self.watcher.interrupted.load(Ordering::Acquire) == call {
             return Ok(());
         }
-        match self.watcher.wake_fd.notify() {
-            // The wake descriptor is readable already.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            notified => notified?,
-        }
+        // It has room: each call is interrupted once, and drains it.
+        self.watcher.wake_fd.notify()?;
         self.watcher.interrupted.store(call, Ordering::Release);
         Ok(())
     }

@@ -1,0 +1,62 @@
+//! A C library that has no `fstat` for sockets, as those of hermit and the 3DS: they are registered
+//! none the less, and a descriptor that is not open is refused.
+#![cfg(all(
+    mio_test_event_port_shim,
+    target_env = "gnu",
+    not(target_feature = "crt-static"),
+    feature = "os-ext",
+    feature = "net"
+))]
+
+mod util;
+
+use std::cell::Cell;
+use std::os::fd::AsRawFd;
+
+use libc::c_int;
+use mio::net::UdpSocket;
+use mio::unix::SourceFd;
+use mio::{Interest, Token};
+use util::{any_port, expect_writable, poll_and_events};
+
+const SOCKET: Token = Token(7);
+
+thread_local! {
+    /// What `fstat` fails with in this thread.
+    static ERROR: Cell<c_int> = const { Cell::new(libc::ENOSYS) };
+}
+
+/// The library has no other use for it.
+#[no_mangle]
+extern "C" fn fstat(_: c_int, _: *mut libc::stat) -> c_int {
+    // SAFETY: returns the address of this thread's variable.
+    unsafe { *libc::__errno_location() = ERROR.with(Cell::get) };
+    -1
+}
+
+#[test]
+fn a_socket_without_a_type_is_registered() {
+    let (mut poll, mut events) = poll_and_events();
+    let mut socket = UdpSocket::bind(any_port()).unwrap();
+    poll.registry()
+        .register(&mut socket, SOCKET, Interest::WRITABLE)
+        .unwrap();
+    expect_writable(&mut poll, &mut events, SOCKET);
+    poll.registry()
+        .reregister(&mut socket, SOCKET, Interest::WRITABLE)
+        .unwrap();
+    expect_writable(&mut poll, &mut events, SOCKET);
+}
+
+#[test]
+fn a_descriptor_that_is_not_open_is_refused() {
+    let (poll, _) = poll_and_events();
+    let socket = UdpSocket::bind(any_port()).unwrap();
+    ERROR.with(|error| error.set(libc::EBADF));
+    let refused = poll.registry().register(
+        &mut SourceFd(&socket.as_raw_fd()),
+        SOCKET,
+        Interest::READABLE,
+    );
+    assert_eq!(refused.unwrap_err().raw_os_error(), Some(libc::EBADF));
+}

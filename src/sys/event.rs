@@ -150,7 +150,7 @@ impl Event {
     /// * on epoll, if no other condition is reported, because the send buffer is full or the socket
     ///   is not registered for [`WRITABLE`](crate::Interest::WRITABLE);
     /// * on epoll and poll(2), if the socket is registered through a `SourceFd`;
-    /// * on illumos and Redox.
+    /// * on illumos and Redox, and under Miri.
     ///
     /// # Portability
     ///

@@ -21,7 +21,8 @@ impl OsAddr {
 
     /// The address of a Unix domain socket.
     ///
-    /// A pathname may be followed by a NUL. A name that begins with a NUL is in the abstract
+    /// A pathname ends at its first NUL. Systems that keep the address as it was bound return what
+    /// follows, too. A name that begins with a NUL is in the abstract
     /// namespace, and every byte of it is significant; on systems without this namespace, zeroes
     /// or no bytes at all mean that the address is unnamed.
     pub(super) fn to_unix(&self) -> io::Result<UnixAddr> {
@@ -37,7 +38,10 @@ impl OsAddr {
         let name = unsafe { slice::from_raw_parts(unix.sun_path.as_ptr().cast::<u8>(), len) };
         match name {
             [0, name @ ..] => abstract_name::address(name),
-            [path @ .., 0] | path => UnixAddr::from_pathname(Path::new(OsStr::from_bytes(path))),
+            path => {
+                let path = path.split(|&byte| byte == 0).next().unwrap_or_default();
+                UnixAddr::from_pathname(Path::new(OsStr::from_bytes(path)))
+            }
         }
     }
 }
@@ -129,6 +133,16 @@ mod tests {
         let path = UnixAddr::from_pathname("/tmp/socket").unwrap();
         let mut raw = OsAddr::from(&path);
         raw.len -= 1;
+        let back = raw.to_unix().unwrap();
+        assert_eq!(back.as_pathname(), Some(Path::new("/tmp/socket")));
+    }
+
+    /// BSDs and Apple's systems return the whole structure that a program has bound.
+    #[test]
+    fn a_pathname_may_come_with_many_nuls() {
+        let path = UnixAddr::from_pathname("/tmp/socket").unwrap();
+        let mut raw = OsAddr::from(&path);
+        raw.len = std::mem::size_of::<libc::sockaddr_un>() as _;
         let back = raw.to_unix().unwrap();
         assert_eq!(back.as_pathname(), Some(Path::new("/tmp/socket")));
     }

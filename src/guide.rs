@@ -247,7 +247,7 @@
 //!
 //! `connect` only starts the attempt, and not every event means that it is complete. Call
 //! `is_connected` on each event: it returns `true` once the connection is established, `false`
-//! while the attempt is in progress, and an error if it has failed. [`TcpStream`][connecting] shows
+//! while the attempt is in progress, and an error if it has failed. `TcpStream` shows
 //! the loop. Once the connection is established, leave errors to reading and writing. `take_error`
 //! would clear the error, and a subsequent read would report a reset as an ordinary end of the
 //! stream.
@@ -323,7 +323,7 @@
 //!   reassigned, and there is no descriptor left to deregister. The same applies to a source that
 //!   was converted into the standard library's type.
 //! * **Descriptor numbers are reused.** The next descriptor that is opened gets the smallest free
-//!   number. If descriptors are used as tokens or in a [`SourceFd`], closing one too early delivers
+//!   number. If descriptors are used as tokens or in a `SourceFd`, closing one too early delivers
 //!   its events to an unrelated source, or causes the unrelated source to be deregistered.
 //! * **Stop the loop** from another thread by setting a flag and then waking the poll; the loop
 //!   checks the flag after each poll. A signal handler must not call [`Waker::wake`], which may
@@ -526,7 +526,7 @@
 //! # }
 //! ```
 //!
-//! A [`SourceFd`] registers the bare number of a descriptor instead, for objects that other code
+//! A `SourceFd` registers the bare number of a descriptor instead, for objects that other code
 //! reads and writes. It needs more care where edges are emulated: see [Portability](#portability).
 //!
 //! # Timeouts and timers
@@ -595,7 +595,7 @@
 //!   return `false`, except for the attempts described in [the event loop](#the-event-loop).
 //! * **What happens to a registration when its source is dropped**, converted, or closed elsewhere.
 //!   Deregister the source.
-//! * **Edge triggering of a [`SourceFd`].** I/O on its descriptor does not pass through the crate.
+//! * **Edge triggering of a `SourceFd`.** I/O on its descriptor does not pass through the crate.
 //!   Where edges are emulated, each condition is reported once, and again only after
 //!   [`Registry::reregister`]. Either reregister after each drain, or use [`level`], which works on
 //!   every backend, or an [`IoSource`], which performs the I/O.
@@ -637,18 +637,5 @@
 //! [`fork`]: https://man7.org/linux/man-pages/man2/fork.2.html
 //! [`WouldBlock`]: std::io::ErrorKind::WouldBlock
 //! [`Interrupted`]: std::io::ErrorKind::Interrupted
-#![cfg_attr(
-    feature = "net",
-    doc = "[connecting]: crate::net::TcpStream#connecting"
-)]
-#![cfg_attr(not(feature = "net"), doc = "[connecting]: crate::features#net")]
-#![cfg_attr(
-    all(unix, feature = "os-ext"),
-    doc = "[`SourceFd`]: crate::unix::SourceFd"
-)]
-#![cfg_attr(
-    not(all(unix, feature = "os-ext")),
-    doc = "[`SourceFd`]: crate::features#os-ext"
-)]
 #![cfg_attr(feature = "os-ext", doc = "[`IoSource`]: crate::IoSource")]
 #![cfg_attr(not(feature = "os-ext"), doc = "[`IoSource`]: crate::features#os-ext")]

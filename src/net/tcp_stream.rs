@@ -19,8 +19,9 @@ use crate::Interest;
 /// by default terminates the process. Rust's `main` ignores the signal at start-up, so such a write
 /// only fails with `BrokenPipe`. If the program's `main` is written in another language, `write`
 /// still does not raise the signal where the standard library sends with `MSG_NOSIGNAL` (including
-/// Linux, Android and the BSDs). `write_vectored` does, because [`writev`] takes no flags. Such a
-/// program has to ignore the signal itself.
+/// Linux, Android and the BSDs). `write_vectored` does, because [`writev`] takes no flags, unless
+/// the system has the socket option `SO_NOSIGPIPE` (Apple's, FreeBSD, DragonFly, NetBSD), which this
+/// crate sets on the sockets that it creates. Such a program has to ignore the signal itself.
 ///
 /// # Connecting
 ///

@@ -40,8 +40,8 @@ use libc as os;
 #[path = "../../tests/shims/kqueue/mod.rs"]
 mod os;
 
-// Whether the program can trigger events of its own. OpenBSD has no such events, NetBSD only since
-// version 10.
+// Whether the program can trigger events of its own. OpenBSD has such events only since 2025,
+// NetBSD since version 10.
 cfg_if! {
     if #[cfg(any(
         target_os = "netbsd",
@@ -78,8 +78,7 @@ impl backend::Selector for Selector {
     fn try_clone(&self) -> io::Result<Selector> {
         // Calls `F_DUPFD_CLOEXEC`: setting the flag after a `dup` could leak the descriptor to a
         // child.
-        let kqueue = self.kqueue.try_clone()?;
-        Ok(Selector { kqueue })
+        self.kqueue.try_clone().map(|kqueue| Selector { kqueue })
     }
 
     fn select(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
@@ -118,6 +117,8 @@ const LONGEST: Duration = Duration::from_secs(100_000_000);
 impl FdSelector for Selector {
     fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
         let mut changes = Changes::new();
+        // That of a former source with this number, which was closed without being deregistered.
+        changes.push(stand_in_for(fd), STAND_IN, os::EV_DELETE, token);
         for (filter, wanted) in filters_of(interest) {
             if wanted {
                 changes.add(fd, filter, interest, token);

@@ -627,6 +627,39 @@ fn a_reused_number_has_no_event_of_its_predecessor() {
     expect_silence(&mut poll, &mut events);
 }
 
+/// Where the kernel rejects such a pipe, a stand-in reports it, which outlives the descriptor.
+#[test]
+fn a_reused_number_has_no_event_of_a_pipe_without_a_reader() {
+    let (mut poll, mut events) = poll_and_events();
+    let (sender, receiver) = pipe::new().unwrap();
+    let sender = at_own_number(sender.into());
+    let number = sender.as_raw_fd();
+    drop(receiver);
+    register(poll.registry(), number, Interest::WRITABLE).unwrap();
+    drop(sender);
+    if POLL2 {
+        // Here it finds that the descriptor is closed.
+        expect_silence(&mut poll, &mut events);
+    }
+
+    let (sender, _receiver) = pipe::new().unwrap();
+    let sender = duplicate_at(&sender.into(), number);
+    assert_eq!(sender.as_raw_fd(), number);
+    poll.registry()
+        .register(&mut SourceFd(&number), AGAIN, Interest::WRITABLE)
+        .unwrap();
+    util::poll(&mut poll, &mut events, Some(LONG));
+    assert!(
+        events.iter().all(|event| event.token() == AGAIN),
+        "{events:?}"
+    );
+    assert!(
+        events.iter().all(|event| !event.is_write_closed()),
+        "{events:?}"
+    );
+    expect_silence(&mut poll, &mut events);
+}
+
 /// Edge case 46: what was not deregistered by mistake must not make the poll spin.
 #[test]
 fn a_descriptor_that_was_closed_does_not_end_a_wait() {

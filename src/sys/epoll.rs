@@ -212,11 +212,7 @@ static FLAGS_OF: [u32; 256] = {
 
 const fn flags_of(interest: Interest) -> u32 {
     const fn when(wanted: bool, flags: libc::c_int) -> u32 {
-        if wanted {
-            flags as u32
-        } else {
-            0
-        }
+        flags as u32 * wanted as u32
     }
     // An exclusive registration is not for more than data and room. The flags that others are
     // given unasked are left out.

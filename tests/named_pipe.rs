@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::{AsHandle, AsRawHandle, FromRawHandle, OwnedHandle};
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
+use std::sync::{mpsc, Arc};
 use std::time::{Duration, Instant};
 use std::{ptr, thread};
 
@@ -1085,20 +1086,96 @@ fn an_accepted_write_outlives_the_poll() {
 /// ever: no data will be read, and both names are free again.
 #[test]
 fn two_dropped_ends_that_write_to_each_other_are_closed() {
-    let (mut poll, mut events) = poll_and_events();
+    for limit in [64 << 10, 1] {
+        let (mut poll, mut events) = poll_and_events();
+        let name = name();
+        let mut server = server_with(&name, PIPE_ACCESS_DUPLEX, PIPE_TYPE_BYTE);
+        let mut client = client(&name);
+        for pipe in [&server, &client] {
+            pipe.set_read_buffer_size(limit).unwrap();
+        }
+        poll.registry().register(&mut server, SERVER, BOTH).unwrap();
+        poll.registry().register(&mut client, CLIENT, BOTH).unwrap();
+        clog(&mut poll, &mut events, &server);
+        clog(&mut poll, &mut events, &client);
+        drop((server, client));
+        let end = Instant::now() + LONG;
+        while open(&name).unwrap_err().kind() != ErrorKind::NotFound {
+            assert!(Instant::now() < end, "the pipe is still there");
+            util::poll(&mut poll, &mut events, Some(Duration::from_millis(10)));
+        }
+    }
+}
+
+/// A server that reads ahead `limit` bytes, and is dropped while it writes to a client that writes
+/// `chunk` bytes after the other and never reads. Returns how many bytes the client has written.
+fn dropped_under_a_stream(
+    poll: &mut Poll,
+    events: &mut Events,
+    limit: usize,
+    chunk: usize,
+) -> Arc<AtomicUsize> {
     let name = name();
     let mut server = server_with(&name, PIPE_ACCESS_DUPLEX, PIPE_TYPE_BYTE);
-    let mut client = client(&name);
+    server.set_read_buffer_size(limit).unwrap();
+    let mut client = blocking_client(&name);
     poll.registry().register(&mut server, SERVER, BOTH).unwrap();
-    poll.registry().register(&mut client, CLIENT, BOTH).unwrap();
-    clog(&mut poll, &mut events, &server);
-    clog(&mut poll, &mut events, &client);
-    drop((server, client));
-    let end = Instant::now() + LONG;
-    while open(&name).unwrap_err().kind() != ErrorKind::NotFound {
-        assert!(Instant::now() < end, "the pipe is still there");
-        util::poll(&mut poll, &mut events, Some(Duration::from_millis(10)));
+    clog(poll, events, &server);
+    let written = Arc::new(AtomicUsize::new(0));
+    let total = Arc::clone(&written);
+    thread::spawn(move || {
+        let chunk = vec![1; chunk];
+        while client.write_all(&chunk).is_ok() {
+            total.fetch_add(chunk.len(), Ordering::Relaxed);
+        }
+    });
+    expect_readable(poll, events, SERVER);
+    drop(server);
+    written
+}
+
+/// Runs `call` in another thread, which must not take long.
+#[track_caller]
+fn expect_to_return(call: impl FnOnce() + Send + 'static) {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        call();
+        sender.send(()).unwrap();
+    });
+    receiver.recv_timeout(LONG).unwrap();
+}
+
+/// What a dropped pipe discards is bounded: its client would keep a core busy.
+#[test]
+fn a_dropped_pipe_does_not_read_for_ever() {
+    let (mut poll, mut events) = poll_and_events();
+    let written = dropped_under_a_stream(&mut poll, &mut events, 64 << 10, 64 << 10);
+    let mut before = None;
+    while before != Some(written.load(Ordering::Relaxed)) {
+        before = Some(written.load(Ordering::Relaxed));
+        assert!(before < Some(64 << 20), "it reads on");
+        util::poll(&mut poll, &mut events, Some(Duration::from_millis(200)));
     }
+}
+
+/// Nor does such a client hold up the end of the poll, when each read of a byte ends at once...
+#[test]
+fn a_peer_that_streams_and_never_reads_does_not_hold_up_the_end_of_a_poll() {
+    let (mut poll, mut events) = poll_and_events();
+    dropped_under_a_stream(&mut poll, &mut events, 1, 16 << 20);
+    expect_to_return(move || drop(poll));
+}
+
+/// ...nor a call that does not wait, though each packet fills the events.
+#[test]
+fn a_peer_that_streams_and_never_reads_does_not_hold_up_a_poll() {
+    let (mut poll, mut events) = poll_and_events();
+    dropped_under_a_stream(&mut poll, &mut events, 1, 16 << 20);
+    expect_to_return(move || {
+        let mut events = Events::with_capacity(1);
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        assert!(events.is_empty());
+    });
 }
 
 /// A read and a write that both end between two polls, in most rounds.

@@ -67,6 +67,9 @@ enum Phase {
     Done(Result<(), Code>),
 }
 
+/// How many reads of a dropped pipe are discarded while its last write is in flight.
+const DISCARDS: u16 = if cfg!(test) { 1 } else { 256 };
+
 /// One kind of operation.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Lane {
@@ -123,7 +126,8 @@ pub(crate) struct PipeState {
     is_server: bool,
     /// Whether operations end in packets. Otherwise none may be started.
     attached: bool,
-    dropped: bool,
+    /// How many more reads to discard, once the pipe has been dropped.
+    discards: Option<u16>,
     /// Whether there is a peer, by the last result of the system.
     has_peer: bool,
     /// Whether to read before the user does.
@@ -161,7 +165,7 @@ impl PipeState {
                 Err(code) => self.write_failed(code),
             }
         }
-        if !self.dropped && self.connect.take_wanted() {
+        if self.discards.is_none() && self.connect.take_wanted() {
             if self.read.phase == Phase::Done(Err(PIPE_NOT_CONNECTED)) {
                 // That concerned the time before this connection.
                 self.read.phase = Phase::Idle;
@@ -217,9 +221,14 @@ impl PipeState {
     /// A read has ended. `Ok(true)` if there is something in the buffer.
     fn read_done(&mut self, result: Result<bool, Code>) {
         match result {
-            Ok(true) if !self.dropped => self.read.phase = Phase::Done(Ok(())),
+            Ok(true) if self.discards.is_none() => self.read.phase = Phase::Done(Ok(())),
+            // A peer that writes and never reads would keep the poll busy for ever.
+            Ok(_) if self.discards == Some(0) => {}
             // The peer wrote no bytes to a stream, or the pipe was dropped.
-            Ok(_) => self.read.want(),
+            Ok(_) => {
+                self.discards = self.discards.map(|left| left - 1);
+                self.read.want();
+            }
             // As soon as there is a peer.
             Err(PIPE_LISTENING) => {
                 self.note_peer(PIPE_LISTENING);
@@ -251,12 +260,8 @@ impl PipeState {
     /// The operations that would not block now.
     fn levels(&self) -> u32 {
         let refused = matches!(self.connect.phase, Phase::Done(Err(_)));
-        let read = match self.read.phase {
-            // Reading ahead on an outbound end. It concerns only a user that calls `read`.
-            Phase::Done(Err(ACCESS_DENIED)) => false,
-            Phase::Done(_) => true,
-            _ => false,
-        };
+        // Reading ahead on an outbound end is denied. It concerns only a user that calls `read`.
+        let read = matches!(self.read.phase, Phase::Done(it) if it != Err(ACCESS_DENIED));
         let write = match self.write.phase {
             Phase::Idle => self.has_peer && !self.write.wanted && !self.connect.is_under_way(),
             Phase::Done(_) => true,
@@ -389,11 +394,11 @@ impl PipeState {
     }
 
     /// The user has dropped the pipe. Returns whether the handle has to stay open until an accepted
-    /// write has ended. Meanwhile what arrives is read and dropped: otherwise two dropped ends that
-    /// write to each other would never be closed.
+    /// write has ended. Meanwhile what arrives is read and dropped, up to a bound: otherwise two
+    /// dropped ends that write to each other would never be closed.
     pub(crate) fn drop_lingers(&mut self, system: &mut impl System) -> bool {
         self.unwatch();
-        self.dropped = true;
+        self.discards = Some(DISCARDS);
         let lingers = !self.is_finished();
         if lingers {
             if self.read.phase == Phase::Done(Ok(())) {
@@ -409,7 +414,7 @@ impl PipeState {
     /// Whether the pipe was dropped and its last write has ended: nothing is started any more, and
     /// the handle can be closed.
     pub(crate) fn is_finished(&self) -> bool {
-        self.dropped && !self.write.is_under_way()
+        self.discards.is_some() && !self.write.is_under_way()
     }
 }
 

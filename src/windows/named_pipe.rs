@@ -55,7 +55,8 @@ use crate::sys::named_pipe::Pipe;
 /// # Dropping
 ///
 /// Data that `write` has accepted is still written after the pipe has been dropped, and the handle
-/// is closed after that. Data that arrives meanwhile is discarded. If the poll, its sources and its
+/// is closed after that. Data that arrives meanwhile is discarded, up to 16 MiB; after that, the
+/// pipe waits for the write alone. If the poll, its sources and its
 /// [`Waker`](crate::Waker) have been dropped too, a thread of the library waits until such writes
 /// have finished. When the process exits, unfinished writes are cancelled. If no write is in
 /// progress, dropping the pipe closes the handle immediately.

@@ -798,3 +798,23 @@ fn planted_faults_are_found() {
         println!("{fault:?}: {broken}, after {way:?}");
     }
 }
+
+/// A peer that writes and never reads would otherwise keep the poll busy.
+#[test]
+fn a_dropped_pipe_reads_no_more_than_it_may_discard() {
+    let (client, _) = &ends()[1];
+    let mut world = World::new(*client, Fault::None);
+    for input in [Input::Watch(BOTH), Input::Write, Input::Drop] {
+        world.apply(input).unwrap();
+    }
+    for _ in 0..=DISCARDS {
+        assert_eq!(world.pipe.read, Operation::Pending);
+        world.apply(Input::PeerWrites { empty: false }).unwrap();
+        world.apply(Input::TakeRead).unwrap();
+    }
+    assert_eq!(world.pipe.read, Operation::None);
+    assert!(!world.pipe.closed);
+    world.apply(Input::PeerReads { all: true }).unwrap();
+    world.apply(Input::TakeWrite).unwrap();
+    assert!(world.pipe.closed);
+}

@@ -521,6 +521,9 @@ impl Pipe {
 impl Drop for Pipe {
     fn drop(&mut self) {
         self.run(|state, system| {
+            // What arrives is discarded in a bounded number of reads.
+            system.buffers.asked = DEFAULT_LIMIT;
+            system.buffers.read_limit = DEFAULT_LIMIT;
             let lingers = state.drop_lingers(system);
             self.inner.cancel(Kind::Connect);
             match &self.queue {

@@ -92,10 +92,10 @@ impl Registry {
     ///   with another poll.
     /// * Otherwise as for [`Registry::register`].
     ///
-    /// After an error the previous registration is unchanged, with two exceptions, after which the
-    /// source is no longer registered: a `SourceFd` on kqueue, and on epoll an
+    /// After an error the previous registration is unchanged, with three exceptions, after which
+    /// the source is no longer registered: a `SourceFd` on kqueue, on epoll an
     /// [exclusive](Interest::exclusive) source when the system's limit on registrations has been
-    /// reached.
+    /// reached, and a named pipe on Windows.
     ///
     /// # Portability
     ///

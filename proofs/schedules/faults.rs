@@ -262,6 +262,20 @@ pub const FAULTS: &[Fault] = &[
         right: "_ => queue.port().post(context.cast()).map(|()| false),",
         wrong: "_ => Err(error),",
     },
+    // A registration that was refused replaces the former one.
+    Fault {
+        name: "refused-yet-changed",
+        file: "sys/windows/socket.rs",
+        right: "state.edge = before;\n            return Err(error);",
+        wrong: "let _ = before;\n            state.token = token;\n            return Err(error);",
+    },
+    // What is closed is registered again.
+    Fault {
+        name: "closed-yet-registered",
+        file: "sys/windows/socket.rs",
+        right: "(!state.closed).then_some(()).ok_or_else(not_registered)",
+        wrong: "Ok(())",
+    },
     // Each operation makes a request of its own.
     Fault {
         name: "request-at-once",
@@ -301,7 +315,7 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "gone-is-told",
         file: "sys/windows/socket.rs",
-        right: "if state.closed {\n            return None;\n        }",
+        right: "if state.closed {\n            return Completed::Done(None);\n        }",
         wrong: "",
     },
     // The request of a source that is gone runs on.
@@ -353,7 +367,7 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "dropped-is-reported",
         file: "sys/windows/iocp.rs",
-        right: "if target.dropped.load(Ordering::Relaxed) {",
-        wrong: "if false {",
+        right: "!target.dropped.load(Ordering::Relaxed);",
+        wrong: "true;",
     },
 ];

@@ -558,8 +558,8 @@ fn a_socket_closed_as_a_bare_number_is_given_up() {
             for _ in 0..3 {
                 expect_silence(&mut poll, &mut events);
             }
-            // It may or may not be an error that the registration is gone.
-            let _ = poll.registry().reregister(&mut source, SOURCE, R | W);
+            let gone = poll.registry().reregister(&mut source, SOURCE, R | W);
+            assert_eq!(gone.unwrap_err().kind(), io::ErrorKind::NotFound);
             expect_silence(&mut poll, &mut events);
             let _ = poll.registry().deregister(&mut source);
             expect_silence(&mut poll, &mut events);

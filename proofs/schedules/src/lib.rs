@@ -72,9 +72,17 @@ impl Socket {
     }
 
     pub fn reregister(&mut self, registry: &Registry, token: Token, interest: Interest) {
+        self.try_reregister(registry, token, interest).unwrap();
+    }
+
+    pub fn try_reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> std::io::Result<()> {
         self.registration
             .reregister(registry.selector(), self.handle, token, interest)
-            .unwrap();
     }
 
     pub fn deregister(&mut self, registry: &Registry) {

@@ -3,6 +3,7 @@
 //! nobody has it, which loom checks, and no packet stays in the port, which the model does.
 #![cfg(feature = "iocp")]
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use libc::windows::{self as system, RawSocket};
@@ -384,7 +385,7 @@ fn a_source_that_comes_back_is_told_by_its_new_token_only() {
     });
 }
 
-/// Closed as a bare handle: no event, and nothing runs on.
+/// Closed as a bare handle: no event, nothing runs on, and it cannot be registered again.
 #[test]
 fn a_socket_that_was_closed_unnoticed_is_left_alone() {
     check(|| {
@@ -397,8 +398,11 @@ fn a_socket_that_was_closed_unnoticed_is_left_alone() {
             (socket, waker)
         });
         assert_eq!(wait(&mut poll, 4), [(WAKE, true, false)]);
-        let (socket, _) = thread.join().unwrap();
+        let (mut socket, _) = thread.join().unwrap();
         socket.would_block(READABLE);
+        assert_eq!(look(&mut poll), []);
+        let gone = socket.try_reregister(poll.registry(), TWO, READABLE);
+        assert_eq!(gone.unwrap_err().kind(), ErrorKind::NotFound);
         assert_eq!(look(&mut poll), []);
     });
 }
@@ -474,6 +478,33 @@ fn a_request_that_fails_is_made_again() {
         system::refuse_requests(0);
         thread.join().unwrap();
         assert_eq!(wait(&mut poll, 4), [(TWO, true, false)]);
+    });
+}
+
+/// After a change that is refused beside a poll that waits, the former registration holds.
+#[test]
+fn a_change_that_is_refused_changes_nothing() {
+    check(|| {
+        let (mut poll, mut socket) = with_reset_socket();
+        let thread = beside(&poll, |registry| {
+            system::make_unready(SOCKET);
+            system::refuse_requests(1);
+            let changed = socket.try_reregister(registry, TWO, READABLE | WRITABLE);
+            system::refuse_requests(0);
+            system::make_ready(SOCKET, RECEIVE | SEND);
+            socket.would_block(READABLE);
+            (socket, changed.is_ok())
+        });
+        let mut events = Events::with_capacity(4);
+        while events.is_empty() {
+            // The request that is refused may be the poll's own.
+            let _ = poll.poll(&mut events, None);
+        }
+        let (_socket, changed) = thread.join().unwrap();
+        for event in &events {
+            assert_eq!(event.token(), if changed { TWO } else { ONE });
+            assert!(changed || !event.is_writable());
+        }
     });
 }
 

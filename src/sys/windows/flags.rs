@@ -2,8 +2,7 @@
 
 use super::afd::{
     AFD_POLL_ABORT as ABORT, AFD_POLL_ACCEPT as ACCEPT, AFD_POLL_CONNECT_FAIL as CONNECT_FAIL,
-    AFD_POLL_DISCONNECT as DISCONNECT, AFD_POLL_LOCAL_CLOSE as LOCAL_CLOSE,
-    AFD_POLL_RECEIVE as RECEIVE, AFD_POLL_SEND as SEND, FAILED,
+    AFD_POLL_DISCONNECT as DISCONNECT, AFD_POLL_RECEIVE as RECEIVE, AFD_POLL_SEND as SEND, FAILED,
 };
 use crate::readiness::Readiness;
 use crate::sys::edge::{Conditions, EdgeFlags};
@@ -31,12 +30,11 @@ pub(super) const EDGES: EdgeFlags = EdgeFlags {
     failure_takes_error: false,
 };
 
-pub(super) const NAMES: [(u32, &str); 8] = [
+pub(super) const NAMES: [(u32, &str); 7] = [
     (RECEIVE, "AFD_POLL_RECEIVE"),
     (SEND, "AFD_POLL_SEND"),
     (DISCONNECT, "AFD_POLL_DISCONNECT"),
     (ABORT, "AFD_POLL_ABORT"),
-    (LOCAL_CLOSE, "AFD_POLL_LOCAL_CLOSE"),
     (ACCEPT, "AFD_POLL_ACCEPT"),
     (CONNECT_FAIL, "AFD_POLL_CONNECT_FAIL"),
     (FAILED, "failed"),

@@ -165,10 +165,8 @@ impl WakeTarget {
         // SAFETY: it is the reference that `Waker::wake` has submitted. The head comes first.
         let target = unsafe { Arc::from_raw(head.cast_const().cast::<WakeTarget>()) };
         target.posted.swap(false, Ordering::AcqRel);
-        if target.dropped.load(Ordering::Relaxed) {
-            return Completed::Silent;
-        }
-        Completed::Event(target.token, flags::WOKEN)
+        let is_heard = !target.dropped.load(Ordering::Relaxed);
+        Completed::Done(is_heard.then_some((target.token, flags::WOKEN)))
     }
 }
 
@@ -201,9 +199,9 @@ impl RawEvent {
     fn complete(&mut self, queue: &Queue) -> bool {
         // SAFETY: the packet has just been taken, or was put off before.
         match unsafe { queue.complete(self.0.lpOverlapped.cast()) } {
-            Completed::Silent => return false,
+            Completed::Done(None) => return false,
+            Completed::Done(Some((token, flags))) => self.set(token, flags),
             Completed::Later(head) => self.0.lpOverlapped = head.cast(),
-            Completed::Event(token, flags) => self.set(token, flags),
         }
         true
     }

@@ -21,6 +21,7 @@ cfg_if! {
         mod flags;
         pub(crate) mod iocp;
         mod port;
+        #[allow(dead_code)] // Parts are for pipes only.
         mod queue;
         mod socket;
 

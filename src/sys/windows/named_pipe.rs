@@ -131,7 +131,7 @@ impl Operation {
             (*kind, success(head.status()), head.moved(), inner)
         };
         if !inner.ended(queue, kind, result, moved) {
-            return Completed::Silent;
+            return Completed::Done(None);
         }
         Completed::Later(Arc::into_raw(inner).cast_mut().cast())
     }
@@ -214,10 +214,7 @@ impl Inner {
         // SAFETY: it is the reference that `Operation::on_completion` has passed on. The head comes
         // first.
         let inner = unsafe { Arc::from_raw(head.cast_const().cast::<Inner>()) };
-        match inner.run(Some(queue), |state, _| state.report()) {
-            Some((token, flags)) => Completed::Event(token, flags),
-            None => Completed::Silent,
-        }
+        Completed::Done(inner.run(Some(queue), |state, _| state.report()))
     }
 
     /// Makes an operation end now. The handle must be open.

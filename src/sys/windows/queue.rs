@@ -36,11 +36,9 @@ pub(crate) type OnCompletion = unsafe fn(*mut Head, &Queue) -> Completed;
 
 /// The result of a packet.
 pub(crate) enum Completed {
-    /// There is nothing to report.
-    Silent,
-    Event(Token, u32),
+    /// With what there is to report.
+    Done(Option<(Token, u32)>),
     /// To be completed again, after all other packets that were taken at the same time.
-    #[allow(dead_code)] // Only pipes do this.
     Later(*mut Head),
 }
 
@@ -74,7 +72,6 @@ impl Head {
     }
 
     /// How many bytes it moved.
-    #[allow(dead_code)] // Only pipes ask.
     pub(crate) fn moved(&self) -> usize {
         self.overlapped.InternalHigh
     }
@@ -156,13 +153,11 @@ impl Queue {
     }
 
     /// The source of an operation was dropped, and the operation will not be cancelled.
-    #[allow(dead_code)] // Only those of pipes are not.
     pub(crate) fn linger(&self) {
         self.lingering.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Such an operation has ended.
-    #[allow(dead_code)] // Only those of pipes are not.
     pub(crate) fn lingered(&self) {
         self.lingering.fetch_sub(1, Ordering::Relaxed);
     }
@@ -175,18 +170,16 @@ impl Queue {
     fn drain(&self, patience: Option<Duration>) {
         let mut entries = [MaybeUninit::uninit(); 32];
         while self.outstanding.load(Ordering::Relaxed) > 0 {
-            match self.dequeue(&mut entries, patience) {
-                Ok(count) if count > 0 => {
-                    for entry in &entries[..count] {
-                        // SAFETY: the system has initialised the first `count` entries.
-                        let mut head = unsafe { entry.assume_init_ref() }.lpOverlapped.cast();
-                        // SAFETY: the packet has just been taken, or asks to be completed again.
-                        while let Completed::Later(again) = unsafe { self.complete(head) } {
-                            head = again;
-                        }
-                    }
+            let Ok(count @ 1..) = self.dequeue(&mut entries, patience) else {
+                return;
+            };
+            for entry in &entries[..count] {
+                // SAFETY: the system has initialised the first `count` entries.
+                let mut head = unsafe { entry.assume_init_ref() }.lpOverlapped.cast();
+                // SAFETY: the packet has just been taken, or asks to be completed again.
+                while let Completed::Later(again) = unsafe { self.complete(head) } {
+                    head = again;
                 }
-                _ => break,
             }
         }
     }

@@ -272,17 +272,15 @@ impl Socket {
     unsafe fn on_completion(head: *mut Head, _: &Queue) -> Completed {
         // SAFETY: it is the reference that `Socket::request` has submitted. The head comes first.
         let socket = unsafe { Arc::from_raw(head.cast_const().cast::<Socket>()) };
-        Socket::completed(&socket).map_or(Completed::Silent, |(token, flags)| {
-            Completed::Event(token, flags)
-        })
+        Socket::completed(&socket)
     }
 
-    /// The request has completed. Returns what to report.
-    fn completed(this: &Arc<Socket>) -> Option<(Token, u32)> {
+    /// The request has completed.
+    fn completed(this: &Arc<Socket>) -> Completed {
         let mut state = lock(&this.state);
         state.request = RequestState::Idle;
         if state.closed {
-            return None;
+            return Completed::Done(None);
         }
         // SAFETY: no request is pending any more, and the lock prevents a new one.
         let reported = match unsafe { &*this.request.get() }.answer() {
@@ -303,7 +301,7 @@ impl Socket {
         if state.wanted().is_some() {
             Socket::enqueue(this, &mut state, &mut lock(&this.share.sockets.0));
         }
-        Some((state.token, reported?))
+        Completed::Done(reported.map(|flags| (state.token, flags)))
     }
 }
 
@@ -346,9 +344,13 @@ impl linked::Link for Link {
 
     fn reregister(&self, token: Token, interest: Interest) -> io::Result<()> {
         let mut state = lock(&self.socket.state);
+        let before = mem::replace(&mut state.edge, Edge::new(interest));
+        if let Err(error) = Socket::request_update(&self.socket, &mut state, &self.queue) {
+            state.edge = before;
+            return Err(error);
+        }
         state.token = token;
-        state.edge = Edge::new(interest);
-        Socket::request_update(&self.socket, &mut state, &self.queue)
+        (!state.closed).then_some(()).ok_or_else(not_registered)
     }
 
     fn deregister(&self) -> io::Result<()> {

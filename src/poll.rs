@@ -81,7 +81,8 @@ use crate::{Events, Registry};
 ///
 /// On poll(2), event ports and Windows, a registered source shares ownership of the poll's
 /// descriptors. After the `Poll` is dropped, they stay open until its sources have been
-/// deregistered or dropped as well.
+/// deregistered or dropped as well. A [`Waker`] and a Windows named pipe, even a deregistered one,
+/// keep them open until they are dropped.
 ///
 /// # Implementation
 ///

@@ -765,6 +765,30 @@ fn an_empty_message_is_one_and_an_empty_write_to_a_stream_is_nothing() {
     }
 }
 
+/// Messages that were there before the first read: read as bytes they are joined, and an empty one
+/// among them is not seen. Read as messages, each is one.
+#[test]
+fn an_empty_message_that_was_there_first_is_seen_in_the_mode_of_messages_only() {
+    let open: [(fn(&str) -> NamedPipe, &[usize]); 2] = [(client, &[5]), (message_client, &[0, 5])];
+    for (open, expected) in open {
+        let (mut poll, mut events) = poll_and_events();
+        let name = name();
+        let mut server = server_with(&name, PIPE_ACCESS_DUPLEX, PIPE_TYPE_MESSAGE);
+        let mut client = open(&name);
+        poll.registry().register(&mut server, SERVER, BOTH).unwrap();
+        for words in ["", "after"] {
+            let write = || (&server).write(words.as_bytes());
+            retry(&mut poll, &mut events, write).unwrap();
+        }
+        poll.registry().register(&mut client, CLIENT, BOTH).unwrap();
+        for &len in expected {
+            let read = || client.read(&mut [0; 16]);
+            assert_eq!(retry(&mut poll, &mut events, read).unwrap(), len);
+        }
+        expect_would_block(client.read(&mut [0; 16]));
+    }
+}
+
 #[test]
 fn buffers_have_the_sizes_that_were_set() {
     let (mut poll, mut events) = poll_and_events();

@@ -40,7 +40,7 @@ use crate::sys::named_pipe::Pipe;
 /// # Reading and writing
 ///
 /// When the peer has closed its end and everything has been read, reading returns `Ok(0)`. Reading
-/// an empty message returns `Ok(0)` too, once. A client's end is then
+/// an empty [message](#messages) returns `Ok(0)` too, once. A client's end is then
 /// [read-closed](crate::event::Event::is_read_closed). A server's end is only readable, since
 /// another client can connect to it.
 ///
@@ -56,18 +56,20 @@ use crate::sys::named_pipe::Pipe;
 ///
 /// Data that `write` has accepted is still written after the pipe has been dropped, and the handle
 /// is closed after that. Data that arrives meanwhile is discarded, up to 16 MiB; after that, the
-/// pipe waits for the write alone. If the poll, its sources and its
-/// [`Waker`](crate::Waker) have been dropped too, a thread of the library waits until such writes
-/// have finished. When the process exits, unfinished writes are cancelled. If no write is in
-/// progress, dropping the pipe closes the handle immediately.
+/// pipe waits for the write alone. If the poll, its sources and its [`Waker`](crate::Waker) have
+/// been dropped too, a thread of the library waits until such writes have finished. When the
+/// process exits, unfinished writes are cancelled. If no write is in progress, dropping the pipe
+/// closes the handle immediately.
 ///
 /// # Messages
 ///
 /// In a pipe of the type `PIPE_TYPE_MESSAGE` every `write` is one message, whatever its length,
 /// even if it is empty. If the pipe is read in the mode `PIPE_READMODE_MESSAGE`, a read never joins
 /// two messages. A message that is longer than the buffer of a `read`, or than the buffer for
-/// reading ahead, is returned in several parts. In either mode an empty message is read as `Ok(0)`,
-/// like the end of the stream, but the messages after it can still be read.
+/// reading ahead, is returned in several parts. In this mode an empty message is read as `Ok(0)`,
+/// like the end of the stream, but the messages after it can still be read. If the pipe is read as
+/// bytes, the system joins messages that have already arrived, and an empty message among them is
+/// not seen. Set `PIPE_READMODE_MESSAGE` if empty messages have a meaning.
 ///
 /// # Security
 ///
@@ -272,7 +274,8 @@ impl AsRawHandle for NamedPipe {
 }
 
 /// Converts a handle to an end of a named pipe that was opened for overlapped operations. It must
-/// not belong to a completion port, nor be set to skip completion packets.
+/// be in waiting mode (`PIPE_WAIT`, the default), not belong to a completion port, and not be set to
+/// skip completion packets.
 impl From<OwnedHandle> for NamedPipe {
     fn from(handle: OwnedHandle) -> NamedPipe {
         NamedPipe {
@@ -282,7 +285,8 @@ impl From<OwnedHandle> for NamedPipe {
 }
 
 /// Converts a handle to an end of a named pipe that was opened for overlapped operations. It must
-/// not belong to a completion port, nor be set to skip completion packets.
+/// be in waiting mode (`PIPE_WAIT`, the default), not belong to a completion port, and not be set to
+/// skip completion packets.
 impl FromRawHandle for NamedPipe {
     unsafe fn from_raw_handle(handle: RawHandle) -> NamedPipe {
         // SAFETY: the caller guarantees that `handle` is open and owned by nothing else.

@@ -56,8 +56,9 @@ impl Buffers {
 
     /// A read has ended after `len` bytes. Returns whether there is something for the user.
     ///
-    /// Zero bytes are an empty message, in whichever mode the pipe is read. In a stream they have
-    /// no meaning, and must not look like its end.
+    /// Zero bytes are an empty message, in whichever mode the pipe is read; read as bytes, one that
+    /// had arrived before is joined to the next, and not seen. In a stream they have no meaning, and
+    /// must not look like its end.
     ///
     /// # Safety
     ///

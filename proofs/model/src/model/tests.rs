@@ -417,7 +417,7 @@ fn a_packet_of_an_error_may_know_of_nothing_else() {
 }
 
 #[test]
-fn who_makes_up_that_it_would_block_may_be_believed() {
+fn who_makes_up_that_it_would_block_is_told_nothing_again() {
     let hung_up = Level {
         read_hang_up: true,
         hang_up: true,
@@ -433,8 +433,7 @@ fn who_makes_up_that_it_would_block_may_be_believed() {
         model.observe(&levels(hung_up));
         look(&mut model, 4, &[told]).unwrap();
         model.tried_both(0, Outcome::WouldBlock);
-        let again = look(&mut model, 4, &[told]);
-        assert_eq!(again.is_ok(), backend.by_packets, "{again:?}");
+        rejects(look(&mut model, 4, &[told]), "told before");
     }
 }
 

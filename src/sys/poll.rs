@@ -218,7 +218,7 @@ impl Table {
         if !running || self.watcher.interrupted.load(Ordering::Acquire) == call {
             return Ok(());
         }
-        // It has room: each call is interrupted once, and drains it.
+        // It has room: each call is interrupted once, and the next one that may block drains it.
         self.watcher.wake_fd.notify()?;
         self.watcher.interrupted.store(call, Ordering::Release);
         Ok(())

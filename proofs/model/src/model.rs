@@ -154,8 +154,8 @@ impl Model {
             peer.peer_is_gone = true;
             // With unread data, closing a connection resets it.
             let breaks = is_reset || !closed.is_exact || !closed.unread.is_empty();
-            let loses = self.backend.bulk_dies_with_its_sender && peer.had_bulk;
-            peer.is_exact &= !breaks && !loses && closed.kind != Kind::Listener;
+            peer.is_exact &= !breaks && closed.kind != Kind::Listener;
+            peer.may_lose_the_rest(&self.backend);
         }
     }
 
@@ -169,6 +169,7 @@ impl Model {
         for (shut, new) in source.has_shut.iter_mut().zip(directions) {
             *shut |= new;
         }
+        source.may_lose_the_rest(&self.backend);
         let after = after[end].unwrap_or_default();
         let is_silent = !self.backend.tells_own_shutdowns;
         for (direction, watch) in source.watches().filter(|_| is_silent) {
@@ -270,6 +271,7 @@ impl Model {
             }
             let unread = peer.unread.iter().sum::<usize>();
             peer.had_bulk |= peer.kind == Kind::Tcp && unread > 8 * 1024;
+            peer.may_lose_the_rest(&self.backend);
         }
     }
 

@@ -54,8 +54,8 @@ pub struct Backend {
     /// may be told as a connection that failed, of which nothing more is to be heard.
     pub refusal_is_the_end: bool,
     /// Wine's doing: it takes a whole write where there is room for a part of it, and loses
-    /// the rest with the socket that is closed.
-    pub bulk_dies_with_its_sender: bool,
+    /// the rest when the socket is closed, or when a poll sees that its peer has shut down writing.
+    pub loses_the_rest: bool,
 }
 
 impl Backend {
@@ -79,7 +79,7 @@ impl Backend {
         by_packets: false,
         end_is_behind_data: false,
         refusal_is_the_end: false,
-        bulk_dies_with_its_sender: false,
+        loses_the_rest: false,
     };
 
     pub const POLL: Backend = Backend {
@@ -117,7 +117,7 @@ impl Backend {
         by_packets: true,
         end_is_behind_data: true,
         refusal_is_the_end: true,
-        bulk_dies_with_its_sender: true,
+        loses_the_rest: true,
         ..Backend::POLL
     };
 

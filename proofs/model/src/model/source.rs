@@ -168,6 +168,13 @@ impl Source {
         self.watches().filter(move |it| is_edge(it.0))
     }
 
+    /// Bytes may be lost on their way to this end, see [`Backend::loses_the_rest`]. Call it after
+    /// each change of what that depends on.
+    pub(super) fn may_lose_the_rest(&mut self, backend: &Backend) {
+        let is_over = self.peer_is_gone || self.has_shut[Write as usize];
+        self.is_exact &= !(backend.loses_the_rest && self.had_bulk && is_over);
+    }
+
     /// The level was another one: what has begun is to be told.
     pub(super) fn begin(&mut self, backend: &Backend, before: Level) {
         let level = self.level;

@@ -239,6 +239,30 @@ fn a_packet_may_tell_what_is_no_more_once() {
     }
 }
 
+/// Wine loses them, to a client that uses nothing but Winsock, too.
+#[test]
+fn the_rest_of_a_write_may_be_lost_where_the_receiver_has_shut_down_its_own() {
+    const BULK: usize = 16 * 1024;
+    let writing = [false, true];
+    for (backend, loses) in [(Backend::AFD, true), (Backend::POLL, false)] {
+        for shuts_first in [false, true] {
+            let mut model = Model::new(backend);
+            model.create(0, Kind::Tcp);
+            if shuts_first {
+                model.shutdown(0, writing, &Levels::default());
+            }
+            model.sent(1, Outcome::Moved(BULK));
+            if !shuts_first {
+                model.shutdown(0, writing, &Levels::default());
+            }
+            model.shutdown(1, writing, &Levels::default());
+            model.observe(&levels(READABLE));
+            let end = model.took(0, false, BULK, Outcome::Moved(0));
+            assert_eq!(end.is_ok(), loses, "{backend:?}, {shuts_first}");
+        }
+    }
+}
+
 #[test]
 fn an_empty_poll_takes_its_time() {
     let mut model = with_data(Mode::Edge);

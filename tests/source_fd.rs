@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::unix::{pipe, SourceFd};
-use mio::{Events, Interest, Poll, Registry, Token};
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use util::{
     any_port, drain, expect, expect_readable, expect_silence, expect_writable, fill, limit_fds,
     poll_and_events, temporary_path, EVENT_PORT, KQUEUE, LONG, POLL2,
@@ -658,6 +658,25 @@ fn a_reused_number_has_no_event_of_a_pipe_without_a_reader() {
         "{events:?}"
     );
     expect_silence(&mut poll, &mut events);
+}
+
+/// kqueue identifies wakers, and what stands in for a descriptor, by numbers as well.
+#[test]
+fn a_number_that_is_no_descriptor_is_an_error_and_changes_nothing_else() {
+    let (mut poll, mut events) = poll_and_events();
+    let waker = Waker::new(poll.registry(), AGAIN).unwrap();
+    let registry = poll.registry();
+    for number in (-100..0).chain([RawFd::MIN, RawFd::MAX]) {
+        for result in [
+            register(registry, number, Interest::WRITABLE),
+            reregister(registry, number, Interest::WRITABLE),
+        ] {
+            assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::EBADF));
+        }
+        deregister(registry, number).unwrap_err();
+    }
+    waker.wake().unwrap();
+    expect_readable(&mut poll, &mut events, AGAIN);
 }
 
 /// Edge case 46: what was not deregistered by mistake must not make the poll spin.

@@ -260,9 +260,10 @@ const STAND_IN: Filter = if HAS_USER_EVENTS {
     os::EVFILT_TIMER
 };
 
-/// Returns the ident of the stand-in for `fd`. Descriptors and wakers have no negative ones.
+/// Returns the ident of the stand-in for `fd`. It is negative, which those of descriptors and wakers
+/// are not, even if the program passes a number that is not a descriptor.
 fn stand_in_for(fd: RawFd) -> RawFd {
-    !fd
+    fd | RawFd::MIN
 }
 
 /// A list of changes with a receipt for each. At most, a stand-in is deleted, and two filters are

@@ -13,7 +13,9 @@ mod util;
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use libc::{c_int, c_long, c_void, epoll_event, nfds_t, pollfd, sigset_t, timespec};
+use libc::{
+    c_int, c_long, c_void, epoll_event, nfds_t, pollfd, sigset_t, sockaddr, socklen_t, timespec,
+};
 use mio::{Events, Poll, Token, Waker};
 use util::{poll_and_events, poll_while, watch, LONG, POLL2};
 
@@ -148,6 +150,33 @@ extern "C" fn write(fd: c_int, data: *const c_void, len: usize) -> isize {
     // SAFETY: as in `epoll_wait`.
     let written: c_long = unsafe { libc::syscall(libc::SYS_write, fd, data, len) };
     written as isize
+}
+
+thread_local! {
+    /// Whether this thread accepts connections without an address.
+    static ACCEPTS_NAMELESS: Cell<bool> = const { Cell::new(false) };
+}
+
+#[no_mangle]
+extern "C" fn accept4(
+    listener: c_int,
+    address: *mut sockaddr,
+    len: *mut socklen_t,
+    flags: c_int,
+) -> c_int {
+    let is_nameless = ACCEPTS_NAMELESS.with(Cell::get);
+    let address = match is_nameless {
+        true => std::ptr::null_mut(),
+        false => address,
+    };
+    // SAFETY: as in `epoll_wait`; for no address there is no length.
+    unsafe {
+        let socket = libc::syscall(libc::SYS_accept4, listener, address, len, flags);
+        if is_nameless && socket >= 0 {
+            *len = 0;
+        }
+        socket as c_int
+    }
 }
 
 #[test]
@@ -400,4 +429,25 @@ fn what_a_poll_finds_of_a_former_file_is_not_reported_of_its_successor() {
         .unwrap();
     assert!(events.is_empty(), "{events:?}");
     drop(source);
+}
+
+/// Apple's systems accept a connection that was reset before, and write no address.
+#[test]
+#[cfg(feature = "net")]
+fn a_connection_without_an_address_was_aborted() {
+    use std::io::{ErrorKind, Read};
+
+    let listener = mio::net::TcpListener::bind(util::any_port()).unwrap();
+    let mut clients = [(); 2].map(|()| {
+        let address = listener.local_addr().unwrap();
+        std::net::TcpStream::connect(address).unwrap()
+    });
+    ACCEPTS_NAMELESS.with(|it| it.set(true));
+    let error = listener.accept().unwrap_err();
+    ACCEPTS_NAMELESS.with(|it| it.set(false));
+    assert_eq!(error.kind(), ErrorKind::ConnectionAborted, "{error}");
+    // Its socket does not stay open.
+    assert_eq!(clients[0].read(&mut [0]).unwrap(), 0);
+    let (_stream, peer) = listener.accept().unwrap();
+    assert_eq!(peer, clients[1].local_addr().unwrap());
 }

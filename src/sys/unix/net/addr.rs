@@ -36,10 +36,6 @@ impl OsAddr {
         ptr::addr_of!(self.storage).cast()
     }
 
-    pub(super) fn len(&self) -> libc::socklen_t {
-        self.len
-    }
-
     /// Returns where the system writes an address and its length.
     pub(super) fn as_mut_ptrs(&mut self) -> (*mut libc::sockaddr, *mut libc::socklen_t) {
         (ptr::addr_of_mut!(self.storage).cast(), &mut self.len)
@@ -66,6 +62,8 @@ impl OsAddr {
                 let port = u16::from_be(v6.sin6_port);
                 Ok(SocketAddrV6::new(ip, port, v6.sin6_flowinfo, v6.sin6_scope_id).into())
             }
+            // Apple's systems write none if a connection was reset before it was accepted.
+            _ if self.len == 0 => Err(io::ErrorKind::ConnectionAborted.into()),
             _ => Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "the address is of neither IP family",

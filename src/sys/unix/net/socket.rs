@@ -86,7 +86,7 @@ fn no_sigpipe(_socket: &OwnedFd) -> io::Result<()> {
 
 pub(super) fn bind(socket: &OwnedFd, address: &OsAddr) -> io::Result<()> {
     // SAFETY: `address` is initialised up to its length.
-    check(unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr(), address.len()) })?;
+    check(unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr(), address.len) })?;
     Ok(())
 }
 
@@ -102,7 +102,7 @@ pub(super) fn listen(socket: &OwnedFd, backlog: libc::c_int) -> io::Result<()> {
 pub(super) fn connect(socket: &OwnedFd, address: &OsAddr) -> io::Result<()> {
     // SAFETY: `address` is initialised up to its length.
     let connected =
-        check(unsafe { libc::connect(socket.as_raw_fd(), address.as_ptr(), address.len()) });
+        check(unsafe { libc::connect(socket.as_raw_fd(), address.as_ptr(), address.len) });
     match connected {
         Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
         _ => Ok(()),

@@ -84,22 +84,24 @@ impl<T> IoSource<T> {
             Err(error) => Some(Outcome::Failed(error)),
         })
     }
+
+    /// Runs an operation that takes, or may take, the first of a queue of connections or datagrams.
+    /// A failed operation may have removed it, or an error before it, and what is left in the queue
+    /// must still be reported.
+    #[inline]
+    pub(crate) fn take<R>(
+        &self,
+        directions: Interest,
+        operation: impl FnOnce(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.run(directions, operation, |result| {
+            result.as_ref().err().map(Outcome::FailedToTake)
+        })
+    }
 }
 
 #[cfg(feature = "net")]
 impl<T> IoSource<T> {
-    /// Runs an operation that takes the first of a queue of connections or datagrams. A failed
-    /// operation may have removed it, and the next one must still be reported.
-    #[inline]
-    pub(crate) fn take_queued<R>(
-        &self,
-        operation: impl FnOnce(&T) -> io::Result<R>,
-    ) -> io::Result<R> {
-        self.run(Interest::READABLE, operation, |result| {
-            result.as_ref().err().map(Outcome::FailedToTake)
-        })
-    }
-
     /// Returns and clears the pending error of a socket, which may be usable afterwards.
     pub(crate) fn take_error(
         &self,

@@ -143,11 +143,7 @@ impl<T> IoSource<T> {
         interest: Interest,
         operation: impl FnOnce(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        self.inner.run(
-            interest,
-            |io| operation(&io.inner),
-            |result| result.as_ref().err().map(Outcome::FailedToTake),
-        )
+        self.inner.take(interest, |io| operation(&io.inner))
     }
 }
 

@@ -3,7 +3,7 @@ use std::net::{self, SocketAddr};
 
 use crate::io_source::IoSource;
 use crate::net::TcpStream;
-use crate::sys;
+use crate::{sys, Interest};
 
 /// A non-blocking TCP socket that accepts connections.
 ///
@@ -97,7 +97,7 @@ impl TcpListener {
     /// Calls [`accept4`](https://man7.org/linux/man-pages/man2/accept4.2.html) on Linux.
     #[doc(alias = "accept4")]
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, peer) = self.inner.take_queued(sys::net::tcp_accept)?;
+        let (stream, peer) = self.inner.take(Interest::READABLE, sys::net::tcp_accept)?;
         Ok((TcpStream::from_std(stream), peer))
     }
 

@@ -139,7 +139,7 @@ impl UdpSocket {
     /// [`recvfrom`]: https://man7.org/linux/man-pages/man2/recvfrom.2.html
     #[doc(alias = "recvfrom")]
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.inner.take_queued(|io| io.recv_from(buf))
+        self.inner.take(Interest::READABLE, |io| io.recv_from(buf))
     }
 
     /// Receives a datagram like [`recv_from`](UdpSocket::recv_from), but without removing it from
@@ -150,8 +150,7 @@ impl UdpSocket {
     /// As for [`recv_from`](UdpSocket::recv_from).
     #[doc(alias = "MSG_PEEK")]
     pub fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.inner
-            .try_io(Interest::READABLE, |io| io.peek_from(buf))
+        self.inner.take(Interest::READABLE, |io| io.peek_from(buf))
     }
 
     /// Sends a datagram to the address that the socket is connected to ([`send`]).
@@ -174,7 +173,7 @@ impl UdpSocket {
     ///
     /// [`recv`]: https://man7.org/linux/man-pages/man2/recv.2.html
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.inner.take_queued(|io| io.recv(buf))
+        self.inner.take(Interest::READABLE, |io| io.recv(buf))
     }
 
     /// Receives a datagram like [`recv`](UdpSocket::recv), but without removing it from the queue
@@ -184,7 +183,7 @@ impl UdpSocket {
     ///
     /// As for [`recv_from`](UdpSocket::recv_from).
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.inner.try_io(Interest::READABLE, |io| io.peek(buf))
+        self.inner.take(Interest::READABLE, |io| io.peek(buf))
     }
 
     /// Connects the socket to `addr` ([`connect`]): [`send`](UdpSocket::send) sends to this
@@ -392,7 +391,7 @@ impl UdpSocket {
     where
         F: FnOnce() -> io::Result<T>,
     {
-        self.inner.try_io(BOTH, |_| f())
+        self.inner.take(BOTH, |_| f())
     }
 }
 

@@ -143,8 +143,7 @@ impl UnixDatagram {
     /// [`recvfrom`]: https://man7.org/linux/man-pages/man2/recvfrom.2.html
     #[doc(alias = "recvfrom")]
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.inner
-            .try_io(Interest::READABLE, |io| io.recv_from(buf))
+        self.inner.take(Interest::READABLE, |io| io.recv_from(buf))
     }
 
     /// Receives a datagram ([`recv`]), and returns its length.
@@ -155,7 +154,7 @@ impl UnixDatagram {
     ///
     /// [`recv`]: https://man7.org/linux/man-pages/man2/recv.2.html
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.inner.try_io(Interest::READABLE, |io| io.recv(buf))
+        self.inner.take(Interest::READABLE, |io| io.recv(buf))
     }
 
     /// Sends a datagram to the socket at `path` ([`sendto`]), and returns the number of bytes sent,
@@ -233,7 +232,7 @@ impl UnixDatagram {
     where
         F: FnOnce() -> io::Result<T>,
     {
-        self.inner.try_io(BOTH, |_| f())
+        self.inner.take(BOTH, |_| f())
     }
 }
 

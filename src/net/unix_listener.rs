@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::io_source::IoSource;
 use crate::net::UnixStream;
-use crate::sys;
+use crate::{sys, Interest};
 
 /// A non-blocking Unix domain socket that accepts connections.
 ///
@@ -107,7 +107,7 @@ impl UnixListener {
     /// Calls [`accept4`](https://man7.org/linux/man-pages/man2/accept4.2.html) on Linux.
     #[doc(alias = "accept4")]
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        let (stream, peer) = self.inner.take_queued(sys::net::uds::accept)?;
+        let (stream, peer) = self.inner.take(Interest::READABLE, sys::net::uds::accept)?;
         Ok((UnixStream::from_std(stream), peer))
     }
 

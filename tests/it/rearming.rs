@@ -842,6 +842,71 @@ fn taking_the_error_off_a_unix_datagram_socket_arms_it() {
     }
 }
 
+/// An operation that returns the error of a datagram socket has not taken what is queued, which was
+/// reported before the error occurred.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_failed_receive_arms_a_unix_datagram_socket() {
+    let paths = [(); 3].map(|()| temporary_path("peer"));
+    let [mut socket, peer, other] = [0, 1, 2].map(|at| UnixDatagram::bind(&paths[at]).unwrap());
+    socket.connect(&paths[1]).unwrap();
+    let (mut poll, mut events) = poll_and_events();
+    poll.registry()
+        .register(&mut socket, RECEIVER, Interest::READABLE)
+        .unwrap();
+    let receives: [fn(&UnixDatagram) -> io::Result<usize>; 3] = [
+        |socket| socket.recv(&mut [0; 5]),
+        |socket| Ok(socket.recv_from(&mut [0; 5])?.0),
+        |socket| socket.try_io(|| raw_read(socket)),
+    ];
+    for receive in receives {
+        peer.connect(&paths[0]).unwrap();
+        peer.send(b"hello").unwrap();
+        expect_readable(&mut poll, &mut events, RECEIVER);
+        socket.send(b"lost").unwrap();
+        peer.connect(&paths[2]).unwrap();
+        let error = receive(&socket).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        expect_readable(&mut poll, &mut events, RECEIVER);
+        assert_eq!(receive(&socket).unwrap(), 5);
+        expect_would_block(receive(&socket));
+    }
+    drop(other);
+    for path in paths {
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
+/// The same for UDP, and for operations that leave the datagram where it is.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_failed_receive_arms_a_udp_socket() {
+    let mut socket = UdpSocket::bind(any_port()).unwrap();
+    let peer = UdpSocket::bind(any_port()).unwrap();
+    let address = peer.local_addr().unwrap();
+    peer.connect(socket.local_addr().unwrap()).unwrap();
+    socket.connect(address).unwrap();
+    let (mut poll, mut events) = poll_and_events();
+    poll.registry()
+        .register(&mut socket, RECEIVER, Interest::READABLE)
+        .unwrap();
+    peer.send(b"hello").unwrap();
+    expect_readable(&mut poll, &mut events, RECEIVER);
+    drop(peer);
+    let operations: [fn(&UdpSocket) -> io::Result<usize>; 3] = [
+        |socket| socket.peek(&mut [0; 5]),
+        |socket| Ok(socket.peek_from(&mut [0; 5])?.0),
+        |socket| socket.try_io(|| raw_read(socket)),
+    ];
+    for operation in operations {
+        socket.send(b"refused").unwrap();
+        let error = operation(&socket).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        expect_readable(&mut poll, &mut events, RECEIVER);
+        assert_eq!(operation(&socket).unwrap(), 5);
+    }
+}
+
 /// Edge case 46: with its error taken off, a TCP socket can be connected again, on Linux; the
 /// first attempt only ends the old one.
 #[test]

@@ -113,9 +113,8 @@
 //!
 //! **Accepting without a free descriptor.** If `accept` fails with `EMFILE`, the connection remains
 //! pending. Whether an edge-triggered listener is reported again depends on the backend: never on
-//! epoll and kqueue, after a pause of up to 10 milliseconds on poll(2), immediately on event ports
-//! and Windows. Deregister the listener, and register it again when a descriptor is free
-//! (`docs/cookbook/descriptors.md`).
+//! epoll and kqueue, after a pause of up to 10 milliseconds on the others. Deregister the listener,
+//! and register it again when a descriptor is free (`docs/cookbook/descriptors.md`).
 //!
 //! # Fairness
 //!

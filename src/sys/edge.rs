@@ -16,8 +16,10 @@
 //!   to connect does, by one that may have started that attempt.
 //! * `DATA` is also armed again by an operation that failed and may have removed the first of a
 //!   queue, since the next one must be reported, and by one that lacked a descriptor: it may have
-//!   found the queue empty, and the next connection must be reported. If not, another attempt would
-//!   fail too, so poll(2) makes a [pause](Edge::take_pause).
+//!   found the queue empty, and the next connection must be reported.
+//! * After an operation on a queue that lacked a descriptor or memory, another attempt would fail
+//!   too: the source [pauses](Edge::take_pause), so that a loop that ignores the error does not
+//!   spin.
 //! * A condition that the system reports whether or not it is requested mutes the source once it
 //!   has been reported: the system is then asked nothing at all about the source. The exception is
 //!   an error in doubt, since other conditions may still occur. The source is then
@@ -32,9 +34,15 @@ use crate::Interest;
 
 pub(crate) mod linked;
 
-/// The time between two checks of a [standing](Edge::is_standing) source, and the longest
-/// [pause](Edge::take_pause).
-pub(crate) const PACE: Duration = Duration::from_millis(10);
+/// Returns the time to wait, at most `left`: until the [standing](Edge::is_standing) sources are
+/// checked again, if it `leaves_out` any.
+pub(crate) fn paced(left: Option<Duration>, leaves_out: bool) -> Option<Duration> {
+    const PACE: Duration = Duration::from_millis(10);
+    if leaves_out {
+        return Some(left.map_or(PACE, |left| left.min(PACE)));
+    }
+    left
+}
 
 /// A set of conditions that can hold for a source.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -194,7 +202,7 @@ pub(crate) struct Edge {
     /// Those of the armed conditions that were reported before and may have ended.
     doubted: Conditions,
     standing: bool,
-    paused: bool,
+    pauses: bool,
 }
 
 impl Edge {
@@ -204,7 +212,7 @@ impl Edge {
             armed: Conditions::of(interest),
             doubted: Conditions::NONE,
             standing: false,
-            paused: false,
+            pauses: false,
         }
     }
 
@@ -217,15 +225,16 @@ impl Edge {
         self.interest.is_maybe_pipe()
     }
 
-    /// Returns whether the last check found nothing but an error in doubt, which the next check
-    /// would find again immediately.
+    /// Returns whether a check would find again what must not be reported now: nothing but an error
+    /// in doubt, or anything while the source pauses.
     pub(crate) fn is_standing(&self) -> bool {
-        self.standing
+        self.standing || self.pauses
     }
 
-    /// Returns whether an operation has lacked a descriptor since the last call.
+    /// Returns whether the source pauses, and ends the pause after the next wait, of which it must be
+    /// left out.
     pub(crate) fn take_pause(&mut self) -> bool {
-        mem::take(&mut self.paused)
+        mem::take(&mut self.pauses)
     }
 
     /// Returns the conditions to request; `None` to ask nothing about the source.
@@ -238,6 +247,9 @@ impl Edge {
 
     /// Returns which of the conditions that the system has `seen` to report, and disarms these.
     fn report(&mut self, system: &EdgeFlags, seen: Conditions) -> Conditions {
+        if self.pauses {
+            return Conditions::NONE;
+        }
         let mut news = seen & self.armed;
         if self.interest.is_oneshot() {
             if news != Conditions::NONE {
@@ -313,14 +325,17 @@ impl Edge {
     }
 
     fn failed(&mut self, system: &EdgeFlags, directions: Interest, error: &io::Error) {
+        let lacks_descriptor = is_one_of(&NO_DESCRIPTOR, error);
+        self.pauses =
+            directions.is_readable() && (lacks_descriptor || is_one_of(&NO_MEMORY, error));
         match error.kind() {
             io::ErrorKind::WouldBlock => self.would_block(system, directions),
             // The reading end is closed, which no operation changes.
             io::ErrorKind::BrokenPipe => {}
-            _ if is_connecting(error) => *self = Edge::new(self.interest),
-            _ if lacks_descriptor(error) => {
+            _ if is_one_of(&CONNECTING, error) => *self = Edge::new(self.interest),
+            // Systems reserve it before they look at the source.
+            _ if lacks_descriptor => {
                 self.arm(Conditions::data_of(directions) & Conditions::DATA);
-                self.paused |= directions.is_readable();
             }
             _ => self.error_taken(system, directions),
         }
@@ -368,26 +383,23 @@ impl Edge {
 }
 
 // The error of a connection attempt that is in progress, and the errors of a process or a system
-// that has run out of descriptors.
+// that has run out of descriptors or of memory.
 cfg_if! {
     if #[cfg(windows)] {
+        use windows_sys::Win32::Networking::WinSock;
         /// It is `WouldBlock`.
-        const CONNECTING: Option<i32> = None;
-        const NO_DESCRIPTOR: [i32; 1] = [windows_sys::Win32::Networking::WinSock::WSAEMFILE];
+        const CONNECTING: [i32; 0] = [];
+        const NO_DESCRIPTOR: [i32; 1] = [WinSock::WSAEMFILE];
+        const NO_MEMORY: [i32; 2] = [WinSock::WSAENOBUFS, WinSock::WSA_NOT_ENOUGH_MEMORY];
     } else {
-        const CONNECTING: Option<i32> = Some(libc::EINPROGRESS);
+        const CONNECTING: [i32; 1] = [libc::EINPROGRESS];
         const NO_DESCRIPTOR: [i32; 2] = [libc::EMFILE, libc::ENFILE];
+        const NO_MEMORY: [i32; 2] = [libc::ENOBUFS, libc::ENOMEM];
     }
 }
 
-fn is_connecting(error: &io::Error) -> bool {
-    CONNECTING.is_some() && error.raw_os_error() == CONNECTING
-}
-
-/// Returns whether an operation failed before it looked at the source: systems reserve the
-/// descriptor first.
-fn lacks_descriptor(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(code) if NO_DESCRIPTOR.contains(&code))
+fn is_one_of(codes: &[i32], error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(code) if codes.contains(&code))
 }
 
 #[cfg(test)]
@@ -449,6 +461,30 @@ mod tests {
             edge.rearm(&LASTING, directions, Outcome::Failed(&error));
             assert_eq!(edge.take_pause(), again.is_some());
             assert_eq!(LASTING.deliver(&mut edge, IN | OUT), again);
+        }
+    }
+
+    /// A source whose last reading lacked something reports nothing until its pause is taken.
+    #[test]
+    fn a_source_pauses_after_a_lack() {
+        for code in NO_DESCRIPTOR.into_iter().chain(NO_MEMORY) {
+            let error = io::Error::from_raw_os_error(code);
+            let lack = |directions| {
+                let mut edge = Edge::new(BOTH);
+                edge.rearm(&LASTING, directions, Outcome::FailedToTake(&error));
+                edge
+            };
+            let mut reading = lack(Interest::READABLE);
+            assert_eq!(LASTING.deliver(&mut reading, IN | OUT), None);
+            assert!(reading.is_standing() && reading.take_pause());
+            assert!(!reading.is_standing() && !reading.take_pause());
+            assert_eq!(LASTING.deliver(&mut reading, IN | OUT), Some(IN | OUT));
+
+            // There was nothing to take.
+            let mut drained = lack(Interest::READABLE);
+            would_block(&LASTING, &mut drained);
+            assert!(!drained.take_pause());
+            assert!(!lack(Interest::WRITABLE).take_pause());
         }
     }
 

@@ -12,7 +12,8 @@
 //!   therefore only a reason to check the descriptor, with poll(2).
 //! * Errors are reported whether or not they are requested. A source with a lasting error is not
 //!   associated, but checked from time to time (`begin`). Another poll that watches the port
-//!   therefore misses other conditions of this source.
+//!   therefore misses other conditions of this source. A source that pauses is not associated
+//!   during one wait either.
 //! * An association contains a number that we assign, which distinguishes it from that of a
 //!   predecessor whose descriptor was closed and has been reused.
 //! * `port_getn` fails with `ETIME` after the timeout, with or without events. The error for a
@@ -21,16 +22,18 @@
 //!   events, and keeps those of a waker that was dropped.
 //! * A regular file is always ready, while epoll rejects it. We reject it too.
 
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 use std::{fmt, io, mem, ptr};
 
 use super::backend;
+use super::edge::paced;
 use super::timeout::{self, Deadline};
 use super::unix::fd::{check, own, set_cloexec};
 use super::unix::poll_flags;
 use super::unix::pollable::check_pollable;
-use super::unix::table::{self, current_flags, paced, Guard, Record, TableWaker, Watcher};
+use super::unix::table::{self, current_flags, Guard, Record, TableWaker, Watcher};
 use super::Event;
 use crate::readiness::Readiness;
 use crate::sync::{lock, Arc};
@@ -54,24 +57,19 @@ pub(crate) struct Port {
     port: OwnedFd,
 }
 
-/// Whether there may be a source with a lasting error.
-#[derive(Default)]
-pub(crate) struct State {
-    standing: bool,
-}
-
 impl Watcher for Port {
     type RawEvent = RawEvent;
-    type State = State;
+    /// The standing sources, which are not associated.
+    type State = BTreeSet<RawFd>;
 
     /// An event shows only conditions that hold.
     const SHOWS_ABSENCE: bool = false;
 
-    fn new() -> io::Result<(Port, State)> {
+    fn new() -> io::Result<(Port, BTreeSet<RawFd>)> {
         // SAFETY: takes no pointer, and creates a descriptor.
         let port = unsafe { own(os::port_create()) }?;
         set_cloexec(port.as_fd())?;
-        Ok((Port { port }, State::default()))
+        Ok((Port { port }, BTreeSet::new()))
     }
 
     /// Waits again for the remaining time if no event of the port is one for the user. Such events
@@ -96,7 +94,7 @@ impl Watcher for Port {
     fn was_closed(&self, fd: RawFd, record: &Record) -> io::Result<bool> {
         // The kernel cannot say whether the descriptor of a record without an association was
         // closed. It is assumed that it was, since the user registers it again.
-        let open = record.wanted().is_some() && self.dissociate(fd)?;
+        let open = self.dissociate(fd)?;
         if open {
             self.associate(fd, record)?;
         }
@@ -133,35 +131,28 @@ impl Watcher for Port {
 }
 
 impl Table {
-    /// Associates sources with a lasting error if there is anything else to report of them. Returns
-    /// the time to wait until the next check.
+    /// Associates standing sources, except those whose pause lasts for this wait, and those of which
+    /// there is still nothing but an error to report. Returns the time to wait until the next check.
     fn begin(&self, end: Deadline) -> Option<Duration> {
         let mut registrations = lock(&self.registrations);
-        let left = end.left();
-        if !registrations.state.standing {
-            return left;
-        }
-        registrations.state.standing = false;
         let Registrations { records, state, .. } = &mut *registrations;
-        for (&fd, record) in records {
-            if !record.edge.is_standing() {
-                continue;
-            }
+        state.retain(|&fd| {
+            let Some(record) = records.get_mut(&fd) else {
+                return false;
+            };
+            let pauses = record.edge.take_pause();
             let flags = current_flags(fd, &record.edge);
             let mut then = record.edge.clone();
-            if poll_flags::EDGES.deliver(&mut then, flags).is_none() && then.is_standing() {
-                state.standing = true;
-                continue;
+            let reported = poll_flags::EDGES.deliver(&mut then, flags);
+            if pauses || reported.is_none() && then.is_standing() {
+                return true;
             }
             poll_flags::EDGES.settle(&mut record.edge, flags);
             // The error cannot be returned. It means that the descriptor is closed.
             let _ = self.watcher.associate(fd, record);
-        }
-        if registrations.state.standing {
-            paced(left)
-        } else {
-            left
-        }
+            false
+        });
+        paced(end.left(), !state.is_empty())
     }
 
     /// Returns whether the event of a waker was in the port, or being sent.
@@ -215,7 +206,10 @@ impl Table {
         }
         let flags = current_flags(fd, &record.edge);
         let reported = poll_flags::deliver(&mut record.edge, flags);
-        registrations.state.standing |= record.edge.is_standing();
+        if record.edge.is_standing() {
+            registrations.state.insert(fd);
+            return Some((record.token, reported?));
+        }
         match self.watcher.associate(fd, record) {
             // It was closed without being deregistered.
             Err(error) if error.raw_os_error() == Some(libc::EBADF) => {}
@@ -256,7 +250,7 @@ impl Port {
 
     /// Makes the kernel watch the conditions that are armed.
     fn associate(&self, fd: RawFd, record: &Record) -> io::Result<()> {
-        let Some(flags) = record.wanted() else {
+        let Some(flags) = poll_flags::EDGES.wanted(&record.edge) else {
             return Ok(());
         };
         // SAFETY: the pointer is a number, which the kernel does not follow.
@@ -281,14 +275,6 @@ impl Port {
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
             ended => ended.map(|()| true),
         }
-    }
-}
-
-impl Record {
-    /// Returns the flags to associate; `None` for no association.
-    fn wanted(&self) -> Option<u32> {
-        let wanted = poll_flags::EDGES.wanted(&self.edge);
-        wanted.filter(|_| !self.edge.is_standing())
     }
 }
 

@@ -8,7 +8,7 @@
 //! * The kernel reports levels, from which `edge.rs` derives edges.
 //! * An error that lasts, because no operation consumes it, is reported by every call. To report
 //!   other conditions of its source without spinning, every other call leaves such sources out,
-//!   and is short (`PACE`). So does the call after an operation that lacked a descriptor.
+//!   and is short (`paced`). So does the call after an operation that lacked a descriptor.
 //! * A running call does not see changes. A thread that changes the registrations while a call
 //!   blocks notifies the selector's own wake descriptor, which is the first one in the list; the
 //!   wait then starts again with the remaining time. The thread notifies after it has released the
@@ -28,9 +28,10 @@ use std::time::Duration;
 use std::{fmt, io, mem, thread};
 
 use super::backend;
+use super::edge::paced;
 use super::timeout::{self, Deadline};
 use super::unix::pollable::Pollable;
-use super::unix::table::{self, paced, Guard, Record, TableWaker, Watcher};
+use super::unix::table::{self, Guard, Record, TableWaker, Watcher};
 use super::unix::{fd, poll_flags, WakeFd};
 use super::Event;
 use crate::readiness::Readiness;
@@ -117,7 +118,7 @@ impl Watcher for Poller {
             let polled = match &mut list[place..] {
                 // Horizon rejects an empty list, and WASI one without a timeout.
                 [] if table.watcher.wake_fd.fd() < 0 => {
-                    thread::sleep(paced(left).unwrap_or_default());
+                    thread::sleep(paced(left, true).unwrap_or_default());
                     Ok(())
                 }
                 asked => fd::poll(asked, timeout::millis(left)),
@@ -161,7 +162,7 @@ impl Table {
                 continue;
             };
             if record.edge.take_pause() || skips_standing && record.edge.is_standing() {
-                left = paced(left);
+                left = paced(left, true);
                 continue;
             }
             state.in_doubt |= record.edge.is_in_doubt();

@@ -12,12 +12,13 @@
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net;
+use std::time::{Duration, Instant};
 
 use crate::util::{
     self, any_port, discard_events, drain, drain_all, expect, expect_all, expect_readable,
     expect_silence, expect_silence_after_the_end, expect_would_block, expect_writable, fill,
     poll_and_events, raw_recv, std_tcp_pair, stream_pair, tcp_pair, udp_pair, StdStream, Stream,
-    EMULATED_EDGES, KQUEUE,
+    EMULATED_EDGES, KQUEUE, LONG,
 };
 use mio::event::{Event, Source};
 use mio::net::{TcpListener, TcpStream, UdpSocket};
@@ -28,7 +29,7 @@ use mio::unix::pipe;
 use mio::{Events, Interest, IoSource, Poll, Token};
 use socket2::Socket;
 #[cfg(unix)]
-use util::{temporary_path, FULL_RECEIVER_BLOCKS, LONG};
+use util::{temporary_path, FULL_RECEIVER_BLOCKS};
 
 const RECEIVER: Token = Token(1);
 const PEER: Token = Token(2);
@@ -585,6 +586,64 @@ fn accepting_in_vain_arms_a_unix_listener() {
     }
     std::fs::remove_file(path).unwrap();
 }
+
+/// The errors of a process or a system that lacks descriptors or memory.
+#[cfg(unix)]
+const SHORTAGES: [i32; 4] = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+/// `WSAEMFILE`, `WSAENOBUFS` and `WSA_NOT_ENOUGH_MEMORY`.
+#[cfg(windows)]
+const SHORTAGES: [i32; 3] = [10024, 10055, 8];
+
+/// Another attempt would fail too: a loop that ignores the error must not spin. Where edges are
+/// emulated, a listener is reported again after a pause, elsewhere not at all.
+#[test]
+fn a_listener_that_lacks_something_pauses() {
+    for code in SHORTAGES {
+        let mut source = IoSource::new(net::TcpListener::bind(any_port()).unwrap());
+        source.get_ref().set_nonblocking(true).unwrap();
+        let address = source.get_ref().local_addr().unwrap();
+        let (mut poll, mut events) = poll_and_events();
+        poll.registry()
+            .register(&mut source, RECEIVER, Interest::READABLE)
+            .unwrap();
+        let fail = || {
+            let result = source.try_io(Interest::READABLE, |_| -> io::Result<()> {
+                Err(io::Error::from_raw_os_error(code))
+            });
+            assert_eq!(result.unwrap_err().raw_os_error(), Some(code));
+        };
+        let _client = net::TcpStream::connect(address).unwrap();
+        expect_readable(&mut poll, &mut events, RECEIVER);
+        fail();
+        if !EMULATED_EDGES {
+            expect_silence(&mut poll, &mut events);
+            continue;
+        }
+        let start = Instant::now();
+        for _ in 0..5 {
+            expect_readable(&mut poll, &mut events, RECEIVER);
+            fail();
+        }
+        let elapsed = start.elapsed();
+        assert!(elapsed >= 5 * ALMOST_A_PAUSE, "{code}: {elapsed:?}");
+
+        // The same if the thread that accepts is not the one that polls.
+        expect_readable(&mut poll, &mut events, RECEIVER);
+        let start = Instant::now();
+        for _ in 0..5 {
+            util::poll_while(&mut poll, &mut events, Some(LONG), fail);
+            assert!(!events.is_empty(), "{code}");
+        }
+        let elapsed = start.elapsed();
+        assert!(elapsed >= 5 * ALMOST_A_PAUSE, "{code}: {elapsed:?}");
+        source
+            .try_io(Interest::READABLE, net::TcpListener::accept)
+            .unwrap();
+    }
+}
+
+/// The pause, less what clocks differ by.
+const ALMOST_A_PAUSE: Duration = Duration::from_millis(9);
 
 /// An operation that writes to `T`, and its name.
 type Writing<T> = (&'static str, fn(&mut T) -> io::Result<usize>);

@@ -133,7 +133,7 @@ fn take(system: &EdgeFlags, mut state: State, step: Step) -> Option<State> {
         Step::NoDescriptor => no_descriptor(system, &mut state),
         Step::BrokenPipe => operate(system, &mut state, W, ErrorKind::BrokenPipe.into()),
         Step::Connecting => {
-            let error = io::Error::from_raw_os_error(CONNECTING?);
+            let error = io::Error::from_raw_os_error(*CONNECTING.first()?);
             operate(system, &mut state, RW, error);
             let edge = state.edge.clone();
             state = State {

@@ -13,7 +13,7 @@ use super::registration::FdSelector;
 use crate::sync::{lock, Arc, Mutex, MutexGuard};
 use crate::sys::backend::{self, Outcome};
 use crate::sys::edge::linked::{Link, Linked};
-use crate::sys::edge::{Edge, PACE};
+use crate::sys::edge::Edge;
 use crate::sys::error::{already_registered, not_registered};
 use crate::sys::timeout::Deadline;
 use crate::sys::Event;
@@ -237,11 +237,6 @@ impl<W: Watcher> Link for FdLink<W> {
 /// Returns which of the conditions that `edge` waits for hold now; none if `fd` is closed.
 pub(crate) fn current_flags(fd: RawFd, edge: &Edge) -> u32 {
     fd::current_flags(fd, EDGES.wanted(edge).unwrap_or(0)).unwrap_or(0)
-}
-
-/// Returns the time until sources that were left out are checked again, but not more than `left`.
-pub(crate) fn paced(left: Option<Duration>) -> Option<Duration> {
-    Some(left.map_or(PACE, |left| left.min(PACE)))
 }
 
 /// A waker that the table reports itself.

@@ -68,8 +68,8 @@ impl Sockets {
     }
 
     /// Submits the queued changes. Those that come later are submitted at once, until
-    /// [`stop_waiting`](Sockets::stop_waiting).
-    pub(crate) fn submit_changes(&self, queue: &Queue) -> io::Result<()> {
+    /// [`stop_waiting`](Sockets::stop_waiting). Returns whether it has left out sockets that pause.
+    pub(crate) fn submit_changes(&self, queue: &Queue) -> io::Result<bool> {
         let mut sockets = {
             let mut shared = lock(&self.0);
             shared.waiting = true;
@@ -85,7 +85,7 @@ impl Sockets {
         if shared.spare.capacity() < sockets.capacity() {
             shared.spare = sockets;
         }
-        outcome
+        outcome.map(|()| !shared.changes.is_empty())
     }
 
     pub(crate) fn stop_waiting(&self) {
@@ -201,11 +201,15 @@ impl Socket {
         }
     }
 
-    /// Submits the change of a socket that was taken from the list. After an error it is in
-    /// the list again.
+    /// Submits the change of a socket that was taken from the list. After an error, and if the
+    /// socket pauses, it is in the list again.
     fn submit_change(this: &Arc<Socket>, queue: &Queue) -> io::Result<()> {
         let mut state = lock(&this.state);
         state.queued = false;
+        if state.edge.take_pause() {
+            Socket::enqueue(this, &mut state, &mut lock(&this.share.sockets.0));
+            return Ok(());
+        }
         Socket::update(this, &mut state, queue).map_err(|error| {
             Socket::enqueue(this, &mut state, &mut lock(&this.share.sockets.0));
             error

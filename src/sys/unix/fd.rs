@@ -108,7 +108,7 @@ cfg_if! {
         /// Creates a pipe, non-blocking and close-on-exec. Returns the sending and the receiving
         /// end.
         ///
-        /// On Vita this is the only way: `F_SETFL` does not accept a pipe.
+        /// On Vita this is a pair of sockets. `poll` and `F_SETFL` do not support the pipes of `pipe`.
         pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
             const FLAGS: libc::c_int = libc::O_CLOEXEC | libc::O_NONBLOCK;
             // SAFETY: the pointer is valid for the two descriptors that the call writes.

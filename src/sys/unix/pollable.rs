@@ -4,7 +4,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 
-use super::fd::check;
+use super::fd::{check, status_flags};
 
 /// Fails as epoll does for most files: with `EBADF` for a descriptor that is not open, and with
 /// `EPERM` for a file that poll(2) accepts but always reports as ready.
@@ -12,8 +12,10 @@ pub(crate) fn check_pollable(fd: RawFd) -> io::Result<()> {
     let mut stat = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: the pointer is valid for a write of the type that the call writes.
     match check(unsafe { libc::fstat(fd, stat.as_mut_ptr()) }) {
-        // Hermit and Horizon have no `fstat` for sockets, which are no regular files either.
+        // Hermit, Horizon and Vita have no `fstat` for sockets, which are no regular files either.
+        // Vita's fails as if they were not open.
         Err(error) if error.raw_os_error() != Some(libc::EBADF) => return Ok(()),
+        Err(_) if status_flags(fd).is_ok() => return Ok(()),
         checked => checked?,
     };
     // SAFETY: the call succeeded, so it has initialised `stat`.

@@ -320,7 +320,8 @@
 //!   to the descriptor's number. While a duplicate exists (from `try_clone` or [`dup`], or in a
 //!   child process), events of a dropped source keep arriving, with a token that may have been
 //!   reassigned, and there is no descriptor left to deregister. The same applies to a source that
-//!   was converted into the standard library's type.
+//!   was converted into the standard library's type, and on kqueue to the hang-up of a pipe that
+//!   was registered without a reader.
 //! * **Descriptor numbers are reused.** The next descriptor that is opened gets the smallest free
 //!   number. If descriptors are used as tokens or in a `SourceFd`, closing one too early delivers
 //!   its events to an unrelated source, or causes the unrelated source to be deregistered.

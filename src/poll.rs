@@ -76,8 +76,9 @@ use crate::{Events, Registry};
 ///
 /// Dropping a source closes its descriptor, which ends the registration only if no other descriptor
 /// refers to the same open file. With a duplicate (from [`try_clone`], for example) or in a child
-/// process that inherited the descriptor, the system continues to report events for it. Call
-/// [`Registry::deregister`] before dropping the source.
+/// process that inherited the descriptor, the system continues to report events for it. On kqueue,
+/// the hang-up of a pipe that was registered without a reader is reported even after the pipe was
+/// dropped. Call [`Registry::deregister`] before dropping the source.
 ///
 /// On poll(2), event ports and Windows, a registered source shares ownership of the poll's
 /// descriptors. After the `Poll` is dropped, they stay open until its sources have been

@@ -1,9 +1,8 @@
 use std::ffi::OsStr;
-use std::fmt;
-use std::io;
 use std::os::windows::io::{
     AsHandle, AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle, RawHandle,
 };
+use std::{fmt, io};
 
 use crate::sys::named_pipe::Pipe;
 

@@ -287,8 +287,23 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "pending-is-no-proof",
         file: "sys/windows/socket.rs",
-        right: "if is_pending {",
+        right: "if is_pending && !pauses {",
         wrong: "if false {",
+    },
+    // The request of a pause is taken for one that asks what is true.
+    Fault {
+        name: "pause-is-proof",
+        file: "sys/windows/socket.rs",
+        right: "if is_pending && !pauses {",
+        wrong: "if is_pending {",
+    },
+    // What is wanted is not requested after a pause.
+    Fault {
+        name: "pause-without-successor",
+        file: "sys/windows/socket.rs",
+        right: "state.request = RequestState::Pending(events);",
+        wrong: "state.request = RequestState::Pending(events);\n                \
+                state.closed |= pauses;",
     },
     // One that is still there is taken for another.
     Fault {

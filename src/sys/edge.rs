@@ -34,10 +34,12 @@ use crate::Interest;
 
 pub(crate) mod linked;
 
-/// Returns the time to wait, at most `left`: until the [standing](Edge::is_standing) sources are
-/// checked again, if it `leaves_out` any.
+/// The time between two checks of a [standing](Edge::is_standing) source.
+pub(crate) const PACE: Duration = Duration::from_millis(10);
+
+/// Returns the time to wait, at most `left`: until the standing sources are checked again, if the
+/// wait `leaves_out` any.
 pub(crate) fn paced(left: Option<Duration>, leaves_out: bool) -> Option<Duration> {
-    const PACE: Duration = Duration::from_millis(10);
     if leaves_out {
         return Some(left.map_or(PACE, |left| left.min(PACE)));
     }

@@ -17,7 +17,7 @@ use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
 use windows_sys::Win32::Foundation::{
     ERROR_INVALID_HANDLE, ERROR_NO_SYSTEM_RESOURCES, HANDLE, INVALID_HANDLE_VALUE, NTSTATUS,
     STATUS_CANCELLED, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_HANDLE, STATUS_NOT_FOUND,
-    STATUS_PENDING, STATUS_SUCCESS, WAIT_TIMEOUT,
+    STATUS_PENDING, STATUS_SUCCESS, STATUS_TIMEOUT, WAIT_TIMEOUT,
 };
 use windows_sys::Win32::Networking::WinSock::{
     LPWSAOVERLAPPED_COMPLETION_ROUTINE, SIO_BASE_HANDLE, SOCKET,
@@ -490,7 +490,12 @@ unsafe extern "system" fn NtDeviceIoControlFile(
         state.complete(&request, STATUS_SUCCESS, events);
         return STATUS_SUCCESS;
     }
-    state.requests.push(request);
+    if info.timeout == i64::MAX {
+        state.requests.push(request);
+    } else {
+        // A timeout passes at once.
+        state.complete(&request, STATUS_TIMEOUT, 0);
+    }
     STATUS_PENDING
 }
 

@@ -96,6 +96,13 @@ impl Socket {
         let error = std::io::ErrorKind::WouldBlock.into();
         self.registration.rearm(direction, Outcome::Failed(&error));
     }
+
+    /// An operation in `direction` failed, because no descriptor was free.
+    pub fn lacks_descriptor(&self, direction: Interest) {
+        let error = std::io::Error::from_raw_os_error(libc::EMFILE);
+        let outcome = Outcome::FailedToTake(&error);
+        self.registration.rearm(direction, outcome);
+    }
 }
 
 /// Hands out the descriptor of the poll, as `AsFd` does.

@@ -554,6 +554,35 @@ fn a_reset_that_is_still_there_is_not_reported_again() {
     });
 }
 
+/// A request that only ends after a pause shows nothing.
+#[test]
+fn a_reset_is_not_reported_again_after_a_pause() {
+    check(|| {
+        let (mut poll, socket) = with_reset_socket();
+        socket.would_block(READABLE);
+        socket.lacks_descriptor(READABLE);
+        for _ in 0..2 {
+            assert_eq!(look(&mut poll), []);
+        }
+        drop(socket);
+    });
+}
+
+#[test]
+fn what_is_there_is_reported_again_after_a_pause() {
+    check(|| {
+        let (mut poll, socket) = with_socket(READABLE);
+        system::make_ready(SOCKET, RECEIVE);
+        assert_eq!(wait(&mut poll, 4), [(ONE, true, false)]);
+        let thread = thread::spawn(move || {
+            socket.lacks_descriptor(READABLE);
+            socket
+        });
+        assert_eq!(wait(&mut poll, 4), [(ONE, true, false)]);
+        thread.join().unwrap();
+    });
+}
+
 /// That its request was pending has shown that it had passed.
 #[test]
 fn a_reset_that_passed_and_comes_again_is_reported() {

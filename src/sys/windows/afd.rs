@@ -11,7 +11,7 @@ use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
 use windows_sys::Wdk::Storage::FileSystem::{NtCancelIoFileEx, NtCreateFile, FILE_OPEN};
 use windows_sys::Wdk::System::IO::NtDeviceIoControlFile;
 use windows_sys::Win32::Foundation::{
-    HANDLE, NTSTATUS, STATUS_CANCELLED, STATUS_PENDING, UNICODE_STRING,
+    HANDLE, NTSTATUS, STATUS_CANCELLED, STATUS_PENDING, STATUS_TIMEOUT, UNICODE_STRING,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     SetFileCompletionNotificationModes, FILE_SHARE_READ, FILE_SHARE_WRITE, SYNCHRONIZE,
@@ -22,6 +22,7 @@ use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 use super::port::Port;
 use super::queue::{success, Head, OnCompletion};
 use super::{AsRawHandle, FromRawHandle, OwnedHandle, RawSocket};
+use crate::sys::edge::PACE;
 
 // The conditions, by the names of the driver's headers.
 pub(crate) const AFD_POLL_RECEIVE: u32 = 1;
@@ -34,6 +35,9 @@ pub(crate) const AFD_POLL_CONNECT_FAIL: u32 = 1 << 8;
 
 /// Not a flag of AFD: the request itself failed.
 pub(crate) const FAILED: u32 = 1 << 31;
+
+/// In units of 100 ns, and negative because it counts from now. `i64::MAX` is no timeout.
+const PAUSE: i64 = -(PACE.as_nanos() as i64 / 100);
 
 const IOCTL_AFD_POLL: u32 = 0x0001_2024;
 
@@ -94,10 +98,10 @@ impl Afd {
         Ok(Afd { handle })
     }
 
-    /// Submits a request that completes when one of `events` is true of `socket`, or the socket is
-    /// closed. Returns whether it is pending, which shows that none of them is true now. After
-    /// success, a packet with the pointer `context` will come, even if the request has completed at
-    /// once. After an error no packet will come, and the result is [`FAILED`].
+    /// Submits a request that completes when one of `events` is true of `socket`, and after a
+    /// [`PAUSE`] if it `pauses`. Returns whether it is pending, which shows that none of them is
+    /// true now. After success, a packet with the pointer `context` will come, even if the request
+    /// has completed at once. After an error no packet will come, and the result is [`FAILED`].
     ///
     /// # Safety
     ///
@@ -107,12 +111,13 @@ impl Afd {
         request: *mut Request,
         socket: RawSocket,
         events: u32,
+        pauses: bool,
         context: *const Head,
     ) -> io::Result<bool> {
         // SAFETY: the caller promises that `request` is valid, and ours now.
         let request = unsafe { &mut *request };
         request.info = PollInfo {
-            timeout: i64::MAX,
+            timeout: if pauses { PAUSE } else { i64::MAX },
             count: 1,
             socket,
             events,
@@ -182,10 +187,11 @@ impl Request {
         }
     }
 
-    /// The conditions that hold, once the packet has been taken. None if it was cancelled.
+    /// The conditions that hold, once the packet has been taken. None if it was cancelled or timed
+    /// out.
     pub(crate) fn answer(&self) -> u32 {
         match self.head.status() {
-            STATUS_CANCELLED => 0,
+            STATUS_CANCELLED | STATUS_TIMEOUT => 0,
             status if success(status).is_err() => FAILED,
             _ if self.info.count == 0 => 0,
             _ => self.info.events,

@@ -27,7 +27,6 @@ use crate::readiness::Readiness;
 use crate::sync::{Arc, AtomicBool, Ordering};
 use crate::sys::backend;
 use crate::sys::edge::linked::Linked;
-use crate::sys::edge::paced;
 use crate::sys::fmt_flags::fmt_flags;
 use crate::sys::timeout::Deadline;
 use crate::sys::Event;
@@ -61,8 +60,7 @@ impl backend::Selector for Selector {
         let deadline = Deadline::after(timeout);
         loop {
             let submitted = self.sockets.submit_changes(&self.queue);
-            let dequeued = submitted
-                .and_then(|leaves_out| self.dequeue(events, paced(deadline.left(), leaves_out)));
+            let dequeued = submitted.and_then(|()| self.dequeue(events, deadline.left()));
             self.sockets.stop_waiting();
             dequeued?;
             // Packets without an event may have left no space for others.

@@ -68,8 +68,8 @@ impl Sockets {
     }
 
     /// Submits the queued changes. Those that come later are submitted at once, until
-    /// [`stop_waiting`](Sockets::stop_waiting). Returns whether it has left out sockets that pause.
-    pub(crate) fn submit_changes(&self, queue: &Queue) -> io::Result<bool> {
+    /// [`stop_waiting`](Sockets::stop_waiting).
+    pub(crate) fn submit_changes(&self, queue: &Queue) -> io::Result<()> {
         let mut sockets = {
             let mut shared = lock(&self.0);
             shared.waiting = true;
@@ -85,7 +85,7 @@ impl Sockets {
         if shared.spare.capacity() < sockets.capacity() {
             shared.spare = sockets;
         }
-        outcome.map(|()| !shared.changes.is_empty())
+        outcome
     }
 
     pub(crate) fn stop_waiting(&self) {
@@ -168,11 +168,8 @@ enum RequestState {
 impl State {
     /// The events to request, if any.
     fn wanted(&self) -> Option<u32> {
-        if self.closed {
-            return None;
-        }
-        let flags = EDGES.wanted(&self.edge)? & !FAILED;
-        Some(flags | AFD_POLL_LOCAL_CLOSE)
+        let flags = EDGES.wanted(&self.edge).filter(|_| !self.closed)?;
+        Some(flags & !FAILED | AFD_POLL_LOCAL_CLOSE)
     }
 }
 
@@ -201,15 +198,11 @@ impl Socket {
         }
     }
 
-    /// Submits the change of a socket that was taken from the list. After an error, and if the
-    /// socket pauses, it is in the list again.
+    /// Submits the change of a socket that was taken from the list. After an error it is in
+    /// the list again.
     fn submit_change(this: &Arc<Socket>, queue: &Queue) -> io::Result<()> {
         let mut state = lock(&this.state);
         state.queued = false;
-        if state.edge.take_pause() {
-            Socket::enqueue(this, &mut state, &mut lock(&this.share.sockets.0));
-            return Ok(());
-        }
         Socket::update(this, &mut state, queue).map_err(|error| {
             Socket::enqueue(this, &mut state, &mut lock(&this.share.sockets.0));
             error
@@ -243,14 +236,17 @@ impl Socket {
         queue: &Queue,
     ) -> io::Result<()> {
         const CLOSED: Option<i32> = Some(ERROR_INVALID_HANDLE as i32);
+        // An operation lacked something. The request after this one is for what is wanted.
+        let pauses = state.edge.take_pause();
+        let events = if pauses { AFD_POLL_LOCAL_CLOSE } else { wanted };
         // Another thread may take the packet before the call returns, and then waits for our lock.
         let submitted = queue.submit(this, |context| {
             let context = context.cast::<Head>();
             // SAFETY: no request is pending, so the memory is ours. It is part of the record, to
             // which the packet has a reference.
             let accepted = unsafe {
-                let request = this.request.get();
-                this.share.afd.poll(request, this.base, wanted, context)
+                let (afd, request) = (&this.share.afd, this.request.get());
+                afd.poll(request, this.base, events, pauses, context)
             };
             accepted.or_else(|error| match error.raw_os_error() {
                 CLOSED => Err(error),
@@ -261,8 +257,8 @@ impl Socket {
         });
         match submitted {
             Ok(is_pending) => {
-                state.request = RequestState::Pending(wanted);
-                if is_pending {
+                state.request = RequestState::Pending(events);
+                if is_pending && !pauses {
                     EDGES.settle(&mut state.edge, 0);
                 }
             }

@@ -106,9 +106,7 @@ impl Lane {
 
     /// The packet has been taken. Returns whether its result counts.
     fn complete(&mut self) -> bool {
-        let counts = self.phase == Phase::InFlight;
-        self.phase = Phase::Idle;
-        counts
+        mem::take(&mut self.phase) == Phase::InFlight
     }
 
     fn take_failure(&mut self) -> Option<Code> {
@@ -132,6 +130,8 @@ pub(crate) struct PipeState {
     has_peer: bool,
     /// Whether to read before the user does.
     reads_ahead: bool,
+    /// Whether a read has ever started. Otherwise a denial says that the end cannot be read.
+    has_read: bool,
     /// Whether reading is watched for its end alone. Otherwise the end of a client is readable, and
     /// no more than that for a server, which can be connected again.
     only_end: bool,
@@ -179,6 +179,7 @@ impl PipeState {
             match system.read() {
                 Ok(()) => {
                     self.has_peer = true;
+                    self.has_read = true;
                     self.read.phase = Phase::InFlight;
                 }
                 Err(code) => self.read_done(Err(code)),
@@ -257,11 +258,16 @@ impl PipeState {
         }
     }
 
+    /// Whether reading ahead on an outbound end was denied. It concerns only a user that calls
+    /// `read`.
+    fn is_denied(&self) -> bool {
+        !self.has_read && self.read.phase == Phase::Done(Err(ACCESS_DENIED))
+    }
+
     /// The operations that would not block now.
     fn levels(&self) -> u32 {
         let refused = matches!(self.connect.phase, Phase::Done(Err(_)));
-        // Reading ahead on an outbound end is denied. It concerns only a user that calls `read`.
-        let read = matches!(self.read.phase, Phase::Done(it) if it != Err(ACCESS_DENIED));
+        let read = matches!(self.read.phase, Phase::Done(_)) && !self.is_denied();
         let write = match self.write.phase {
             Phase::Idle => self.has_peer && !self.write.wanted && !self.connect.is_under_way(),
             Phase::Done(_) => true,
@@ -280,11 +286,11 @@ impl PipeState {
     fn attach(&mut self, system: &mut impl System) {
         self.attached = true;
         if system.has_peer().is_none() {
-            // Only an outbound end cannot be queried. `ConnectNamedPipe` shows whether there is a
-            // client.
+            // Only an outbound end cannot be queried, and what is no pipe. `ConnectNamedPipe` shows
+            // whether there is a client.
             self.connect.want();
             self.advance(system);
-            // A client's end refuses it.
+            // A client's end refuses it, and so does what is no pipe.
             self.is_server = self.connect.take_failure().is_none();
         }
     }
@@ -388,7 +394,8 @@ impl PipeState {
         let failure = failure.or_else(|| self.write.take_failure());
         failure.or_else(|| match self.read.phase {
             // Neither is the error of an operation that the user has requested.
-            Phase::Done(Err(BROKEN_PIPE | ACCESS_DENIED)) => None,
+            Phase::Done(Err(BROKEN_PIPE)) => None,
+            _ if self.is_denied() => None,
             _ => self.read.take_failure(),
         })
     }
@@ -473,3 +480,71 @@ impl PipeState {
 
 #[cfg(test)]
 mod search;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a read returns when it is started. The peer is there, and nothing else happens.
+    struct Reads(Result<(), Code>);
+
+    impl System for Reads {
+        fn has_peer(&mut self) -> Option<bool> {
+            Some(true)
+        }
+
+        fn connect(&mut self) -> Result<(), Code> {
+            Err(PIPE_CONNECTED)
+        }
+
+        fn read(&mut self) -> Result<(), Code> {
+            self.0
+        }
+
+        fn write(&mut self) -> Result<(), Code> {
+            Ok(())
+        }
+
+        fn notice(&mut self) -> Result<(), Code> {
+            Ok(())
+        }
+    }
+
+    fn watched(system: &mut Reads) -> PipeState {
+        let mut state = PipeState::new(false);
+        state.watch(system, Token(0), Interest::READABLE);
+        state
+    }
+
+    /// An end that was not opened for reading is not readable, except to a user that calls `read`.
+    #[test]
+    fn a_read_that_was_never_allowed_is_no_event() {
+        let mut system = Reads(Err(ACCESS_DENIED));
+        let mut state = watched(&mut system);
+        assert_eq!(state.report(), None);
+        assert_eq!(state.take_error(), None);
+        let error = state.read(&mut system).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(ACCESS_DENIED));
+    }
+
+    /// A serial port that was removed denies access, too.
+    #[test]
+    fn a_denial_after_a_read_is_an_error_like_any_other() {
+        let mut system = Reads(Ok(()));
+        let mut state = watched(&mut system);
+        state.read_ended(&mut system, Err(ACCESS_DENIED));
+        assert_eq!(state.report(), Some((Token(0), READABLE)));
+        assert_eq!(state.take_error(), Some(ACCESS_DENIED));
+
+        let mut system = Reads(Ok(()));
+        let mut state = watched(&mut system);
+        state.read_ended(&mut system, Ok(true));
+        assert_eq!(state.report(), Some((Token(0), READABLE)));
+        assert!(state.read(&mut system).unwrap());
+        system.0 = Err(ACCESS_DENIED);
+        state.drained(&mut system);
+        assert_eq!(state.report(), Some((Token(0), READABLE)));
+        let error = state.read(&mut system).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(ACCESS_DENIED));
+    }
+}

@@ -44,8 +44,7 @@ impl Buffers {
 
     /// Empties the buffer for a read. Returns the memory and its size.
     pub(super) fn for_read(&mut self) -> Result<(*mut u8, u32), Code> {
-        let min = MIN_READ.min(self.read_limit);
-        let size = self.asked.clamp(min, self.read_limit);
+        let size = self.asked.max(MIN_READ).min(self.read_limit);
         self.incoming.clear();
         self.taken = 0;
         let reserved = self.incoming.try_reserve_exact(size);
@@ -82,13 +81,11 @@ impl Buffers {
     /// Copies as much of `bufs` as the limit allows. Returns how much.
     pub(super) fn fill(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         let total = total(bufs.iter().map(|buf| buf.len()));
-        // A message that is cut is two messages.
-        let limit = if self.has_messages {
-            usize::MAX
-        } else {
-            self.write_limit
+        let size = match self.has_messages {
+            // One that is cut would be two.
+            true => total,
+            false => total.min(self.write_limit),
         };
-        let size = total.min(limit);
         self.outgoing.clear();
         self.written = 0;
         if self.outgoing.try_reserve_exact(size).is_err() {

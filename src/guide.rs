@@ -377,8 +377,9 @@
 //! Each thread uses its own poll, and a connection stays with the poll that it is registered with.
 //! To share one *listener*, each thread registers a duplicate of it (from `try_clone` of the
 //! standard library's type) with its own poll. A new connection then wakes every waiting thread,
-//! and all but one of them find nothing to accept. On Linux, [`Interest::exclusive`] wakes at least
-//! one of them, and usually only one:
+//! and all but one of them find nothing to accept. (On Windows they may find out too late, and block
+//! in `accept` until the next connection arrives: there one thread has to accept for all.) On Linux,
+//! [`Interest::exclusive`] wakes at least one of them, and usually only one:
 //!
 //! ```
 //! use std::io::ErrorKind;
@@ -387,6 +388,9 @@
 //! use mio::net::TcpListener;
 //! use mio::{Events, Interest, Poll, Token, Waker};
 //!
+//! # #[cfg(windows)] // A thread could block in `accept`.
+//! # fn main() {}
+//! # #[cfg(not(windows))]
 //! # fn main() -> std::io::Result<()> {
 //! let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
 //! listener.set_nonblocking(true)?;

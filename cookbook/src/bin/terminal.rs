@@ -17,13 +17,17 @@ use rustix::stdio::stdin;
 use rustix::termios::{
     tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize, ttyname, OptionalActions, Termios,
 };
-use signal_hook::{consts::SIGWINCH, low_level};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH};
+use signal_hook::low_level;
 
 const USAGE: &str = "usage: terminal COMMAND [ARGUMENT...]";
 
 const USER: Token = Token(0);
 const COMMAND: Token = Token(1);
 const RESIZED: Token = Token(2);
+
+/// What a terminal sends to end or stop a command.
+const FROM_TERMINAL: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU];
 
 /// How much data of one end may wait to be written to the other.
 const BUFFER: usize = 16 * 1024;
@@ -89,10 +93,16 @@ fn start(command: &str, arguments: &[&str], user: &File) -> io::Result<(Child, F
     let take_terminal = || {
         setsid()?;
         ioctl_tiocsctty(stdin())?;
+        // This program may ignore some of them: shells start it so in the background, and `nohup`
+        // does. Signals that are ignored stay so after `exec`.
+        for signal in FROM_TERMINAL {
+            // SAFETY: the default action runs no code of this process.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
         Ok(())
     };
     // SAFETY: runs between `fork` and `exec`, where only async-signal-safe functions are allowed.
-    // These are two system calls, which neither allocate nor lock.
+    // These are system calls, which neither allocate nor lock.
     let child = unsafe { command.pre_exec(take_terminal) }.spawn()?;
     // Dropping `command` closes the slave side in this process. While it is open, the master side
     // does not report the end.

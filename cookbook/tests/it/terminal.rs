@@ -30,9 +30,10 @@ impl User {
         tcsetwinsize(&master, size(33, 77)).unwrap();
         let path = ptsname(&master, Vec::new()).unwrap();
         let terminal = open(path, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+        // Ignores what non-interactive shells ignore in the background, and `nohup`.
+        let script = "trap '' HUP INT QUIT; exec \"$0\" \"$@\"";
         let program = Command::new("setsid")
-            .arg("--ctty")
-            .arg(program!("terminal"))
+            .args(["--ctty", "sh", "-c", script, program!("terminal")])
             .args(command)
             .stdin(terminal.try_clone().unwrap())
             .stdout(terminal.try_clone().unwrap())
@@ -133,12 +134,14 @@ fn the_mode_of_the_terminal_is_restored() {
 }
 
 #[test]
-fn an_interrupt_key_is_for_the_command() {
-    let mut user = User::start(&["sh", "-c", "echo ready; exec cat"]);
-    user.wait_for("ready");
-    user.types(b"\x03");
-    user.wait_for("terminal: `sh`: signal: 2 (SIGINT)");
-    assert_eq!(user.wait().code(), Some(1));
+fn interrupt_and_quit_keys_are_for_the_command() {
+    for (key, signal) in [(b"\x03", "2 (SIGINT)"), (b"\x1c", "3 (SIGQUIT)")] {
+        let mut user = User::start(&["sh", "-c", "ulimit -c 0; echo ready; exec cat"]);
+        user.wait_for("ready");
+        user.types(key);
+        user.wait_for(&format!("terminal: `sh`: signal: {signal}"));
+        assert_eq!(user.wait().code(), Some(1));
+    }
 }
 
 #[test]

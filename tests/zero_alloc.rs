@@ -343,6 +343,7 @@ fn asking_a_stream_whether_it_is_connected_allocates_nothing() {
 /// registration. The numbers are such as a list may have room for exactly.
 #[test]
 fn the_first_poll_allocates_nothing() {
+    util::allow_many_fds();
     for count in [1, 15, 16, 31, 32, 63, 64, 100, 127, 128] {
         let mut poll = Poll::new().unwrap();
         let mut events = Events::with_capacity(16);

@@ -11,15 +11,13 @@ use std::os::unix::net::{self as unix, SocketAddr as UnixAddr};
 use std::path::{Path, PathBuf};
 
 use crate::util::{
-    self, any_port, any_port_at, any_port_v6, expect_readable, limit_fds, poll_and_events,
+    self, allow_many_fds, any_port, any_port_at, any_port_v6, expect_readable, poll_and_events,
     temporary_path, LONG, LONGEST_PATH,
 };
 use mio::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener};
 use mio::{Events, Interest, Poll, Token};
 
 const PEERS: u32 = 500;
-/// Some systems begin with 256 descriptors, and other tests run at the same time.
-const MORE_THAN_ALL_TESTS_NEED: usize = 4_000;
 const SERVER: Token = Token(0);
 
 /// Addresses of the loopback network, far apart, so that every byte of them varies; at least
@@ -33,7 +31,7 @@ fn address_of(peer: u32) -> SocketAddr {
 /// it to the system's form and back.
 #[test]
 fn datagrams_name_each_of_many_senders() {
-    limit_fds(MORE_THAN_ALL_TESTS_NEED);
+    allow_many_fds();
     let (mut poll, mut events) = poll_and_events();
     let mut server = UdpSocket::bind(any_port()).unwrap();
     let port = server.local_addr().unwrap().port();
@@ -63,7 +61,7 @@ fn datagrams_name_each_of_many_senders() {
 /// and the port that the client has.
 #[test]
 fn accepted_connections_name_each_of_many_clients() {
-    limit_fds(MORE_THAN_ALL_TESTS_NEED);
+    allow_many_fds();
     let (mut poll, mut events) = poll_and_events();
     for local in [any_port(), any_port_v6()] {
         let mut listener = TcpListener::bind(local).unwrap();

@@ -306,6 +306,7 @@ fn a_source_is_registered_and_deregistered_any_number_of_times() {
 #[test]
 fn hundreds_of_sources_fit() {
     const SOURCES: usize = 300;
+    util::allow_many_fds();
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(2 * SOURCES);
     let mut pairs = Vec::new();

@@ -12,8 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::{env, thread};
 
 use crate::util::{
-    self, any_port, expect_readable, expect_silence, in_own_process, only_test, open_fds,
-    registered_streams, reset_on_close, AFD, LONG,
+    self, allow_many_fds, any_port, expect_readable, expect_silence, in_own_process, only_test,
+    open_fds, registered_streams, reset_on_close, AFD, LONG,
 };
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
@@ -151,6 +151,7 @@ fn clients_that_are_killed_leave_nothing_behind() {
         return be_clients_for_ever(address.parse().unwrap());
     }
     in_own_process(NAME, || {
+        allow_many_fds();
         let before = open_fds();
         let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(32));
         let mut server = Server::default();

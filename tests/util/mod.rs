@@ -410,6 +410,13 @@ pub fn limit_fds(wanted: usize) -> usize {
     limit.rlim_cur as usize
 }
 
+/// Allows this process more descriptors than all its tests need together. Some systems allow 128 at
+/// first.
+pub fn allow_many_fds() {
+    #[cfg(unix)]
+    limit_fds(4_000);
+}
+
 /// The number of handles that are open in this process: Windows does not return which.
 ///
 /// Under Wine a poll that was there before the first call opens one more handle after it: have that

@@ -11,7 +11,7 @@ use std::os::unix::net::{self as unix, SocketAddr as UnixAddr};
 use std::path::{Path, PathBuf};
 
 use crate::util::{
-    self, allow_many_fds, any_port, any_port_at, any_port_v6, expect_readable, poll_and_events,
+    self, allow_many_fds, any_port, any_port_at, any_ports, expect_readable, poll_and_events,
     temporary_path, LONG, LONGEST_PATH,
 };
 use mio::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener};
@@ -63,7 +63,7 @@ fn datagrams_name_each_of_many_senders() {
 fn accepted_connections_name_each_of_many_clients() {
     allow_many_fds();
     let (mut poll, mut events) = poll_and_events();
-    for local in [any_port(), any_port_v6()] {
+    for local in any_ports() {
         let mut listener = TcpListener::bind(local).unwrap();
         let address = listener.local_addr().unwrap();
         assert_eq!(address.ip(), local.ip());

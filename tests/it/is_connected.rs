@@ -7,7 +7,7 @@ use std::net::{self, Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::util::{
-    self, any_port, any_port_at, any_port_v6, expect, poll_and_events, tcp_pair, AFD, LONG,
+    self, any_port, any_port_at, any_ports, expect, poll_and_events, tcp_pair, AFD, LONG,
 };
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
@@ -61,7 +61,7 @@ fn unconnected() -> TcpStream {
 
 #[test]
 fn an_established_connection_is_connected() {
-    for wanted in [any_port(), any_port_v6()] {
+    for wanted in any_ports() {
         let listener = net::TcpListener::bind(wanted).unwrap();
         for interest in [BOTH, Interest::WRITABLE] {
             let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

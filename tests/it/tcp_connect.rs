@@ -6,9 +6,9 @@ use std::net::{self, SocketAddr};
 use std::time::Duration;
 
 use crate::util::{
-    self, any_port, any_port_at, any_port_v6, discard_events, expect,
-    expect_nonblocking_and_cloexec, expect_readable, expect_silence, expect_writable,
-    poll_and_events, AFD, KQUEUE, UNCONNECTED_IS_SHUT_DOWN,
+    self, any_port, any_port_at, any_ports, discard_events, expect, expect_nonblocking_and_cloexec,
+    expect_readable, expect_silence, expect_writable, poll_and_events, AFD, KQUEUE,
+    UNCONNECTED_IS_SHUT_DOWN,
 };
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
@@ -37,7 +37,7 @@ fn connecting(address: SocketAddr, interest: Interest) -> (Poll, Events, TcpStre
 /// Edge case 24: the outcome is asked for in the documented order.
 #[test]
 fn a_connection_stands_when_it_is_writable_and_has_a_peer() {
-    for wanted in [any_port(), any_port_v6()] {
+    for wanted in any_ports() {
         let listener = net::TcpListener::bind(wanted).unwrap();
         let address = listener.local_addr().unwrap();
         let (mut poll, mut events, mut stream) = connecting(address, BOTH);

@@ -6,7 +6,7 @@ use std::io;
 use std::net::{self, SocketAddr};
 
 use crate::util::{
-    any_port, any_port_at, any_port_v6, drain, expect, expect_end, expect_nonblocking_and_cloexec,
+    any_port, any_port_at, any_ports, drain, expect, expect_end, expect_nonblocking_and_cloexec,
     expect_readable, expect_silence, expect_would_block, poll_and_events, IMPOSSIBLE_TTLS,
 };
 use mio::net::TcpListener;
@@ -24,7 +24,7 @@ fn bind(address: SocketAddr) -> (TcpListener, SocketAddr) {
 
 #[test]
 fn the_system_chooses_a_port() {
-    for wanted in [any_port(), any_port_v6()] {
+    for wanted in any_ports() {
         let (_listener, bound) = bind(wanted);
         assert_eq!(bound.ip(), wanted.ip());
         assert_ne!(bound.port(), 0);
@@ -33,7 +33,7 @@ fn the_system_chooses_a_port() {
 
 #[test]
 fn a_port_that_is_in_use_is_an_error() {
-    for wanted in [any_port(), any_port_v6()] {
+    for wanted in any_ports() {
         let (_listener, bound) = bind(wanted);
         let error = TcpListener::bind(bound).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
@@ -112,7 +112,7 @@ fn backlog(listener: &impl std::os::fd::AsRawFd) -> u32 {
 
 #[test]
 fn a_listener_is_nonblocking_and_closed_on_exec() {
-    for address in [any_port(), any_port_v6()] {
+    for address in any_ports() {
         expect_nonblocking_and_cloexec(&bind(address).0);
     }
 }
@@ -142,7 +142,7 @@ fn an_accepted_stream_is_nonblocking_and_closed_on_exec() {
 /// system's `sockaddr_in` or `sockaddr_in6`. What comes out here is what went in.
 #[test]
 fn accepting_returns_the_address_of_the_peer() {
-    for wanted in [any_port(), any_port_v6()] {
+    for wanted in any_ports() {
         let (mut poll, mut events) = poll_and_events();
         let (mut listener, address) = bind(wanted);
         poll.registry()

@@ -5,7 +5,7 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{self, Shutdown};
 
 use crate::util::{
-    self, any_port, any_port_v6, discard_events, drain, exchange, expect, expect_all, expect_end,
+    self, any_port, any_ports, discard_events, drain, exchange, expect, expect_all, expect_end,
     expect_readable, expect_shut_down, expect_silence, expect_would_block, expect_writable,
     poll_and_events, raw_recv, reset_on_close, tcp_pair, Until, AFD, IMPOSSIBLE_TTLS, KQUEUE,
 };
@@ -27,7 +27,7 @@ fn registered_pair(interest: Interest) -> (Poll, Events, TcpStream, TcpStream) {
 
 #[test]
 fn each_side_knows_both_addresses() {
-    for wanted in [any_port(), any_port_v6()] {
+    for wanted in any_ports() {
         let listener = net::TcpListener::bind(wanted).unwrap();
         let address = listener.local_addr().unwrap();
         let (mut poll, mut events) = poll_and_events();

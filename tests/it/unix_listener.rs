@@ -240,7 +240,7 @@ fn dropping_a_listener_ends_the_connections_that_wait() {
 fn a_connection_that_is_not_of_unix_is_an_error_and_closed() {
     use std::net::{TcpListener, TcpStream};
 
-    for address in [util::any_port(), util::any_port_v6()] {
+    for address in util::any_ports() {
         let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         listener.set_nonblocking(true).unwrap();

@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::util::{
-    self, any_port, any_port_v6, cycles, expect, expect_end, expect_nonblocking_and_cloexec,
+    self, any_port, any_ports, cycles, expect, expect_end, expect_nonblocking_and_cloexec,
     expect_readable, expect_silence, expect_would_block, expect_writable, in_own_process, is_wine,
     open_fds, poll_and_events, reset_on_close, stream_pair, tcp_pair, udp_pair, LONG,
 };
@@ -40,7 +40,7 @@ fn register(poll: &Poll, source: &mut impl Source, interest: Interest) {
 /// Edge case 26: with `SO_REUSEADDR` another process could take the port over.
 #[test]
 fn a_port_cannot_be_taken_over() {
-    for wanted in [any_port(), any_port_v6()] {
+    for wanted in any_ports() {
         let listener = TcpListener::bind(wanted).unwrap();
         assert!(!socket2::SockRef::from(&listener).reuse_address().unwrap());
         let again = TcpListener::bind(listener.local_addr().unwrap());
@@ -86,7 +86,7 @@ fn a_client_that_resets_before_it_is_accepted_breaks_nothing() {
 /// Edge case 37: no child inherits a socket, whichever way it was made.
 #[test]
 fn sockets_are_not_inherited() {
-    for address in [any_port(), any_port_v6()] {
+    for address in any_ports() {
         let (mut poll, mut events) = poll_and_events();
         let mut listener = TcpListener::bind(address).unwrap();
         expect_nonblocking_and_cloexec(&listener);

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::{fs, io};
 
 use crate::util::{
-    any_port, any_port_v6, expect_nonblocking_and_cloexec, expect_readable, in_own_process,
+    any_port, any_ports, expect_nonblocking_and_cloexec, expect_readable, in_own_process,
     limit_fds, open_fds, poll_and_events, tcp_pair, temporary_path, FULL_BACKLOG, PIPE_WAKER,
     POLL2, SHARES,
 };
@@ -83,7 +83,7 @@ fn datagram_pair() -> (UnixDatagram, UnixDatagram) {
 /// construction: `SOCK_CLOEXEC`, `accept4`, `pipe2`.
 fn every_constructor_makes_them_nonblocking_and_closed_on_exec() {
     let check = |source: &dyn AsRawFd| expect_nonblocking_and_cloexec(&source.as_raw_fd());
-    for address in [any_port(), any_port_v6()] {
+    for address in any_ports() {
         let (mut poll, mut events) = poll_and_events();
         let mut listener = TcpListener::bind(address).unwrap();
         poll.registry()

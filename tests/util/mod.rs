@@ -193,6 +193,18 @@ pub fn any_port_at([a, b, c]: [u8; 3]) -> SocketAddr {
     }
 }
 
+/// Whether this machine has the loopback address of IPv6, which many containers have not. Tests of
+/// IPv6 test nothing then; that the machines of CI have it is checked there.
+pub fn has_ipv6() -> bool {
+    std::net::UdpSocket::bind(any_port_v6()).is_ok()
+}
+
+/// Addresses of both versions, of IPv6 only if this machine has it.
+pub fn any_ports() -> Vec<SocketAddr> {
+    let v6 = has_ipv6().then(any_port_v6);
+    std::iter::once(any_port()).chain(v6).collect()
+}
+
 /// Polls, again when a signal comes.
 pub fn poll(poll: &mut Poll, events: &mut Events, timeout: Option<Duration>) {
     loop {

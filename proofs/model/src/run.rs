@@ -50,8 +50,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the machine may take to bring what was written to the other end.
 const ARRIVAL: Duration = Duration::from_secs(10);
 
-/// How long the system may take to bring a packet of what is true already.
-const DELIVERY: Duration = Duration::from_millis(50);
+/// How long the system may take to bring a packet of what is true already. The process that brings
+/// it may have to wait for a processor.
+const DELIVERY: Duration = Duration::from_millis(250);
 
 /// How long it takes most threads to fall asleep. What is observed is right in any case.
 const FALLING_ASLEEP: Duration = Duration::from_micros(100);

@@ -38,7 +38,7 @@ fn setting<T>(fd: RawFd, level: i32, name: i32, value: T) {
     assert_eq!(set, 0, "{}", io::Error::last_os_error());
 }
 
-/// Small buffers are filled sooner.
+/// Small buffers are filled sooner, and the system's may be larger than all that a script writes.
 pub fn shrink_buffers(fd: RawFd) {
     const BUFFER: i32 = 32 * 1024;
     setting(fd, libc::SOL_SOCKET, libc::SO_SNDBUF, BUFFER);
@@ -124,10 +124,14 @@ pub fn local_pair(kind: Kind) -> io::Result<[Local; 2]> {
     Ok(match kind {
         Kind::UnixStream => {
             let (one, other) = UnixStream::pair()?;
+            shrink_buffers(one.as_raw_fd());
+            shrink_buffers(other.as_raw_fd());
             [one, other].map(Local::UnixStream)
         }
         Kind::UnixDatagram => {
             let (one, other) = UnixDatagram::pair()?;
+            shrink_buffers(one.as_raw_fd());
+            shrink_buffers(other.as_raw_fd());
             [one, other].map(Local::UnixDatagram)
         }
         Kind::Pipe => {

@@ -575,11 +575,14 @@ pub fn only_test(module: &str, name: &str) -> std::process::Command {
     command
 }
 
+/// After how many seconds a process hangs. On a busy machine some tests take more than two minutes.
+const HANGS_AFTER: u32 = 600;
+
 /// Makes this process fail if it hangs.
 #[cfg(unix)]
 fn limit_time() {
     // SAFETY: takes no pointer.
-    unsafe { libc::alarm(120) };
+    unsafe { libc::alarm(HANGS_AFTER) };
 }
 
 #[cfg(not(unix))]
@@ -587,9 +590,9 @@ fn limit_time() {
     let (sender, receiver) = std::sync::mpsc::channel();
     // More for leak tests, which take their time under Wine.
     #[cfg(windows)]
-    let seconds = 120 + cycles() as u64 / 10;
+    let seconds = u64::from(HANGS_AFTER) + cycles() as u64 / 10;
     #[cfg(not(windows))]
-    let seconds = 120;
+    let seconds = u64::from(HANGS_AFTER);
     std::thread::spawn(move || {
         sender.send(()).unwrap();
         std::thread::sleep(Duration::from_secs(seconds));

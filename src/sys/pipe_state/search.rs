@@ -677,7 +677,9 @@ impl World {
                 && (arrived || gone)),
             "an event to read is lost",
         )?;
-        let room = pipe.has_connection() && pipe.write == Operation::None;
+        // Writing to a server that is gone fails at once.
+        let somebody = pipe.has_connection() || !pipe.kind.server;
+        let room = somebody && pipe.write == Operation::None;
         promise(
             !(interest.is_writable() && waits(self.waits_to_write) && room),
             "an event to write is lost",
@@ -817,4 +819,67 @@ fn a_dropped_pipe_reads_no_more_than_it_may_discard() {
     world.apply(Input::PeerReads { all: true }).unwrap();
     world.apply(Input::TakeWrite).unwrap();
     assert!(world.pipe.closed);
+}
+
+/// Applies inputs, of which those that cannot come now are left out.
+fn after(kind: Kind, inputs: &[Input]) -> Result<World, Broken> {
+    let mut world = World::new(kind, Fault::None);
+    for &input in inputs {
+        if world.admits(input) {
+            world.apply(input)?;
+        }
+    }
+    Ok(world)
+}
+
+/// What is reported now.
+fn reported(world: &mut World) -> Option<u32> {
+    world.pipe.reports = false;
+    world.state.report().map(|(_, flags)| flags)
+}
+
+/// Another owner of the handle, or a raw call, may end the connection.
+#[test]
+fn a_server_that_others_have_disconnected_has_no_room() {
+    let (server, _) = &ends()[5];
+    let mut world = after(*server, &[Input::PeerOpens, Input::Watch(BOTH.level())]).unwrap();
+    assert_eq!(reported(&mut world), Some(WRITABLE));
+    world.pipe.disconnect().unwrap();
+    world.apply(Input::TakeRead).unwrap();
+    assert_eq!(reported(&mut world), Some(READABLE));
+}
+
+/// Nothing is read that is not there, and nothing before somebody wants to read.
+#[test]
+fn registering_reads_ahead_if_there_is_a_peer_and_reading_is_watched() {
+    let (client, _) = &ends()[1];
+    for (interest, read) in [
+        (Interest::WRITABLE, Operation::None),
+        (Interest::READABLE, Operation::Pending),
+        (Interest::READ_CLOSED, Operation::Pending),
+    ] {
+        let world = after(*client, &[Input::Watch(interest)]).unwrap();
+        assert_eq!(world.pipe.read, read, "{interest:?}");
+    }
+    let (server, _) = &ends()[4];
+    let mut world = after(*server, &[Input::Disconnect, Input::Watch(BOTH)]).unwrap();
+    assert_eq!(reported(&mut world), None);
+}
+
+/// Packets that are taken together cause one report, without another packet.
+#[test]
+fn a_packet_that_is_taken_needs_no_notice() {
+    let (client, _) = &ends()[1];
+    let mut world = after(*client, &[Input::Watch(BOTH), Input::TakeReport]).unwrap();
+    world
+        .call_or_deed(Input::PeerWrites { empty: false })
+        .unwrap();
+    world.pipe.read = Operation::None;
+    world.state.read_ended(&mut world.pipe, Ok(true));
+    assert!(world.state.claim_report());
+    assert!(!world.state.claim_report());
+    world.state.notify(&mut world.pipe).unwrap();
+    assert!(!world.pipe.reports, "a notice");
+    assert_eq!(reported(&mut world), Some(READABLE));
+    assert!(world.state.claim_report());
 }

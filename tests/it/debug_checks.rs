@@ -144,6 +144,43 @@ mod debug {
         register(poll.registry(), &mut source).unwrap();
     }
 
+    /// A deregistration that the system refuses leaves the source registered.
+    #[test]
+    #[cfg(all(unix, feature = "os-ext"))]
+    fn a_source_that_could_not_be_deregistered_is_still_registered() {
+        use std::cell::Cell;
+        use std::fs::File;
+        use std::os::fd::{AsFd, BorrowedFd};
+
+        /// A socket, in whose place a file can be shown.
+        struct Changing(UdpSocket, File, Cell<bool>);
+
+        impl AsFd for Changing {
+            fn as_fd(&self) -> BorrowedFd<'_> {
+                match self.2.get() {
+                    true => self.1.as_fd(),
+                    false => self.0.as_fd(),
+                }
+            }
+        }
+
+        if crate::util::KQUEUE || crate::util::SHARES {
+            // Whose deregistrations do not depend on the file.
+            return;
+        }
+        let poll = Poll::new().unwrap();
+        let registry = poll.registry();
+        let file = File::open(std::env::current_exe().unwrap()).unwrap();
+        let socket = UdpSocket::bind(any_port()).unwrap();
+        let mut source = mio::IoSource::new(Changing(socket, file, Cell::new(false)));
+        register(registry, &mut source).unwrap();
+        source.get_ref().2.set(true);
+        let refused = registry.deregister(&mut source);
+        expect_kind(refused, io::ErrorKind::PermissionDenied);
+        source.get_ref().2.set(false);
+        registry.deregister(&mut source).unwrap();
+    }
+
     // Wakers.
 
     #[test]

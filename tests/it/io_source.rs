@@ -65,6 +65,28 @@ fn a_bare_handle_is_a_source() {
 }
 
 #[test]
+fn flushing_flushes_the_object() {
+    /// Counts how often it was flushed.
+    struct Flushes(std::cell::Cell<usize>);
+
+    impl Write for &Flushes {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            Ok(buf.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.0.set(self.0.get() + 1);
+            Err(ErrorKind::WouldBlock.into())
+        }
+    }
+
+    let mut source = IoSource::new(Flushes(Default::default()));
+    expect_would_block(source.flush());
+    expect_would_block((&source).flush());
+    assert_eq!(source.get_ref().0.get(), 2);
+}
+
+#[test]
 fn a_listener_is_a_source() {
     let listener = net::TcpListener::bind(any_port()).unwrap();
     listener.set_nonblocking(true).unwrap();

@@ -88,6 +88,16 @@ fn both_sides_of_a_standard_connection_are_connected() {
     assert!(other.is_connected().unwrap());
 }
 
+/// Only the error that there is no peer leaves the question open.
+#[test]
+#[cfg(unix)]
+fn what_is_no_socket_is_no_attempt() {
+    let null = std::fs::File::options().write(true).open("/dev/null");
+    let stream = TcpStream::from(std::os::fd::OwnedFd::from(null.unwrap()));
+    let error = stream.is_connected().unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::ENOTSOCK));
+}
+
 #[test]
 fn a_connection_is_connected_until_both_sides_have_ended() {
     for ours in [Shutdown::Read, Shutdown::Write, Shutdown::Both] {

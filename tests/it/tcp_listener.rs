@@ -357,3 +357,23 @@ fn a_healthy_listener_has_no_error() {
     let _client = net::TcpStream::connect(address).unwrap();
     assert!(listener.take_error().unwrap().is_none());
 }
+
+/// Systems leave hardly an error on a listener, so the socket is that of a connection.
+#[test]
+#[cfg(unix)]
+fn the_pending_error_of_the_socket_can_be_taken() {
+    use std::os::fd::OwnedFd;
+
+    let (one, other) = crate::util::std_tcp_pair();
+    crate::util::reset_on_close(&other);
+    drop(other);
+    let mut listener = TcpListener::from(OwnedFd::from(one));
+    let (mut poll, mut events) = poll_and_events();
+    poll.registry()
+        .register(&mut listener, LISTENER, Interest::WRITABLE)
+        .unwrap();
+    expect(&mut poll, &mut events, LISTENER, |event| event.is_error());
+    let error = listener.take_error().unwrap().unwrap();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    assert!(listener.take_error().unwrap().is_none());
+}

@@ -391,3 +391,20 @@ mod linux {
         drop(clients);
     }
 }
+
+/// Systems leave hardly an error on a listener, so the socket is that of a connection.
+#[test]
+fn the_pending_error_of_the_socket_can_be_taken() {
+    let (mut one, other) = net::UnixStream::pair().unwrap();
+    one.write_all(b"not read").unwrap();
+    drop(other);
+    let mut listener = UnixListener::from(OwnedFd::from(one));
+    let (mut poll, mut events) = poll_and_events();
+    poll.registry()
+        .register(&mut listener, LISTENER, Interest::WRITABLE)
+        .unwrap();
+    expect(&mut poll, &mut events, LISTENER, |event| event.is_error());
+    let error = listener.take_error().unwrap().unwrap();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    assert!(listener.take_error().unwrap().is_none());
+}

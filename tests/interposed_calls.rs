@@ -55,6 +55,12 @@ thread_local! {
 }
 
 thread_local! {
+    /// The error numbers of the next `poll` and the next `write` of this thread, which fail.
+    static POLL_FAILS: Cell<Option<c_int>> = const { Cell::new(None) };
+    static WRITE_FAILS: Cell<Option<c_int>> = const { Cell::new(None) };
+}
+
+thread_local! {
     /// What happens before the next `poll` of this thread returns.
     static AFTER_POLL: Cell<Option<Box<dyn FnOnce()>>> = const { Cell::new(None) };
 }
@@ -124,6 +130,11 @@ extern "C" fn epoll_pwait2(
 #[no_mangle]
 extern "C" fn poll(list: *mut pollfd, len: nfds_t, millis: c_int) -> c_int {
     count(|calls| &mut calls.poll);
+    if let Some(error) = POLL_FAILS.with(Cell::take) {
+        // SAFETY: the pointer is that of the thread's own variable.
+        unsafe { *libc::__errno_location() = error };
+        return -1;
+    }
     let millis = millis.min(LONGEST_WAIT.with(Cell::get));
     let timeout = [millis / 1000, millis % 1000 * 1_000_000].map(c_long::from);
     let timeout = match millis {
@@ -142,9 +153,10 @@ extern "C" fn poll(list: *mut pollfd, len: nfds_t, millis: c_int) -> c_int {
 #[no_mangle]
 extern "C" fn write(fd: c_int, data: *const c_void, len: usize) -> isize {
     count(|calls| &mut calls.write);
-    if CANNOT_WRITE.with(Cell::get) {
+    let permanent = CANNOT_WRITE.with(Cell::get).then_some(libc::EIO);
+    if let Some(error) = WRITE_FAILS.with(Cell::take).or(permanent) {
         // SAFETY: the pointer is that of the thread's own variable.
-        unsafe { *libc::__errno_location() = libc::EIO };
+        unsafe { *libc::__errno_location() = error };
         return -1;
     }
     // SAFETY: as in `epoll_wait`.
@@ -455,4 +467,39 @@ fn a_connection_without_an_address_was_aborted() {
     assert_eq!(clients[0].read(&mut [0]).unwrap(), 0);
     let (_stream, peer) = listener.accept().unwrap();
     assert_eq!(peer, clients[1].local_addr().unwrap());
+}
+
+/// A signal that comes while an attempt to connect is asked for is no answer, and any other error
+/// is that of the question.
+#[test]
+#[cfg(feature = "net")]
+fn a_signal_does_not_end_an_attempt_to_connect() {
+    use socket2::{Domain, Socket, Type};
+
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let stream = mio::net::TcpStream::from_std(socket.into());
+    POLL_FAILS.with(|it| it.set(Some(libc::EINTR)));
+    let mut connected = None;
+    let calls = calls_of(|| connected = Some(stream.is_connected()));
+    assert_eq!(calls.poll, 1);
+    assert!(!connected.unwrap().unwrap());
+
+    POLL_FAILS.with(|it| it.set(Some(libc::ENOMEM)));
+    let error = stream.is_connected().unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::ENOMEM));
+}
+
+/// Another thread has drained what was full before this one could.
+#[test]
+fn a_wake_that_finds_no_room_for_a_moment_is_sent() {
+    // A poll that does not sleep needs no interruption.
+    if POLL2 {
+        return;
+    }
+    let (mut poll, mut events) = poll_and_events();
+    let waker = Waker::new(poll.registry(), WAKE).unwrap();
+    WRITE_FAILS.with(|it| it.set(Some(libc::EAGAIN)));
+    let calls = calls_of(|| waker.wake().unwrap());
+    assert_eq!(calls.write, 2);
+    util::expect_readable(&mut poll, &mut events, WAKE);
 }

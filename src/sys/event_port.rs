@@ -351,3 +351,79 @@ impl backend::RawEvent for RawEvent {
         poll_flags::fmt(f, self.flags())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::IntoRawFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::super::unix::registration::FdSelector as _;
+    use super::backend::{Selector as _, Wake as _};
+    use super::*;
+    use crate::Interest;
+
+    fn selector() -> (Selector, Vec<Event>) {
+        (
+            <Selector as backend::Selector>::new().unwrap(),
+            Event::buffer(8),
+        )
+    }
+
+    /// Where nothing has united them before: in a release build a poll may have several wakers.
+    #[test]
+    fn wakes_unite_until_they_are_reported() {
+        let (selector, mut events) = selector();
+        let waker = Waker::new(&selector, Token(1)).unwrap();
+        for _ in 0..2 {
+            for _ in 0..3 {
+                waker.wake().unwrap();
+            }
+            selector.select(&mut events, None).unwrap();
+            assert_eq!(events.len(), 1);
+            assert_eq!(events[0].token(), Token(1));
+        }
+    }
+
+    /// A source whose event has been taken from the port and not been translated, under a number
+    /// that no other test has.
+    fn taken_event() -> (Selector, Vec<Event>, OwnedFd) {
+        let (selector, mut events) = selector();
+        let (near, _far) = UnixStream::pair().unwrap();
+        // SAFETY: the descriptor that the call makes is ours.
+        let source = unsafe { own(libc::fcntl(near.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 900)) };
+        let source = source.unwrap();
+        selector
+            .add(source.as_raw_fd(), Token(2), Interest::WRITABLE)
+            .unwrap();
+        selector
+            .watcher
+            .dequeue(&mut events, Some(Duration::ZERO))
+            .unwrap();
+        assert_eq!(events.len(), 1);
+        (selector, events, source)
+    }
+
+    #[test]
+    fn a_source_that_is_closed_between_an_event_and_its_report_is_no_error() {
+        let (selector, mut events, source) = taken_event();
+        drop(source);
+        selector.translate(&mut events).unwrap();
+        assert!(events.is_empty());
+    }
+
+    /// The shim does not accept a port in itself. What others do is not known.
+    #[test]
+    fn a_source_that_cannot_be_associated_again_is_an_error() {
+        if !cfg!(mio_test_event_port_shim) {
+            return;
+        }
+        let (selector, mut events, source) = taken_event();
+        let number = source.into_raw_fd();
+        // SAFETY: takes no pointer. What has the number after the call is ours.
+        let port = unsafe { own(libc::dup2(selector.watcher.port.as_raw_fd(), number)) }.unwrap();
+        let error = selector.translate(&mut events).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
+        assert!(events.is_empty());
+        drop(port);
+    }
+}

@@ -141,6 +141,7 @@ fn a_second_attempt_to_connect_is_reported() {
 #[cfg(all(target_os = "linux", not(mio_test_kqueue_shim)))]
 mod error_queue {
     use std::os::fd::AsRawFd;
+    use std::time::Instant;
 
     use mio::net::UdpSocket;
 
@@ -193,6 +194,32 @@ mod error_queue {
         }
     }
 
+    /// A poll that is watched by another must not have to look itself.
+    #[test]
+    #[cfg(not(mio_unsupported_force_poll_poll))]
+    fn once_the_error_queue_is_read_another_poll_sees_data() {
+        let (mut socket, peer) = with_timestamp();
+        let (mut poll, mut events) = registered(&mut socket, Interest::READABLE);
+        util::expect(&mut poll, &mut events, SOURCE, |event| event.is_error());
+        expect_would_block(socket.recv(&mut [0; 8]));
+        util::expect_silence(&mut poll, &mut events);
+        // The library does not learn of it.
+        let flags = libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT;
+        let entry = SockRef::from(&socket).recv_with_flags(&mut [], flags);
+        assert_eq!(entry.unwrap(), 0);
+        util::expect_silence(&mut poll, &mut events);
+
+        let (mut outer, mut seen) = poll_and_events();
+        let fd = poll.as_raw_fd();
+        let mut inner = mio::unix::SourceFd(&fd);
+        let registry = outer.registry();
+        registry
+            .register(&mut inner, SOURCE, Interest::READABLE)
+            .unwrap();
+        peer.send(b"data").unwrap();
+        util::expect_readable(&mut outer, &mut seen, SOURCE);
+    }
+
     /// A poll that waits makes do with a hundred looks a second.
     #[test]
     fn waiting_beside_an_error_queue_takes_little_time_of_the_processor() {
@@ -202,8 +229,10 @@ mod error_queue {
         expect_would_block(socket.recv(&mut [0; 8]));
         let before = time_of_the_processor();
         let wait = Duration::from_millis(500);
+        let start = Instant::now();
         util::poll(&mut poll, &mut events, Some(wait));
         assert!(events.is_empty());
+        assert!(start.elapsed() >= wait);
         let taken = time_of_the_processor() - before;
         assert!(taken < wait / 5, "{taken:?} of {wait:?}");
     }

@@ -370,7 +370,6 @@ fn lacks_reader(change: &os::kevent, reason: i32) -> bool {
     // SAFETY: takes no pointer.
     let is_open = || unsafe { libc::fcntl(change.ident as RawFd, libc::F_GETFD) } != -1;
     change.filter == os::EVFILT_WRITE
-        && change.flags & os::EV_ADD != 0
         && (reason == libc::EPIPE || reason == libc::EBADF && is_open())
 }
 
@@ -479,5 +478,29 @@ fn readiness_of(filter: Filter) -> Readiness {
         os::EVFILT_LIO => Readiness::LIO,
         // That of the waker.
         _ => Readiness::READABLE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::unix::fd::pipe;
+
+    /// Not even the stand-in of a filter that the kernel has refused is left.
+    #[test]
+    fn a_list_of_changes_that_fails_is_undone() {
+        let selector = <Selector as backend::Selector>::new().unwrap();
+        let (sender, receiver) = pipe().unwrap();
+        drop(receiver);
+        let (fd, token) = (sender.as_raw_fd(), Token(1));
+        let mut changes = Changes::new();
+        changes.add(fd, os::EVFILT_WRITE, Interest::WRITABLE, token);
+        changes.add(-1, os::EVFILT_READ, Interest::READABLE, token);
+        let error = changes.submit(selector.as_fd()).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EBADF));
+        let mut events = Event::buffer(4);
+        let wait = Some(Duration::from_millis(20));
+        backend::Selector::select(&selector, &mut events, wait).unwrap();
+        assert!(events.is_empty(), "{events:?}");
     }
 }

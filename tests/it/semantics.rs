@@ -1,7 +1,7 @@
-//! The table of `docs/semantics.md`, row by row, on the backend at hand.
+//! The tables of `docs/semantics.md`, row by row, on the current backend.
 //!
-//! Each row is a situation, and each cell contains what a poll reports in it. A row of the table
-//! without a situation here fails, and the other way round. After a change,
+//! Each row is a situation, and each cell contains what a poll reports in it. A row without a
+//! situation here is an error, and so is a situation without a row. After a change,
 //! `MIO_SEMANTICS=print cargo test --all-features --test it semantics:: -- --nocapture` prints the
 //! column of the backend.
 #![cfg(all(feature = "os-poll", feature = "os-ext", feature = "net"))]
@@ -19,7 +19,7 @@ use socket2::{SockRef, Socket};
 
 const DOCUMENT: &str = include_str!("../../docs/semantics.md");
 
-/// The column of the backend at hand.
+/// The column of the current backend.
 const COLUMN: &str = if cfg!(windows) {
     "AFD"
 } else if util::POLL2 {
@@ -35,10 +35,10 @@ const COLUMN: &str = if cfg!(windows) {
 const SOURCE: Token = Token(1);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
-/// What the events of a situation say, all together.
+/// What the events of a situation report, combined.
 type Reported = BTreeSet<&'static str>;
 
-/// What the rows need of the stream that is registered.
+/// The operations that the rows use of the registered stream.
 trait Stream: Source + Read + Write {
     fn shutdown(&self, how: Shutdown) -> std::io::Result<()>;
 }
@@ -61,19 +61,19 @@ impl Stream for IoSource<Socket> {
     }
 }
 
-/// Of which type the stream that is registered is.
+/// The type of the registered stream.
 type Kind = fn(std::net::TcpStream) -> Box<dyn Stream>;
 
 const OWN: Kind = |stream| Box::new(TcpStream::from_std(stream));
 const ANY: Kind = |stream| Box::new(IoSource::new(stream));
 const ANY_OF_SOCKET2: Kind = |stream| Box::new(IoSource::new(Socket::from(stream)));
 
-/// A situation that is in the making.
+/// A situation under construction.
 struct Scene {
     poll: Poll,
     events: Events,
     kind: Kind,
-    /// What the table says; so long is waited for it.
+    /// The cell of the table. The test waits until all of it has been reported.
     expected: Option<Reported>,
 }
 
@@ -93,7 +93,7 @@ impl Scene {
         registry.register(source, SOURCE, interest).unwrap();
     }
 
-    /// Registers `source` unless the system cannot watch it like this.
+    /// Registers `source`. Returns whether the system does not support this interest.
     fn is_refused(&mut self, source: &mut impl Source, interest: Interest) -> bool {
         match self.poll.registry().register(source, SOURCE, interest) {
             Err(error) if error.kind() == ErrorKind::InvalidInput => true,
@@ -109,13 +109,13 @@ impl Scene {
         registry.reregister(source, SOURCE, interest).unwrap();
     }
 
-    /// Takes the events that are pending until now, and discards them.
+    /// Discards the pending events.
     fn forget(&mut self) {
         self.listen(|_| false);
     }
 
-    /// What is reported from now on: at least for as long as the table promises something that
-    /// has not come, and then until a poll has no event.
+    /// Returns what is reported from now on. Polls until everything in the cell has been reported,
+    /// and then until a poll has no event.
     fn reported(&mut self) -> Reported {
         let expected = self.expected.clone().unwrap_or_default();
         self.listen(|reported| !reported.is_superset(&expected))
@@ -134,7 +134,7 @@ impl Scene {
         }
     }
 
-    /// What is reported by that many polls, of which each has an event.
+    /// Returns what this number of polls reports, each of which must have an event.
     fn reported_by(&mut self, polls: usize) -> Reported {
         let mut reported = Reported::new();
         for _ in 0..polls {
@@ -145,7 +145,7 @@ impl Scene {
         reported
     }
 
-    /// Two connected streams, of which the second is registered, and has reported that it is
+    /// Returns two connected streams. The second one is registered, and has reported that it is
     /// writable.
     fn streams(&mut self, interest: Interest) -> (TcpStream, Box<dyn Stream>) {
         let (peer, mut stream) = self.unregistered();
@@ -161,7 +161,7 @@ impl Scene {
         (TcpStream::from_std(peer), (self.kind)(stream))
     }
 
-    /// Makes `peer` send two bytes, and takes their event.
+    /// Sends two bytes from `peer`, and waits for their event.
     fn report_data(&mut self, peer: &mut impl Write) {
         peer.write_all(b"xy").unwrap();
         util::expect_readable(&mut self.poll, &mut self.events, SOURCE);
@@ -205,12 +205,12 @@ const STREAMS: &[Row] = &[
         peer.write_all(b"x").unwrap();
         scene.reported()
     }),
-    ("data arrives for a source of READABLE only", |scene| {
+    ("data arrives, READABLE only", |scene| {
         let (mut peer, _stream) = scene.streams(Interest::READABLE);
         peer.write_all(b"x").unwrap();
         scene.reported()
     }),
-    ("more arrives, the former was not read", |scene| {
+    ("more data arrives behind unread data", |scene| {
         let (mut peer, _stream) = scene.streams(BOTH);
         peer.write_all(b"x").unwrap();
         util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
@@ -218,53 +218,65 @@ const STREAMS: &[Row] = &[
         peer.write_all(b"y").unwrap();
         scene.reported()
     }),
-    ("more arrives after a read that would block", |scene| {
+    (
+        "more data arrives after a read returned `WouldBlock`, READABLE only",
+        |scene| {
+            let (mut peer, mut stream) = scene.streams(Interest::READABLE);
+            peer.write_all(b"x").unwrap();
+            util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+            drain(&mut stream);
+            peer.write_all(b"y").unwrap();
+            scene.reported()
+        },
+    ),
+    (
+        "more data arrives after a short read, READABLE only",
+        |scene| {
+            let (mut peer, mut stream) = scene.streams(Interest::READABLE);
+            peer.write_all(b"x").unwrap();
+            util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+            assert_eq!(stream.read(&mut [0; 8]).unwrap(), 1);
+            peer.write_all(b"y").unwrap();
+            scene.reported()
+        },
+    ),
+    ("all data has been read, READABLE only", |scene| {
         let (mut peer, mut stream) = scene.streams(Interest::READABLE);
         peer.write_all(b"x").unwrap();
         util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
         drain(&mut stream);
-        peer.write_all(b"y").unwrap();
         scene.reported()
     }),
-    ("more arrives after a short read", |scene| {
-        let (mut peer, mut stream) = scene.streams(Interest::READABLE);
-        peer.write_all(b"x").unwrap();
-        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
-        assert_eq!(stream.read(&mut [0; 8]).unwrap(), 1);
-        peer.write_all(b"y").unwrap();
-        scene.reported()
-    }),
-    ("data was read, nothing more arrives", |scene| {
-        let (mut peer, mut stream) = scene.streams(Interest::READABLE);
-        peer.write_all(b"x").unwrap();
-        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
-        drain(&mut stream);
-        scene.reported()
-    }),
-    ("data is left by a read that filled its buffer", |scene| {
-        scene.kind = OWN;
-        part_is_read(scene)
-    }),
-    ("the same of an `IoSource`", |scene| {
+    (
+        "a read that filled its buffer leaves data, READABLE only",
+        |scene| {
+            scene.kind = OWN;
+            part_is_read(scene)
+        },
+    ),
+    ("the same for an `IoSource`", |scene| {
         scene.kind = ANY;
         part_is_read(scene)
     }),
-    ("the peer makes room in a full connection", |scene| {
-        let (mut peer, mut stream) = scene.streams(Interest::WRITABLE);
-        let mut sent = 0;
-        while let Ok(len) = stream.write(&[0; 1 << 16]) {
-            sent += len;
-        }
-        expect_would_block(stream.write(&[0; 1 << 16]));
-        scene.forget();
-        let mut received = 0;
-        let end = Instant::now() + LONG;
-        while received < sent && Instant::now() < end {
-            received += drain(&mut peer).len();
-        }
-        scene.reported()
-    }),
-    ("the peer shuts its sending side down", |scene| {
+    (
+        "the peer makes room in a full connection, WRITABLE only",
+        |scene| {
+            let (mut peer, mut stream) = scene.streams(Interest::WRITABLE);
+            let mut sent = 0;
+            while let Ok(len) = stream.write(&[0; 1 << 16]) {
+                sent += len;
+            }
+            expect_would_block(stream.write(&[0; 1 << 16]));
+            scene.forget();
+            let mut received = 0;
+            let end = Instant::now() + LONG;
+            while received < sent && Instant::now() < end {
+                received += drain(&mut peer).len();
+            }
+            scene.reported()
+        },
+    ),
+    ("the peer shuts down its sending side", |scene| {
         let (peer, _stream) = scene.streams(BOTH);
         peer.shutdown(Shutdown::Write).unwrap();
         scene.reported()
@@ -274,13 +286,13 @@ const STREAMS: &[Row] = &[
         drop(peer);
         scene.reported()
     }),
-    ("the peer sends and closes", |scene| {
+    ("the peer sends data and closes, READABLE only", |scene| {
         let (mut peer, _stream) = scene.streams(Interest::READABLE);
         peer.write_all(b"x").unwrap();
         drop(peer);
         scene.reported()
     }),
-    ("the same, and the data is read, but not the end", |scene| {
+    ("the same, after a short read of the data", |scene| {
         let (mut peer, mut stream) = scene.streams(Interest::READABLE);
         peer.write_all(b"x").unwrap();
         drop(peer);
@@ -289,14 +301,14 @@ const STREAMS: &[Row] = &[
         assert_eq!(stream.read(&mut [0; 8]).unwrap(), 1);
         scene.reported()
     }),
-    ("the end comes behind data that was reported", |scene| {
+    ("the end arrives behind reported data", |scene| {
         let (mut peer, _stream) = scene.streams(BOTH);
         scene.report_data(&mut peer);
         peer.shutdown(Shutdown::Write).unwrap();
         scene.reported()
     }),
     (
-        "the end comes behind data that was reported, READABLE only",
+        "the end arrives behind reported data, READABLE only",
         |scene| {
             let (mut peer, _stream) = scene.streams(Interest::READABLE);
             scene.report_data(&mut peer);
@@ -304,7 +316,7 @@ const STREAMS: &[Row] = &[
             scene.reported()
         },
     ),
-    ("the end comes behind data that was partly read", |scene| {
+    ("the end arrives behind partly read data", |scene| {
         let (mut peer, mut stream) = scene.streams(BOTH);
         scene.report_data(&mut peer);
         assert_eq!(stream.read(&mut [0; 1]).unwrap(), 1);
@@ -312,7 +324,7 @@ const STREAMS: &[Row] = &[
         scene.reported()
     }),
     (
-        "the end comes behind data that just filled a buffer",
+        "the end arrives after a read that took all data and filled its buffer",
         |scene| {
             let (mut peer, mut stream) = scene.streams(BOTH);
             scene.report_data(&mut peer);
@@ -321,20 +333,20 @@ const STREAMS: &[Row] = &[
             scene.reported()
         },
     ),
-    ("the peer resets", |scene| {
+    ("the peer resets the connection", |scene| {
         let (peer, mut stream) = scene.streams(BOTH);
         expect_would_block(stream.read(&mut [0; 8]));
         reset(peer);
         scene.reported()
     }),
-    ("a reset comes behind data that was reported", |scene| {
+    ("a reset arrives behind reported data", |scene| {
         let (mut peer, _stream) = scene.streams(BOTH);
         scene.report_data(&mut peer);
         reset(peer);
         scene.reported()
     }),
     (
-        "a reset comes behind data that was reported, READABLE only",
+        "a reset arrives behind reported data, READABLE only",
         |scene| {
             let (mut peer, _stream) = scene.streams(Interest::READABLE);
             scene.report_data(&mut peer);
@@ -343,7 +355,7 @@ const STREAMS: &[Row] = &[
         },
     ),
     (
-        "a reset comes behind data that just filled a buffer",
+        "a reset arrives after a read that took all data and filled its buffer",
         |scene| {
             let (mut peer, mut stream) = scene.streams(BOTH);
             scene.report_data(&mut peer);
@@ -352,7 +364,7 @@ const STREAMS: &[Row] = &[
             scene.reported()
         },
     ),
-    ("a reset comes behind the end", |scene| {
+    ("a reset arrives after the end has been read", |scene| {
         let (peer, mut stream) = scene.streams(BOTH);
         peer.shutdown(Shutdown::Write).unwrap();
         util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
@@ -361,7 +373,7 @@ const STREAMS: &[Row] = &[
         reset(peer);
         scene.reported()
     }),
-    ("own shutdown of writing, behind the peer's", |scene| {
+    ("`shutdown(Write)`, after the end has been read", |scene| {
         let (peer, mut stream) = scene.streams(BOTH);
         peer.shutdown(Shutdown::Write).unwrap();
         util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
@@ -370,12 +382,12 @@ const STREAMS: &[Row] = &[
         stream.shutdown(Shutdown::Write).unwrap();
         scene.reported()
     }),
-    ("own shutdown of writing", |scene| {
+    ("`shutdown(Write)`", |scene| {
         let (_peer, stream) = scene.streams(BOTH);
         stream.shutdown(Shutdown::Write).unwrap();
         scene.reported()
     }),
-    ("own shutdown of reading", |scene| {
+    ("`shutdown(Read)`", |scene| {
         let (_peer, stream) = scene.streams(BOTH);
         stream.shutdown(Shutdown::Read).unwrap();
         scene.reported()
@@ -388,21 +400,22 @@ const ENDS: &[Row] = &[
     ("READ_CLOSED: data arrives", |scene| {
         unread(scene, END, Some, Scene::reported)
     }),
-    ("READ_CLOSED: the end comes behind unread data", |scene| {
+    ("READ_CLOSED: the end arrives behind unread data", |scene| {
         unread(scene, END, end, Scene::reported)
     }),
-    ("READ_CLOSED: a reset comes behind unread data", |scene| {
+    ("READ_CLOSED: a reset arrives behind unread data", |scene| {
         unread(scene, END, reset_it, Scene::reported)
     }),
     (
-        "READ_CLOSED and WRITABLE: the end comes behind unread data",
+        "READ_CLOSED and WRITABLE: the end arrives behind unread data",
         |scene| unread(scene, END | Interest::WRITABLE, end, Scene::reported),
     ),
-    ("READ_CLOSED, level: a reset, three polls", |scene| {
-        unread(scene, END.level(), reset_it, |scene| scene.reported_by(3))
-    }),
     (
-        "READ_CLOSED: the end comes with nothing before it",
+        "READ_CLOSED, level: a reset behind unread data, three polls",
+        |scene| unread(scene, END.level(), reset_it, |scene| scene.reported_by(3)),
+    ),
+    (
+        "READ_CLOSED: the end arrives, with no data before it",
         |scene| {
             let (peer, mut stream) = scene.unregistered();
             if scene.is_refused(&mut stream, END) {
@@ -430,8 +443,8 @@ const ENDS: &[Row] = &[
     ),
 ];
 
-/// What is reported of a connection with unread data when `ending` happens to it, which may keep
-/// the peer.
+/// Returns what is reported when `ending` ends a connection that has unread data. `ending` returns
+/// the peer if it has to stay open.
 fn unread(
     scene: &mut Scene,
     interest: Interest,
@@ -482,27 +495,33 @@ const CONNECTIONS: &[Row] = &[
             Err(error) => panic!("refused at once: {error}"),
         }
     }),
-    ("a connection waits to be accepted", |scene| {
+    ("a connection is pending", |scene| {
         let listener = scene.listener();
         let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         scene.reported()
     }),
-    ("another one, the former was not accepted", |scene| {
-        let listener = scene.listener();
-        let _one = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
-        let _other = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        scene.reported()
-    }),
-    ("another one, after an accept that would block", |scene| {
-        let listener = scene.listener();
-        let _one = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
-        let _accepted = listener.accept().unwrap();
-        expect_would_block(listener.accept());
-        let _other = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        scene.reported()
-    }),
+    (
+        "a second connection is pending, the first was not accepted",
+        |scene| {
+            let listener = scene.listener();
+            let _one = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+            let _other = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            scene.reported()
+        },
+    ),
+    (
+        "a second connection is pending, after `accept` returned `WouldBlock`",
+        |scene| {
+            let listener = scene.listener();
+            let _one = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+            let _accepted = listener.accept().unwrap();
+            expect_would_block(listener.accept());
+            let _other = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            scene.reported()
+        },
+    ),
 ];
 
 const DATAGRAMS: &[Row] = &[
@@ -511,7 +530,7 @@ const DATAGRAMS: &[Row] = &[
         scene.register(&mut socket, BOTH);
         scene.reported()
     }),
-    ("a datagram arrives", |scene| {
+    ("a datagram arrives, READABLE only", |scene| {
         let mut socket = UdpSocket::bind(any_port()).unwrap();
         scene.register(&mut socket, Interest::READABLE);
         let sender = std::net::UdpSocket::bind(any_port()).unwrap();
@@ -519,7 +538,7 @@ const DATAGRAMS: &[Row] = &[
         scene.reported()
     }),
     (
-        "a datagram of a connected socket found no receiver",
+        "a datagram sent by a connected socket finds no receiver, READABLE only",
         |scene| {
             let closed = std::net::UdpSocket::bind(any_port())
                 .unwrap()
@@ -541,29 +560,26 @@ const REGISTRATIONS: &[Row] = &[
         scene.register(&mut stream, Interest::READABLE);
         scene.reported()
     }),
-    (
-        "reregistered with data pending that was reported",
-        |scene| {
-            let (mut peer, mut stream) = scene.streams(Interest::READABLE);
-            peer.write_all(b"x").unwrap();
-            util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
-            scene.reregister(&mut stream, Interest::READABLE);
-            scene.reported()
-        },
-    ),
-    ("level: not read, three polls", |scene| {
+    ("reregistered with reported data pending", |scene| {
+        let (mut peer, mut stream) = scene.streams(Interest::READABLE);
+        peer.write_all(b"x").unwrap();
+        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+        scene.reregister(&mut stream, Interest::READABLE);
+        scene.reported()
+    }),
+    ("level: unread data, three polls", |scene| {
         let (mut peer, _stream) = scene.streams(Interest::READABLE.level());
         peer.write_all(b"x").unwrap();
         scene.reported_by(3)
     }),
-    ("level: read in full", |scene| {
+    ("level: all data has been read", |scene| {
         let (mut peer, mut stream) = scene.streams(Interest::READABLE.level());
         peer.write_all(b"x").unwrap();
         util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
         assert_eq!(drain(&mut stream), b"x");
         scene.reported()
     }),
-    ("one-shot: more arrives after its event", |scene| {
+    ("one-shot: more data arrives after its event", |scene| {
         let (mut peer, mut stream) = scene.streams(Interest::READABLE.oneshot());
         peer.write_all(b"x").unwrap();
         util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
@@ -591,12 +607,12 @@ const REGISTRATIONS: &[Row] = &[
         scene.reported()
     }),
     (
-        "dropped, and its successor has nothing to report",
+        "dropped, then a source without data is registered",
         |scene| {
             let (mut peer, stream) = scene.streams(Interest::READABLE);
             peer.write_all(b"x").unwrap();
             drop(stream);
-            // It has the same number, where handles are numbers that are used again.
+            // Where descriptors are reused, it has the same number.
             let (_peer, _stream) = scene.streams(Interest::READABLE);
             scene.reported()
         },
@@ -617,14 +633,17 @@ const WAKES: &[Row] = &[
         scene.forget();
         reported
     }),
-    ("two wakes before the poll: the second event", |scene| {
-        let waker = Waker::new(scene.poll.registry(), SOURCE).unwrap();
-        waker.wake().unwrap();
-        waker.wake().unwrap();
-        util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
-        scene.reported()
-    }),
-    ("a wake after the event of another", |scene| {
+    (
+        "two wakes before the poll: after the first event",
+        |scene| {
+            let waker = Waker::new(scene.poll.registry(), SOURCE).unwrap();
+            waker.wake().unwrap();
+            waker.wake().unwrap();
+            util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
+            scene.reported()
+        },
+    ),
+    ("a wake after the event of an earlier one", |scene| {
         let waker = Waker::new(scene.poll.registry(), SOURCE).unwrap();
         waker.wake().unwrap();
         util::expect_readable(&mut scene.poll, &mut scene.events, SOURCE);
@@ -668,7 +687,7 @@ const TIMEOUTS: &[Row] = &[
     }),
 ];
 
-/// What is reported up to a deadline: nothing before it has passed.
+/// Returns what is reported up to a deadline. Without events, the call must not return earlier.
 fn deadline(scene: &mut Scene, wait: Duration) -> Reported {
     let deadline = Instant::now() + wait;
     let Scene { poll, events, .. } = scene;
@@ -677,7 +696,7 @@ fn deadline(scene: &mut Scene, wait: Duration) -> Reported {
     events.iter().flat_map(words).collect()
 }
 
-/// No event, and not before the time has passed.
+/// Polls with a timeout. The call must not return earlier.
 fn timeout(scene: &mut Scene, timeout: Duration) -> Reported {
     let start = Instant::now();
     util::poll(&mut scene.poll, &mut scene.events, Some(timeout));
@@ -688,13 +707,13 @@ fn timeout(scene: &mut Scene, timeout: Duration) -> Reported {
 /// Situations in which Windows, by Wine's own tests, reports an end together with the data before it,
 /// as poll(2) does. The document has what Wine does.
 const ENDS_BEHIND_DATA: [&str; 7] = [
-    "the peer sends and closes",
-    "the same, and the data is read, but not the end",
-    "the end comes behind data that was reported",
-    "the end comes behind data that was reported, READABLE only",
-    "the end comes behind data that was partly read",
-    "READ_CLOSED: the end comes behind unread data",
-    "READ_CLOSED and WRITABLE: the end comes behind unread data",
+    "the peer sends data and closes, READABLE only",
+    "the same, after a short read of the data",
+    "the end arrives behind reported data",
+    "the end arrives behind reported data, READABLE only",
+    "the end arrives behind partly read data",
+    "READ_CLOSED: the end arrives behind unread data",
+    "READ_CLOSED and WRITABLE: the end arrives behind unread data",
 ];
 
 fn is_windows_itself() -> bool {
@@ -704,7 +723,7 @@ fn is_windows_itself() -> bool {
     return false;
 }
 
-/// The document's table: row, and what the column at hand says.
+/// Returns the rows of the document, with their cells in the current column.
 fn table() -> BTreeMap<&'static str, &'static str> {
     let mut rows = BTreeMap::new();
     let (mut column, mut like_poll) = (None, None);
@@ -723,7 +742,7 @@ fn table() -> BTreeMap<&'static str, &'static str> {
         } else if !cells[0].starts_with("---") {
             if let Some(column) = column {
                 let twice = rows.insert(cells[0], cells[column]);
-                assert_eq!(twice, None, "{} stands there twice", cells[0]);
+                assert_eq!(twice, None, "{} has two rows", cells[0]);
             }
             if let Some(column) = like_poll.filter(|_| is_windows_itself()) {
                 if ENDS_BEHIND_DATA.contains(&cells[0]) {
@@ -744,7 +763,7 @@ fn parse(cell: &'static str) -> Reported {
 }
 
 fn spell(reported: &Reported) -> String {
-    // In the order of the questions, not of the alphabet.
+    // In the order of the methods, not in alphabetical order.
     let order = [
         "readable",
         "writable",
@@ -765,7 +784,7 @@ fn spell(reported: &Reported) -> String {
 }
 
 #[test]
-fn the_table_says_what_happens() {
+fn events_are_those_of_the_tables() {
     let mut table = table();
     let all = [
         STREAMS,
@@ -781,26 +800,26 @@ fn the_table_says_what_happens() {
     assert!(left.is_empty(), "no such situation: {left:?}");
 }
 
-/// To a program, a socket of another crate is like one of this crate.
+/// A socket of another crate has the same events as one of this crate.
 #[test]
-fn the_table_says_what_happens_to_other_types() {
+fn events_of_other_types_are_those_of_the_tables() {
     for kind in [ANY, ANY_OF_SOCKET2] {
         let mut table = table();
-        // Every read is taken for the last one: data that is left is reported again, and so is an end
-        // that looks like data.
+        // Every read rearms the source: remaining data is reported again, and so is an end that
+        // looks like data.
         if util::EVENT_PORT || util::AFD {
-            let row = "the end comes behind data that was partly read";
+            let row = "the end arrives behind partly read data";
             table.insert(row, "readable");
         }
         if util::EVENT_PORT {
-            let row = "the end comes behind data that just filled a buffer";
+            let row = "the end arrives after a read that took all data and filled its buffer";
             table.insert(row, "readable");
         }
         check(kind, &[STREAMS, ENDS, REGISTRATIONS], &mut table);
     }
 }
 
-/// Takes the rows of the situations out of the table.
+/// Runs the situations, and removes their rows from the table.
 fn check(kind: Kind, situations: &[&[Row]], table: &mut BTreeMap<&'static str, &'static str>) {
     let print = std::env::var_os("MIO_SEMANTICS").is_some();
     let mut wrong = Vec::new();

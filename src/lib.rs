@@ -135,8 +135,8 @@
 //! These flags are for testing the crate and for diagnosing problems. They may change in any
 //! release. Pass them as `RUSTFLAGS="--cfg <flag>"`.
 //!
-//! * `mio_unsupported_force_poll_poll` uses poll(2) instead of epoll. `Poll` and `Registry` then do
-//!   not implement `AsFd` and `AsRawFd`.
+//! * `mio_unsupported_force_poll_poll` uses poll(2) instead of epoll, kqueue or event ports. `Poll`
+//!   and `Registry` then do not implement `AsFd` and `AsRawFd`. It has no effect on Windows.
 //! * `mio_unsupported_force_waker_pipe` implements wakers with a pipe instead of an [eventfd(2)] or
 //!   a kqueue user event. It has no effect on Solaris and Windows.
 //! * `mio_unsupported_no_pwait2` never calls [`epoll_pwait2`], for sandboxes that kill the process

@@ -96,8 +96,9 @@ use crate::{Events, Registry};
 /// | all others | [poll(2)]; on any Unix with `--cfg mio_unsupported_force_poll_poll` |
 ///
 /// On systems where the event queue is a descriptor (epoll, kqueue, event ports), `Poll` implements
-/// `AsFd` and `AsRawFd`, so that it can itself be registered with another poll. Do not call
-/// `epoll_wait` or its equivalents on the descriptor: only [`Poll::poll`] may take events from it.
+/// `AsFd` and `AsRawFd`, so that it can itself be registered with another poll. From then on, every
+/// wake that is not coalesced makes a system call. Do not call `epoll_wait` or its equivalents on the
+/// descriptor: only [`Poll::poll`] may take events from it.
 ///
 /// [Sources]: crate::event::Source
 /// [`Waker`]: crate::Waker
@@ -171,11 +172,11 @@ impl Poll {
     ///   `epoll_pwait2`; milliseconds elsewhere on Linux, with poll(2), and on Windows, where the
     ///   system timer is coarser still.
     ///
-    /// If `epoll_pwait2` fails with `ENOSYS` or `EPERM`, as it does in some sandboxes, timeouts
-    /// have a resolution of milliseconds from then on. A sandbox that kills the process for this
-    /// call cannot be detected; build with `--cfg mio_unsupported_no_pwait2` so that it is never
-    /// made. Where epoll supports only milliseconds, a timeout is capped at 24 days, the longest it
-    /// can represent; other backends have no such limit.
+    /// If `epoll_pwait2` fails with `ENOSYS`, `EPERM`, `EACCES` or `EOPNOTSUPP`, as it does in some
+    /// sandboxes, timeouts have a resolution of milliseconds from then on. A sandbox that kills the
+    /// process for this call cannot be detected; build with `--cfg mio_unsupported_no_pwait2` so
+    /// that it is never made. Where epoll supports only milliseconds, a timeout is capped at 24
+    /// days, the longest it can represent; other backends have no such limit.
     ///
     /// # Errors
     ///
@@ -195,9 +196,9 @@ impl Poll {
     /// # Portability
     ///
     /// Calls [`epoll_wait`] on epoll (on Linux [`epoll_pwait2`] if `timeout` has a fraction of a
-    /// millisecond), [`kevent`] on kqueue, [`port_getn`] on Solaris, and [`poll`] with the poll(2)
-    /// backend. On Windows, calls [`NtDeviceIoControlFile`] for each source whose request has to be
-    /// renewed, then [`GetQueuedCompletionStatusEx`].
+    /// millisecond or exceeds 24 days), [`kevent`] on kqueue, [`port_getn`] on Solaris, and [`poll`]
+    /// with the poll(2) backend. On Windows, calls [`NtDeviceIoControlFile`] for each source whose
+    /// request has to be renewed, then [`GetQueuedCompletionStatusEx`].
     ///
     /// [`Interrupted`]: io::ErrorKind::Interrupted
     /// [`InvalidInput`]: io::ErrorKind::InvalidInput

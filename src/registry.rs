@@ -53,8 +53,8 @@ impl Registry {
     /// * [`AlreadyExists`]: the source is already registered.
     /// * [`PermissionDenied`] (`EPERM`): a `SourceFd` refers to a file that cannot be polled, such
     ///   as a regular file or a directory. kqueue accepts them.
-    /// * `BrokenPipe`: on NetBSD, OpenBSD, FreeBSD and DragonFly BSD, the reading end of a pipe is
-    ///   closed and `interest` is level-triggered.
+    /// * `BrokenPipe`: on NetBSD, OpenBSD, FreeBSD, DragonFly BSD and macOS before 10.15, the reading
+    ///   end of a pipe is closed and `interest` is level-triggered.
     /// * `InvalidInput`: the system does not support this interest; see
     ///   [`READ_CLOSED`](Interest::READ_CLOSED) and [`exclusive`](Interest::exclusive).
     /// * `EBADF`: a `SourceFd` is not an open descriptor.

@@ -24,8 +24,8 @@ use crate::{Interest, Registry, Token};
 ///
 /// # Errors of sockets
 ///
-/// The library does not know what kind of file the descriptor refers to. On epoll and poll(2), a
-/// recoverable error of a socket, or an entry in its error queue, is therefore reported as
+/// The library does not know what kind of file the descriptor refers to. On epoll, poll(2) and event
+/// ports, a recoverable error of a socket, or an entry in its error queue, is therefore reported as
 /// [write-closed](crate::event::Event::is_write_closed), as if the source were the writing end of a
 /// pipe.
 ///

@@ -99,11 +99,15 @@ impl Waker {
     ///
     /// # Portability
     ///
-    /// Calls [`eventfd`] and [`epoll_ctl`] on Linux and [`kevent`] on kqueue systems with user
-    /// events, and makes no system call on Solaris and Windows.
+    /// On epoll, calls [`eventfd`], or [`pipe2`] where the waker is a pipe, and [`epoll_ctl`]. On
+    /// kqueue, calls [`fcntl`] to duplicate the queue and [`kevent`] to add the user event; where
+    /// the waker is a pipe, creates it and registers it with [`kevent`]. The poll(2) backend,
+    /// Solaris and Windows need no system call.
     ///
     /// [`eventfd`]: https://man7.org/linux/man-pages/man2/eventfd.2.html
+    /// [`pipe2`]: https://man7.org/linux/man-pages/man2/pipe2.2.html
     /// [`epoll_ctl`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html
+    /// [`fcntl`]: https://man7.org/linux/man-pages/man2/fcntl.2.html
     /// [`kevent`]: https://man.freebsd.org/cgi/man.cgi?query=kevent&sektion=2
     #[doc(alias = "eventfd")]
     pub fn new(registry: &Registry, token: Token) -> io::Result<Waker> {
@@ -137,10 +141,12 @@ impl Waker {
     ///
     /// # Portability
     ///
-    /// Calls [`write`] where the waker is an eventfd or a pipe, [`kevent`] where it is a user
+    /// Calls [`write`] where the waker is an eventfd or a pipe (on epoll and kqueue, a pipe is
+    /// emptied with [`read`] first, and so is the eventfd of illumos), [`kevent`] where it is a user
     /// event, [`port_send`] on Solaris, and [`PostQueuedCompletionStatus`] on Windows.
     ///
     /// [`write`]: https://man7.org/linux/man-pages/man2/write.2.html
+    /// [`read`]: https://man7.org/linux/man-pages/man2/read.2.html
     /// [`kevent`]: https://man.freebsd.org/cgi/man.cgi?query=kevent&sektion=2
     /// [`port_send`]: https://illumos.org/man/3C/port_send
     /// [`PostQueuedCompletionStatus`]: https://learn.microsoft.com/en-us/windows/win32/fileio/postqueuedcompletionstatus

@@ -47,9 +47,10 @@ use crate::Interest;
 /// source first. Two sources that share a descriptor cannot be registered with the same poll;
 /// kqueue and Windows do not detect this.
 ///
-/// The library does not know whether the object is a socket. On epoll and poll(2), a recoverable
-/// error of a socket is therefore reported as [write-closed](crate::event::Event::is_write_closed),
-/// as if the object were the writing end of a pipe.
+/// The library does not know whether the object is a socket. On epoll, poll(2) and event ports, a
+/// recoverable error of a socket is therefore reported as
+/// [write-closed](crate::event::Event::is_write_closed), as if the object were the writing end of a
+/// pipe.
 ///
 /// # Examples
 ///

@@ -113,8 +113,8 @@ impl UdpSocket {
     /// # Errors
     ///
     /// * `WouldBlock`: the send buffer of the socket is full.
-    /// * `ConnectionRefused`: on a connected socket, an earlier datagram reached a port without a
-    ///   receiver.
+    /// * `ConnectionRefused` (on Windows `ConnectionReset`): on a connected socket, an earlier
+    ///   datagram reached a port without a receiver. The socket remains usable.
     /// * `EMSGSIZE`: the datagram is too long.
     ///
     /// [`sendto`]: https://man7.org/linux/man-pages/man2/sendto.2.html
@@ -129,8 +129,8 @@ impl UdpSocket {
     /// # Errors
     ///
     /// * `WouldBlock`: no datagram is available.
-    /// * `ConnectionRefused`: on a connected socket, an earlier datagram reached a port without a
-    ///   receiver. The socket remains usable.
+    /// * `ConnectionRefused` (on Windows `ConnectionReset`): on a connected socket, an earlier
+    ///   datagram reached a port without a receiver. The socket remains usable.
     ///
     /// # Portability
     ///
@@ -157,7 +157,8 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// As for [`send_to`](UdpSocket::send_to); `EDESTADDRREQ` if the socket is not connected.
+    /// As for [`send_to`](UdpSocket::send_to); `EDESTADDRREQ` (on Windows `NotConnected`) if the
+    /// socket is not connected.
     ///
     /// [`send`]: https://man7.org/linux/man-pages/man2/send.2.html
     pub fn send(&self, buf: &[u8]) -> io::Result<usize> {

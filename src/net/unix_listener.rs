@@ -103,7 +103,11 @@ impl UnixListener {
     ///
     /// # Portability
     ///
-    /// Calls [`accept4`](https://man7.org/linux/man-pages/man2/accept4.2.html) on Linux.
+    /// Calls [`accept4`] where the system has it, such as on Linux, the BSDs, illumos and Solaris.
+    /// Elsewhere, calls [`accept`], and then makes the socket non-blocking and close-on-exec.
+    ///
+    /// [`accept4`]: https://man7.org/linux/man-pages/man2/accept4.2.html
+    /// [`accept`]: https://man7.org/linux/man-pages/man2/accept.2.html
     #[doc(alias = "accept4")]
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         let (stream, peer) = self.inner.take(Interest::READABLE, sys::net::uds::accept)?;

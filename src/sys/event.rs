@@ -72,8 +72,8 @@ impl Event {
     ///   [`READ_CLOSED`](crate::Interest::READ_CLOSED) alone, and the end of an empty pipe, are
     ///   reported as [read-closed](Event::is_read_closed) and not as readable.
     /// * kqueue: the filter `EVFILT_READ`.
-    /// * poll(2): `POLLIN` or `POLLPRI`, and every error or hang-up if the interest includes
-    ///   reading.
+    /// * poll(2) and event ports: `POLLIN`, `POLLPRI` or `POLLRDHUP`, and every error or hang-up if
+    ///   the interest includes reading.
     /// * Windows: `AFD_POLL_RECEIVE`, `AFD_POLL_ACCEPT` or `AFD_POLL_DISCONNECT`, and every error
     ///   if the interest includes reading.
     #[inline]
@@ -89,7 +89,8 @@ impl Event {
     ///
     /// * epoll: `EPOLLOUT`.
     /// * kqueue: the filter `EVFILT_WRITE`.
-    /// * poll(2): `POLLOUT`, and every error or hang-up if the interest includes writing.
+    /// * poll(2) and event ports: `POLLOUT`, and every error or hang-up if the interest includes
+    ///   writing.
     /// * Windows: `AFD_POLL_SEND`, and every error or hang-up if the interest includes writing.
     #[inline]
     #[must_use]
@@ -109,8 +110,8 @@ impl Event {
     ///
     /// * epoll: `EPOLLERR`.
     /// * kqueue: `EV_ERROR`, or `EV_EOF` with an error number.
-    /// * poll(2): `POLLERR`.
-    /// * Windows: `AFD_POLL_CONNECT_FAIL` or `AFD_POLL_ABORT`.
+    /// * poll(2) and event ports: `POLLERR`.
+    /// * Windows: `AFD_POLL_CONNECT_FAIL` or `AFD_POLL_ABORT`, or the AFD device refused the request.
     ///
     /// [`recvmsg`]: https://man7.org/linux/man-pages/man2/recvmsg.2.html
     #[inline]
@@ -130,7 +131,7 @@ impl Event {
     ///
     /// * epoll: `EPOLLHUP` or `EPOLLRDHUP`.
     /// * kqueue: the filter `EVFILT_READ` with `EV_EOF`.
-    /// * poll(2): `POLLHUP` or `POLLRDHUP`.
+    /// * poll(2): `POLLHUP` or `POLLRDHUP`. Event ports: `POLLHUP`.
     /// * Windows: `AFD_POLL_DISCONNECT`, `AFD_POLL_ABORT` or `AFD_POLL_CONNECT_FAIL`.
     #[inline]
     #[must_use]
@@ -149,7 +150,8 @@ impl Event {
     ///
     /// * on epoll, if no other condition is reported, because the send buffer is full or the socket
     ///   is not registered for [`WRITABLE`](crate::Interest::WRITABLE);
-    /// * on epoll and poll(2), if the socket is registered through a `SourceFd`;
+    /// * on epoll, poll(2) and event ports, if the socket is registered through a `SourceFd` or an
+    ///   `IoSource`;
     /// * on illumos and Redox, and under Miri.
     ///
     /// # Portability
@@ -157,7 +159,8 @@ impl Event {
     /// * epoll: `EPOLLHUP`; `EPOLLERR` alone; `EPOLLERR` with `EPOLLOUT` but without `EPOLLWRNORM`,
     ///   which is requested only for sockets of this crate.
     /// * kqueue: the filter `EVFILT_WRITE` with `EV_EOF`.
-    /// * poll(2): `POLLHUP`; for pipes and `SourceFd`s also `POLLERR` alone or with `POLLOUT`.
+    /// * poll(2) and event ports: `POLLHUP`; unless the source is a socket of this crate, also
+    ///   `POLLERR` alone or with `POLLOUT`.
     /// * Windows: `AFD_POLL_ABORT` or `AFD_POLL_CONNECT_FAIL`.
     #[inline]
     #[must_use]

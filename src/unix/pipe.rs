@@ -63,7 +63,9 @@ use crate::sys;
 ///
 /// # Portability
 ///
-/// Calls [`pipe2`](https://man7.org/linux/man-pages/man2/pipe2.2.html) on Linux.
+/// Calls [`pipe2`](https://man7.org/linux/man-pages/man2/pipe2.2.html) where the system has it, such
+/// as on Linux, the BSDs, illumos and Solaris. Elsewhere, such as on Apple systems, calls `pipe`, and
+/// then makes both ends non-blocking and close-on-exec.
 ///
 /// # Examples
 ///

@@ -588,8 +588,9 @@
 //!   an event contains only what is new. On epoll and kqueue, new data triggers a new event even if
 //!   earlier data is unread; do not rely on this.
 //! * **The end of the stream after unread data.** A reset is reported even to a program that has
-//!   not touched the source since its last event. So is the end of the stream, except on systems
-//!   that do not distinguish it from data (event ports, and poll(2) other than on Linux).
+//!   not touched the source since its last event. So is the end of the stream, except under Wine,
+//!   and on systems that do not distinguish it from data (event ports, and poll(2) on systems other
+//!   than Linux and Android).
 //! * **What the `try_io` of a socket rearms.** Where edges are emulated, a `WouldBlock` rearms all
 //!   directions of the registration, because the closure may have read or written. A program that
 //!   calls it on writable events until `WouldBlock` is notified again after each such call, and

@@ -58,7 +58,8 @@ impl Registry {
     /// * `InvalidInput`: the system does not support this interest; see
     ///   [`READ_CLOSED`](Interest::READ_CLOSED) and [`exclusive`](Interest::exclusive).
     /// * `EBADF`: a `SourceFd` is not an open descriptor.
-    /// * `ENOSPC`, `ENOMEM`: the system's limit on registrations has been reached.
+    /// * `ENOSPC`, `ENOMEM`, on Solaris `EAGAIN`: the system's limit on registrations has been
+    ///   reached.
     ///
     /// # Portability
     ///

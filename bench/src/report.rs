@@ -199,7 +199,7 @@ ready:
 
 const OTHERS: &str = "\
 The time relative to upstream's. The other event loops use the standard library's sockets. libuv
-has no edge triggering, and no timeouts below a millisecond. Of a wake from the loop's own thread,
+has no edge triggering, and no timeouts below a millisecond. For a wake from the loop's own thread,
 libevent and ours make no system call.";
 
 const POLL2: &str = "\
@@ -254,6 +254,6 @@ const BUILD: &str = "\
 CPU time of a clean debug build of the library and its dependencies, without lints, in turn:";
 
 const GOALS: &str = "\
-What is found is a ratio, ours divided by upstream's, unless it says otherwise. The noise is how far
-upstream is from itself, plus two standard errors of the medians. A goal is met if what is found is
-at most the limit plus the noise.";
+The found value is a ratio, ours divided by upstream's, unless the goal says otherwise. The noise is
+how far upstream is from itself, plus two standard errors of the medians. A goal is met if the found
+value is at most the limit plus the noise.";

@@ -1,10 +1,10 @@
-//! Random programs on the real library, held against a model of what it promises.
+//! Runs random programs on the library, and compares the events with a model of its promises.
 //!
 //! * [`model`] is the definition: which events must, may and must not come.
-//! * [`script`] is what programs may do.
-//! * [`world`] makes sources, and asks the system what is true of them.
-//! * [`run`] carries a script out, and compares.
-//! * [`search`] makes scripts, and shrinks those that diverge.
+//! * [`script`] defines the operations of a program.
+//! * [`world`] creates sources, and queries their state in the system.
+//! * [`run`] runs a script, and compares.
+//! * [`search`] generates scripts, and shrinks those that diverge.
 //!
 //! See `proofs/README.md` for how to run it.
 

@@ -1,4 +1,4 @@
-//! The long form: as many operations as are asked for.
+//! The long form: runs the given number of operations.
 //!
 //!     cargo run --release -p model -- 1000000
 

@@ -1,54 +1,58 @@
-//! What the library promises about events, as a program that makes no system call.
+//! The library's promises about events, as a pure model that makes no system call.
 //!
-//! The [`Model`] is told of every operation and its result, and of the *level* of every
-//! source: what poll(2), or `WSAPoll`, says of it at that moment. From these it knows
+//! The [`Model`] receives every operation and its result, and the *level* of every source: what
+//! poll(2), or `WSAPoll`, reports for it at that moment. From these it determines
 //!
-//! * what a poll **must** report: [`Model::is_owed`],
-//! * what it **may** report: `Model::explains`,
-//! * and what it **must not**: all the rest.
+//! * which events a poll **must** report: [`Model::must_report`],
+//! * which it **may** report: `Model::explains`,
+//! * and which it **must not** report: all others.
 //!
-//! An event carries a token, and several sources may share one. What the events of a
-//! poll are checked for is therefore that there is *some* way to lay each at the door of a
-//! source of its own which may report it, and one that leaves no debt unpaid.
+//! An event carries a token, and several sources may share one. The model therefore checks that the
+//! events of a poll can be assigned to sources such that each event has a source of its own that
+//! may report it, and each source that must report an event has one.
 //!
 //! # The rules
 //!
-//! In each direction four conditions hold or do not: the source is *ready*, it is at the *end*
-//! (reading only), it has *hung up*, it has an *error*; the level says which. Each is *armed* by
-//! itself:
+//! In each direction there are four conditions: the source is *ready*, it is at its *end* (reading
+//! only), it has *hung up*, it has an *error*. The level contains those that hold. Each is *armed*
+//! separately:
 //!
-//! * all are when the source is registered or reregistered, or an attempt to connect begins;
-//! * edge, readiness: when an operation in that direction answered `WouldBlock`; or was short,
-//!   on a stream. If it is ready all the same, data may have come meanwhile or have been told
-//!   before: whether it is armed is open, and it may report, but need not. If it is ready because
-//!   of an end or a hang-up that was told, it is not armed;
-//! * edge, the others: when they begin anew after they have passed. The operation that takes an
-//!   error off the source arms the error, and readiness in its direction. Who was told of an
-//!   error may take any failure for it: then it is open;
-//! * level: always.
+//! * All are armed when the source is registered or reregistered, or when an attempt to connect
+//!   begins.
+//! * Edge-triggered, readiness is armed when an operation in its direction returns `WouldBlock` or,
+//!   on a stream, is short. If the source is ready nevertheless, data may have arrived in the
+//!   meantime, or may have been reported before: it is then open whether readiness is armed, and
+//!   the source may report it, but need not. If the source is ready because of an end or a hang-up
+//!   that was reported, readiness is not armed.
+//! * Edge-triggered, the other conditions are armed when they begin again after they have ended.
+//!   The operation that takes the error of a source arms the error, and readiness in its direction.
+//!   After an error was reported, any failed operation may have taken it: it is then open whether
+//!   the error is armed.
+//! * Level-triggered, all are always armed.
 //!
-//! Reports disarm exactly what they tell, so that an end or a hang-up behind data that were told
-//! is owed, whatever was read. They come with the directions in which trying is how one learns of
-//! them, told or not.
+//! An event disarms exactly the conditions that it reports, so an end or a hang-up behind reported
+//! data must still be reported, whatever was read. It comes with the directions in which an
+//! operation returns it, even if these were reported before.
 //!
-//! An event is *owed* of what is armed and true in a direction that was asked for. The next poll pays, except for what finds no room in `Events`; then a number of
-//! events that grows with the number of sources at most comes before. Paying disarms an edge;
-//! a one-shot source is silenced by it until it is reregistered.
+//! An event is *due* for each armed condition that holds in a direction of the interest. The next
+//! poll must report it, unless `Events` has no room; then the number of events before it is
+//! limited, and grows with the number of sources. Reporting a condition disarms its edge; a
+//! one-shot source is then silent until it is reregistered.
 //!
-//! It may report what is not armed, as events are hints; but only while it is true, not without
-//! end while nothing happens to it, not if it has fired as a one-shot, and not at all where
-//! edges are made by the library ([`Backend::tells_only_news`]). There a hang-up or an error that
-//! was told and is still there excuses it from all else.
+//! A source may report conditions that are not armed, since events are hints: but only while they
+//! hold, not endlessly while nothing happens to the source, not after a one-shot source has fired,
+//! and not at all where the library emulates edges ([`Backend::emulates_edges`]). There, a hang-up
+//! or an error that was reported and still holds suspends all other conditions.
 //!
-//! Where a registration can be exclusive ([`Backend::knows_exclusive`]), a client that connects to
-//! what several polls share is owed to one of them: none of them has to tell until all the others
-//! have come back without. Whoever has told it goes on as if it were alone, and so does whoever
-//! registers anew.
+//! Where a registration can be exclusive ([`Backend::knows_exclusive`]), one of the polls that
+//! share an object must report a client that connects to it: none of them has to until all others
+//! have returned without it. A poll that has reported the object, or that registers it anew, is
+//! then treated as if it were the only one.
 //!
-//! On a completion port ([`Backend::by_packets`]) the system answers when it comes to it. A poll
-//! that found something, or did not wait, leaves debts to a later one, while one that waits for
-//! what is owed does not come back empty; nor does any that was woken. And a packet tells what
-//! was true when it was made, which is since the source was told of last.
+//! On a completion port ([`Backend::by_packets`]), the system reports asynchronously. A poll that
+//! reports something, or does not wait, may leave due events to a later one. A poll that waits
+//! must not return empty while an event is due, and neither must a poll that was woken. A packet
+//! reports what held when it was created, at some time since the last report of the source.
 
 use std::collections::VecDeque;
 
@@ -64,22 +68,22 @@ use source::{Registration, Source, Sure, Waker};
 pub use terms::*;
 use Direction::{Read, Write};
 
-/// How many polls there are.
+/// The number of polls.
 pub const POLLS: usize = 2;
 
-/// How many sources there can be: both ends of each pair.
+/// The maximum number of sources: both ends of each pair.
 pub const ENDS: usize = 2 * PAIRS;
 
 pub const PAIRS: usize = 4;
 
-/// A source by its place; its peer has the number that differs in the last bit.
+/// The number of a source. That of its peer differs in the last bit.
 pub type End = usize;
 
 pub fn peer_of(end: End) -> End {
     end ^ 1
 }
 
-/// What the model says that the library did wrong.
+/// A deviation of the library from the model, in words.
 pub type Wrong = String;
 
 pub struct Model {
@@ -106,7 +110,7 @@ impl Model {
                 level: Level::default(),
                 was: Level::default(),
                 unread: VecDeque::new(),
-                // Of a socket without a connection any operation fails.
+                // Every operation on a socket without a connection fails.
                 is_exact: kind != Kind::Unconnected,
                 had_bulk: false,
                 has_shut: [false; 2],
@@ -133,7 +137,7 @@ impl Model {
         self.sources[end].as_ref().map_or(0, |it| it.unread.len())
     }
 
-    /// How much the next read can take.
+    /// The number of bytes that the next read can return.
     pub fn first_unread(&self, end: End) -> usize {
         let source = self.sources[end].as_ref();
         source
@@ -142,13 +146,13 @@ impl Model {
             .unwrap_or(0)
     }
 
-    /// The source is closed, and its registration ends with it.
+    /// Notes that the source was closed, which ends its registration.
     pub fn close(&mut self, end: End, is_reset: bool) {
         self.stir(end);
         let Some(closed) = self.sources[end].take() else {
             return;
         };
-        // The other handle keeps the object.
+        // The other handle keeps the object open.
         let is_kept = closed.kind == Kind::Shared;
         if let Some(peer) = self.sources[peer_of(end)].as_mut().filter(|_| !is_kept) {
             peer.peer_is_gone = true;
@@ -171,7 +175,7 @@ impl Model {
         }
         source.may_lose_the_rest(&self.backend);
         let after = after[end].unwrap_or_default();
-        let is_silent = !self.backend.tells_own_shutdowns;
+        let is_silent = !self.backend.reports_own_shutdowns;
         for (direction, watch) in source.watches().filter(|_| is_silent) {
             for condition in CONDITIONS {
                 let has_begun = after.shows(direction, condition);
@@ -185,13 +189,13 @@ impl Model {
             for (known, new) in peer.peer_has_shut.iter_mut().zip(directions) {
                 *known |= new;
             }
-            // What arrives at a socket that does not read may reset the connection.
+            // Data that arrives at a socket that has shut down reading may reset the connection.
             peer.is_exact &= kind != Kind::Tcp || !directions[Read as usize];
         }
     }
 
-    /// The levels as they are now. Call it after each operation, and before the result
-    /// of the operation is told.
+    /// Notes the current levels. Call it after each operation, before noting the operation's
+    /// result.
     pub fn observe(&mut self, levels: &Levels) {
         for (end, level) in levels.iter().enumerate() {
             let Some(source) = &mut self.sources[end] else {
@@ -208,8 +212,8 @@ impl Model {
         }
     }
 
-    /// What the levels have to be by what has happened, if that is known; what has still
-    /// to arrive makes no difference but in time.
+    /// Returns whether the source must be readable and whether it must have ended, if these are
+    /// determined by what has happened. Data on its way only delays them.
     pub fn expected(&self, end: End) -> (Option<bool>, Option<bool>) {
         let Some(source) = &self.sources[end] else {
             return (None, None);
@@ -221,7 +225,7 @@ impl Model {
         let has_ended = source.has_ended();
         let readable = match (source.is_exact, source.unread.is_empty()) {
             (true, true) if !has_ended => {
-                // Refused datagrams are errors, which count as readable.
+                // A refused datagram is an error, which counts as readable.
                 let may_fail = source.kind == Kind::Udp && source.peer_is_gone;
                 (!may_fail).then_some(false)
             }
@@ -234,7 +238,7 @@ impl Model {
         (readable, ended)
     }
 
-    /// Something happens to the pair, after which old news may be told again.
+    /// Notes that something happened to the pair, after which old conditions may be reported again.
     fn stir(&mut self, end: End) {
         for end in [end, peer_of(end)] {
             if let Some(source) = &mut self.sources[end] {
@@ -245,18 +249,18 @@ impl Model {
         }
     }
 
-    // What programs do with sources.
+    // Operations of programs on sources.
 
-    /// Bytes are on their way. Call it before the levels are observed that they change.
+    /// Notes that bytes were sent. Call it before observing the levels that they change.
     pub fn sent(&mut self, end: End, outcome: Outcome) {
         let refusal_is_the_end = self.backend.refusal_is_the_end;
         if let Some(source) = &mut self.sources[end] {
             let is_to_nobody = source.kind == Kind::Udp && source.peer_is_gone;
             source.is_refused |= refusal_is_the_end && is_to_nobody;
             source.is_exact &= match source.kind {
-                // Linux has the socket forget what its peer sent, once it knows of its end.
+                // Linux discards the data of the peer when the socket notices that it has closed.
                 Kind::UnixDatagram => outcome != Outcome::Failed,
-                // The answer is a reset, which destroys what is on its way.
+                // The peer's system responds with a reset, which destroys data on its way.
                 Kind::Tcp => !source.peer_is_gone,
                 _ => true,
             };
@@ -292,7 +296,7 @@ impl Model {
         Ok(())
     }
 
-    /// Bytes were taken. Call it before the levels are observed that this changes.
+    /// Notes that bytes were received. Call it before observing the levels that this changes.
     pub fn took(
         &mut self,
         end: End,
@@ -315,15 +319,15 @@ impl Model {
 
     pub fn read(&mut self, end: End, is_peek: bool, wanted: usize, outcome: Outcome) {
         self.stir(end);
-        // A peek is as short as the buffer is full: no sign of anything.
+        // A short peek shows nothing: the data is still there.
         let is_sign = !is_peek || !matches!(outcome, Outcome::Moved(_));
         if let Some(source) = self.sources[end].as_mut().filter(|_| is_sign) {
             source.operated(&self.backend, &[Read], wanted, outcome);
         }
     }
 
-    /// An operation of the program's own, or one that is of no direction, has ended:
-    /// taking the error counts as failing.
+    /// Notes the end of a custom operation, or of one without a direction. Taking the error counts
+    /// as a failure.
     pub fn tried_both(&mut self, end: End, outcome: Outcome) {
         self.stir(end);
         if let Some(source) = &mut self.sources[end] {
@@ -331,8 +335,8 @@ impl Model {
         }
     }
 
-    /// The socket before was connected, and from now on is one of a pair. An attempt that is
-    /// under way starts everything afresh.
+    /// Notes that an unconnected socket was connected, and is now one of a pair. An attempt in
+    /// progress arms everything.
     pub fn dialed(&mut self, pair: usize) {
         self.stir(2 * pair);
         for source in self.sources[2 * pair..][..2].iter_mut().flatten() {
@@ -346,12 +350,12 @@ impl Model {
         }
     }
 
-    /// Whether a listener takes no more connections.
+    /// Whether a listener accepts no more connections.
     pub fn is_shut(&self, listener: End) -> bool {
         (self.sources[listener].as_ref()).is_some_and(|it| it.has_shut[Read as usize])
     }
 
-    /// A client connects to the listener.
+    /// Notes that a client connected to the listener.
     pub fn connected(&mut self, listener: End) {
         self.stir(listener);
         let ends = [listener, peer_of(listener)];
@@ -367,7 +371,7 @@ impl Model {
         }
     }
 
-    /// The source, and the other one that is a handle to the same object.
+    /// The source, and the other handle to the same object if there is one.
     fn handles_of(&self, end: End) -> impl Iterator<Item = End> {
         let is_shared = self.kind_of(end) == Some(Kind::Shared);
         [end, peer_of(end)]
@@ -375,7 +379,7 @@ impl Model {
             .take(1 + usize::from(is_shared))
     }
 
-    // The registry.
+    // Registrations.
 
     pub fn register(&mut self, end: End, poll: usize, token: usize, asked: Asked) -> Verdict {
         let backend = self.backend;
@@ -417,7 +421,7 @@ impl Model {
         }
         if let Some(verdict) = backend.refusal(source, end, asked) {
             if verdict == Verdict::BrokenPipe {
-                // What is left of the former one is not promised.
+                // The state of the previous registration is unspecified.
                 source.watches().for_each(|(_, watch)| watch.forget());
             }
             return verdict;
@@ -470,9 +474,9 @@ pub fn name_of(end: End) -> String {
 }
 
 impl Backend {
-    /// How a registration for what this system cannot watch fails.
+    /// How a registration fails whose interest the system does not support.
     fn refusal(&self, source: &Source, end: End, asked: Asked) -> Option<Verdict> {
-        let is_end_hidden = asked.is_end_alone() && !self.tells_half_close;
+        let is_end_hidden = asked.is_end_alone() && !self.reports_half_close;
         let is_more_than_plain = asked.end || asked.mode == Mode::Oneshot;
         if is_end_hidden || asked.exclusive && self.knows_exclusive && is_more_than_plain {
             return Some(Verdict::InvalidInput);
@@ -481,7 +485,7 @@ impl Backend {
             .then_some(Verdict::BrokenPipe)
     }
 
-    /// Whether the filter that `asked` needs cannot be added; one that is there stays.
+    /// Whether the filter that `asked` needs cannot be added. An existing one stays.
     fn lacks_filter(&self, source: &Source, end: End, asked: Asked) -> bool {
         let is_such = |it: Asked| it.write && it.mode == Mode::Level;
         let is_there = source

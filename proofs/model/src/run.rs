@@ -1,4 +1,4 @@
-//! Carries scripts out, and holds what is observed against the model.
+//! Runs scripts, and compares what is observed with the model.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -12,8 +12,8 @@ use mio::event::Event;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
 use crate::model::{
-    peer_of, Asked, Backend, End, Kind, Levels, Mode, Model, Outcome, Polled, Told, Verdict, Wrong,
-    ENDS, POLLS,
+    peer_of, Asked, Backend, End, Kind, Levels, Mode, Model, Outcome, Polled, Reported, Verdict,
+    Wrong, ENDS, POLLS,
 };
 use crate::script::{Act, At, Op, Script, Timeout, CLONES};
 use crate::world::{self, Object};
@@ -31,7 +31,7 @@ pub const BACKEND: Backend = if cfg!(windows) {
     Backend::EPOLL
 };
 
-/// The same, as the system is that the shim of kqueue stands for.
+/// The backend over the kqueue shim, by the system that it simulates.
 fn backend() -> Backend {
     let like = std::env::var("MIO_TEST_KQUEUE_LIKE").unwrap_or_default();
     let is_strict = ["freebsd", "netbsd"].contains(&like.as_str());
@@ -63,11 +63,10 @@ const ROOM: usize = 64;
 /// The token of wakers that the script has not made.
 const ALARM: usize = 99;
 
-/// How much is unread at most, in datagrams or connections. A UDP socket throws away what
-/// does not fit.
+/// The maximum number of unread datagrams or connections. A UDP socket discards what does not fit.
 const MOST_UNREAD: usize = 8;
 
-/// What was done.
+/// Counts of what was done.
 #[derive(Copy, Clone, Debug, Default)]
 pub struct Counts {
     pub scripts: u64,
@@ -99,12 +98,12 @@ impl fmt::Display for Counts {
     }
 }
 
-/// What the library did otherwise than the model says.
+/// A deviation of the library from the model.
 #[derive(Clone, Debug)]
 pub struct Divergence {
     pub at: usize,
     pub wrong: Wrong,
-    /// What was done before, with its results.
+    /// The operations before it, with their results.
     pub log: Vec<String>,
     pub counts: Counts,
 }
@@ -159,7 +158,7 @@ struct Runner {
 
 impl Drop for Runner {
     fn drop(&mut self) {
-        // Leaves no ports behind that wait for the end of a connection.
+        // So that no port remains in TIME_WAIT.
         for object in self.objects.iter().flatten() {
             let _ = object.reset_on_close();
         }
@@ -181,7 +180,7 @@ impl Runner {
         }
     }
 
-    /// Carries one operation out; those without an object are passed over.
+    /// Performs one operation. One without an object is skipped.
     fn execute(&mut self, op: Op) -> Result<(), Wrong> {
         let done = match op {
             Op::Create { pair, kind } => self.create(pair, kind),
@@ -207,7 +206,8 @@ impl Runner {
             Op::Fill { end } => self.fill(end),
             Op::Read { end, len } => self.read(end, len, false).map(|it| it.is_some()),
             Op::ReadAll { end } => {
-                // The buffer is as large as what has come, and says nothing of what is behind.
+                // The buffer is exactly as large as the data, so a full one does not show whether
+                // there is more.
                 let len = self.model.first_unread(end).min(self.buf.len());
                 match len {
                     0 => Ok(false),
@@ -253,7 +253,7 @@ impl Runner {
         let _ = write!(self.line, "  => {what}");
     }
 
-    /// Looks at the levels, once they are what the model knows that they will be.
+    /// Observes the levels, once they are as the model expects.
     fn settle(&mut self) -> Result<Levels, Wrong> {
         let end = Instant::now() + ARRIVAL;
         loop {
@@ -333,7 +333,7 @@ impl Runner {
             Verdict::Succeeds | Verdict::Undefined => result.is_ok(),
         };
         if !is_right {
-            return Err(format!("answers {result:?}; expected: {verdict:?}"));
+            return Err(format!("returns {result:?}; expected: {verdict:?}"));
         }
         self.observe()?;
         Ok(true)
@@ -402,7 +402,7 @@ impl Runner {
         let Some(object) = &self.objects[end] else {
             return Ok(false);
         };
-        // The second end to go leaves nobody who could see how.
+        // When the second end is closed, there is no peer that could observe it.
         let is_last = self.objects[peer_of(end)].is_none();
         if reset || is_last {
             let can_reset = object.reset_on_close().is_ok();
@@ -412,7 +412,7 @@ impl Runner {
         }
         let kind = self.model.kind_of(end);
         let is_sender = kind.is_some_and(|it| it.is_sender(end));
-        // The registration would stay with the other handle.
+        // The other handle would keep the registration.
         let is_shared = kind == Some(Kind::Shared);
         let tidily = tidily || is_shared || is_sender && backend().refuses_level_without_reader;
         if let Some(poll) = self.model.poll_of(end).filter(|_| tidily) {
@@ -436,14 +436,14 @@ impl Runner {
         };
         let kind = self.model.kind_of(end);
         if kind == Some(Kind::Unconnected) {
-            // It fails, and yet Linux keeps it for the connection to come.
+            // It fails, but Linux applies it to a later connection.
             return Ok(false);
         }
         match object.shutdown(how) {
-            // Not every system knows that of listeners.
+            // Not every system supports this for listeners.
             Err(_) if kind == Some(Kind::Listener) => return Ok(false),
             Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(false),
-            // The connection broke down before.
+            // The connection was already broken.
             Err(error) => self.note(error),
             Ok(()) => {}
         }
@@ -481,12 +481,12 @@ impl Runner {
         self.observe()?;
         match answer {
             Ok(true) if !is_attempt => return Ok(true),
-            // Windows cannot tell it from one that is in progress.
+            // Windows does not distinguish it from one in progress.
             Ok(false) if is_attempt && cfg!(windows) => {
                 self.model.tried_both(end, Outcome::WouldBlock);
             }
             Err(_) if is_attempt || has_failed => self.model.tried_both(end, Outcome::Failed),
-            _ => return Err(format!("answers {answer:?}")),
+            _ => return Err(format!("returns {answer:?}")),
         }
         Ok(true)
     }
@@ -516,7 +516,7 @@ impl Runner {
         Ok(self.write_once(end, len)?.is_some())
     }
 
-    /// Another of the clients that `end` holds connects.
+    /// Connects another of the clients that `end` represents.
     fn connect(&mut self, listener: End, end: End) -> Result<bool, Wrong> {
         let Some(object) = &mut self.objects[end] else {
             return Ok(false);
@@ -559,7 +559,7 @@ impl Runner {
         let Some(outcome) = outcome(result) else {
             return Ok(None);
         };
-        // The model has to know of the bytes before it can tell when they have arrived.
+        // The model needs to have the bytes before it can expect them to arrive.
         self.model.sent(end, outcome);
         self.observe()?;
         self.model.wrote(end, len, outcome)?;
@@ -583,7 +583,7 @@ impl Runner {
             }
         }
         match kind {
-            // Where no error comes of it, there is room for any number that nobody receives.
+            // If no error results, any number of datagrams without a receiver can be sent.
             Some(Kind::Udp) => Ok(any),
             _ => Err("there is no end of room".into()),
         }
@@ -666,8 +666,8 @@ impl Runner {
         let timeout = match timeout {
             Timeout::Zero => Some(Duration::ZERO),
             Timeout::Micros(micros) | Timeout::Until(micros) => Some(Duration::from_micros(micros)),
-            Timeout::Forever if !self.model.is_owed(poll) => Some(Duration::ZERO),
-            // Then what would have hung is a divergence like others, and can be shrunk.
+            Timeout::Forever if !self.model.must_report(poll) => Some(Duration::ZERO),
+            // A poll that would have hung is then an ordinary divergence, which can be shrunk.
             Timeout::Forever if is_bounded() => Some(BACKEND.long_enough()),
             Timeout::Forever => None,
         };
@@ -681,17 +681,17 @@ impl Runner {
             None => self.polls[poll].poll(&mut events, timeout),
         };
         let elapsed = start.elapsed();
-        let told: Vec<Told> = events.iter().map(told).collect();
-        self.note(format_args!("{told:?}"));
-        result.map_err(|error| format!("poll answers {error}"))?;
+        let reported: Vec<Reported> = events.iter().map(reported).collect();
+        self.note(format_args!("{reported:?}"));
+        result.map_err(|error| format!("poll returns {error}"))?;
         self.counts.polls += 1;
         self.counts.waits += u64::from(timeout.is_none());
-        self.counts.events += told.len() as u64;
+        self.counts.events += reported.len() as u64;
         let polled = Polled {
             capacity,
             timeout,
             elapsed,
-            told,
+            reported,
             before: None,
         };
         let after = self.settle()?;
@@ -699,8 +699,8 @@ impl Runner {
         Ok(true)
     }
 
-    /// Has polls sleep while something happens. Those that are owed something by it have to come
-    /// back, or one of them; the others are woken.
+    /// Makes polls sleep while something happens. Those in which an event is due then must return,
+    /// or at least one of those that share an object; the others are woken.
     fn sleep(&mut self, only: Option<usize>, end: End, act: Act) -> Result<bool, Wrong> {
         let mut sleeping: Vec<usize> = (0..POLLS)
             .filter(|&it| only.is_none_or(|only| only == it))
@@ -711,14 +711,14 @@ impl Runner {
             if self.wakers[poll].is_none() {
                 self.make_waker(At { poll, clone: 0 }, ALARM)?;
             }
-            // What is level-triggered is told for ever.
+            // A level-triggered source is reported by every poll.
             let before = self.counts.events;
             self.poll(poll, ROOM, Timeout::Zero)?;
-            if self.counts.events != before || self.model.is_owed(poll) {
+            if self.counts.events != before || self.model.must_report(poll) {
                 awake.push(poll);
             }
         }
-        // Nobody is to tell of what is closed.
+        // No poll reports a closed source.
         let is_closed = |poll| matches!(act, Act::Reset) && self.model.poll_of(end) == Some(poll);
         sleeping.retain(|poll| !awake.contains(poll) && !is_closed(*poll));
         let before = self.settle()?;
@@ -743,14 +743,14 @@ impl Runner {
         let slept = slept?;
         let after = self.settle()?;
         for (poll, polled) in slept {
-            let polled = polled.map_err(|error| format!("poll answers {error}"))?;
-            self.note(format_args!("{poll}: {:?}", polled.told));
-            if polled.told.is_empty() {
+            let polled = polled.map_err(|error| format!("poll returns {error}"))?;
+            self.note(format_args!("{poll}: {:?}", polled.reported));
+            if polled.reported.is_empty() {
                 return Err(format!("poll {poll} sleeps on"));
             }
             self.counts.polls += 1;
             self.counts.slept += 1;
-            self.counts.events += polled.told.len() as u64;
+            self.counts.events += polled.reported.len() as u64;
             let before = Some(before);
             self.model
                 .polled(poll, &Polled { before, ..polled }, &after)?;
@@ -762,7 +762,7 @@ impl Runner {
         match act {
             Act::Write(len) => self.write(end, len),
             Act::EndWriting => self.shutdown(end, false, true),
-            // It would have to be deregistered before.
+            // It would have to be deregistered first.
             Act::Reset if self.model.kind_of(end) == Some(Kind::Shared) => Ok(false),
             Act::Reset => self.close(end, false, true),
             Act::Wake => match sleeping.first() {
@@ -772,25 +772,25 @@ impl Runner {
         }
     }
 
-    /// Waits for those that have to come back by themselves, and wakes the others. A client may
-    /// have connected, if to something that is shared.
+    /// Waits for the polls that must return by themselves, and wakes the others. `client` is the
+    /// listener to which a client has connected, if any.
     fn rouse(
         &mut self,
         sleeping: &[usize],
         client: Option<End>,
         receiver: &mpsc::Receiver<(usize, io::Result<Polled>)>,
     ) -> Result<Vec<(usize, io::Result<Polled>)>, Wrong> {
-        let owed = sleeping
+        let due = sleeping
             .iter()
             .copied()
-            .filter(|&it| self.model.is_owed(it));
-        let mut owed: Vec<Vec<usize>> = owed.map(|it| vec![it]).collect();
+            .filter(|&it| self.model.must_report(it));
+        let mut due: Vec<Vec<usize>> = due.map(|it| vec![it]).collect();
         let due_to_one = client.map(|end| self.model.due_to_one(end, sleeping));
-        owed.extend(due_to_one.filter(|it| !it.is_empty()));
+        due.extend(due_to_one.filter(|it| !it.is_empty()));
         let mut slept = Vec::new();
         let is_back = |slept: &[(usize, _)], poll: &usize| slept.iter().any(|it| it.0 == *poll);
-        while !(owed.iter()).all(|all| all.iter().any(|it| is_back(&slept, it))) {
-            // Each comes back after a while.
+        while !(due.iter()).all(|all| all.iter().any(|it| is_back(&slept, it))) {
+            // Each of them returns eventually.
             slept.push(receiver.recv().unwrap());
         }
         for poll in sleeping {
@@ -803,15 +803,15 @@ impl Runner {
     }
 
     fn collect(&mut self, poll: usize, capacity: usize) -> Result<bool, Wrong> {
-        // What is level-triggered is owed for ever; but the others have had their turns.
+        // A level-triggered source is always due. After these polls the others have had a turn.
         for _ in 0..=4 * ENDS / capacity {
-            // Where it takes time until a debt can be paid, it is waited for.
+            // Where packets may be delayed, wait for them.
             let timeout = match BACKEND.by_packets {
                 true => Timeout::Forever,
                 false => Timeout::Zero,
             };
             self.poll(poll, capacity, timeout)?;
-            if !self.model.is_owed(poll) {
+            if !self.model.must_report(poll) {
                 break;
             }
         }
@@ -833,12 +833,12 @@ impl Runner {
         let result = self.polls[poll].poll(&mut events, Some(Duration::ZERO));
         match result {
             Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(true),
-            other => Err(format!("a poll without room answers {other:?}")),
+            other => Err(format!("a poll without room returns {other:?}")),
         }
     }
 }
 
-/// Whether no poll is to wait for ever.
+/// Whether no poll may wait indefinitely.
 fn is_bounded() -> bool {
     std::env::var_os("MODEL_BOUNDED").is_some()
 }
@@ -863,7 +863,7 @@ fn interest(asked: Asked) -> Interest {
     }
 }
 
-/// A poll that waits until it is told something.
+/// Polls until there is an event.
 fn slumber(poll: &mut Poll) -> io::Result<Polled> {
     // The machine may be busy with other threads.
     let timeout = if is_bounded() { ARRIVAL / 4 } else { ARRIVAL };
@@ -874,13 +874,13 @@ fn slumber(poll: &mut Poll) -> io::Result<Polled> {
         capacity: ROOM,
         timeout: Some(timeout),
         elapsed: start.elapsed(),
-        told: events.iter().map(told).collect(),
+        reported: events.iter().map(reported).collect(),
         before: None,
     })
 }
 
-fn told(event: &Event) -> Told {
-    Told {
+fn reported(event: &Event) -> Reported {
+    Reported {
         token: event.token().0,
         readable: event.is_readable(),
         writable: event.is_writable(),
@@ -902,8 +902,7 @@ fn outcome(result: io::Result<usize>) -> Option<Outcome> {
     }
 }
 
-/// The script that is running, and since when. A thread has the process fail with it if it
-/// hangs.
+/// Registers the running script with a thread that aborts the process if the script hangs.
 struct Watch;
 
 static RUNNING: Mutex<Option<(Instant, Arc<Script>)>> = Mutex::new(None);
@@ -922,10 +921,10 @@ impl Watch {
             let running = RUNNING.lock().unwrap().clone();
             if let Some((_, script)) = running.filter(|it| it.0.elapsed() > PATIENCE) {
                 eprintln!(
-                    "a poll that was owed an event does not return; with MODEL_BOUNDED=1 it does, \
-                     and the script is shrunk\n{script}\n{script:?}"
+                    "a poll with a due event does not return; with MODEL_BOUNDED=1 it does, and \
+                     the script is shrunk\n{script}\n{script:?}"
                 );
-                crate::search::tell_seed();
+                crate::search::print_seed();
                 std::process::abort();
             }
         }

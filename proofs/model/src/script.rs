@@ -1,4 +1,4 @@
-//! Scripts: what programs may do, in any order, written as values.
+//! Scripts: sequences of operations of a program, as values.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::model::{name_of, Asked, End, Kind, Mode, ENDS, PAIRS, POLLS};
 use crate::world::KINDS;
 
-/// A registry: of one of the polls, its own or a clone of it.
+/// A registry of one of the polls: its own, or a clone.
 #[derive(Copy, Clone, Debug)]
 pub struct At {
     pub poll: usize,
@@ -15,16 +15,16 @@ pub struct At {
     pub clone: usize,
 }
 
-/// How many clones of each registry there can be.
+/// The maximum number of clones of each registry.
 pub const CLONES: usize = 2;
 
 #[derive(Copy, Clone, Debug)]
 pub enum Timeout {
     Zero,
     Micros(u64),
-    /// Up to a deadline in as many microseconds.
+    /// `poll_until`, with a deadline in this number of microseconds.
     Until(u64),
-    /// None, if the model says that something has to come; zero otherwise.
+    /// None if an event is due, zero otherwise.
     Forever,
 }
 
@@ -37,8 +37,8 @@ pub enum Act {
     Wake,
 }
 
-/// One operation. It is passed over where it has no object, so that leaving others out
-/// makes a script simpler and not another one.
+/// One operation. It is skipped if its object does not exist, so that removing other operations
+/// simplifies a script.
 #[derive(Copy, Clone, Debug)]
 pub enum Op {
     Create {
@@ -61,7 +61,7 @@ pub enum Op {
         end: End,
         at: At,
     },
-    /// Deregisters from the poll that has it, and registers with the other one.
+    /// Deregisters the source from its poll, and registers it with the other one.
     Move {
         end: End,
         token: usize,
@@ -86,7 +86,7 @@ pub enum Op {
         read: bool,
         write: bool,
     },
-    /// To a listener, or to who accepts an unconnected socket: connects.
+    /// For a listener, or the one of an unconnected socket: connects.
     Write {
         end: End,
         len: usize,
@@ -95,12 +95,12 @@ pub enum Op {
     Fill {
         end: End,
     },
-    /// From a listener: accepts.
+    /// For a listener: accepts.
     Read {
         end: End,
         len: usize,
     },
-    /// Reads just what has come.
+    /// Reads exactly the unread data.
     ReadAll {
         end: End,
     },
@@ -115,11 +115,11 @@ pub enum Op {
     TakeError {
         end: End,
     },
-    /// Asks whether a stream is connected.
+    /// Calls `is_connected`.
     Ask {
         end: End,
     },
-    /// An operation of the program's own that would have blocked, in both directions.
+    /// A `try_io` of both directions whose closure returns `WouldBlock`.
     TryIo {
         end: End,
     },
@@ -129,7 +129,7 @@ pub enum Op {
     DropRegistry {
         at: At,
     },
-    /// In place of the former one, if any.
+    /// Replaces the previous waker, if any.
     MakeWaker {
         at: At,
         token: usize,
@@ -145,22 +145,22 @@ pub enum Op {
         capacity: usize,
         timeout: Timeout,
     },
-    /// Polls until nothing is owed.
+    /// Polls until no event is due.
     Collect {
         poll: usize,
         capacity: usize,
     },
-    /// Something happens while polls sleep that are owed nothing: that one, or all.
+    /// Something happens while the given poll, or all, sleep without a due event.
     Sleep {
         poll: Option<usize>,
         end: End,
         act: Act,
     },
-    /// Wakes before each of many polls with little room, which is to keep nobody else out.
+    /// Wakes before each of many polls with a small buffer; other sources must not starve.
     Storm {
         poll: usize,
     },
-    /// With no room at all.
+    /// With a capacity of zero.
     PollNothing {
         poll: usize,
     },
@@ -174,7 +174,7 @@ fn end() -> impl Strategy<Value = End> {
 }
 
 fn poll() -> impl Strategy<Value = usize> {
-    // Most is said about one.
+    // Most operations are on one pair.
     prop_oneof![3 => Just(0), 1 => 1..POLLS]
 }
 
@@ -256,7 +256,7 @@ fn register() -> impl Strategy<Value = Op> {
     })
 }
 
-/// What changes who is registered, and for what.
+/// Operations that change registrations.
 fn registration() -> impl Strategy<Value = Op> {
     prop_oneof![
         8 => register(),
@@ -277,7 +277,7 @@ fn registration() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What makes sources ready, or takes it away.
+/// Operations that change the readiness of sources.
 fn transfer() -> impl Strategy<Value = Op> {
     prop_oneof![
         10 => (end(), len()).prop_map(|(end, len)| Op::Write { end, len }),
@@ -433,7 +433,7 @@ impl fmt::Display for Op {
                 write!(f, "poll {poll}, room for {capacity}, timeout {timeout:?}")
             }
             Collect { poll, capacity } => {
-                write!(f, "poll {poll} until nothing is owed, room for {capacity}")
+                write!(f, "poll {poll} until nothing is due, room for {capacity}")
             }
             Sleep { poll, end, act } => {
                 let polls = poll.map_or("all polls sleep".into(), |it| format!("poll {it} sleeps"));

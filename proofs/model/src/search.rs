@@ -1,4 +1,4 @@
-//! Looks for a script that diverges, and makes it small.
+//! Searches for a script that diverges, and shrinks it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -12,11 +12,11 @@ use crate::script::{scripts, Script};
 /// The seed of the script that is running.
 static SEED: AtomicU64 = AtomicU64::new(0);
 
-pub(crate) fn tell_seed() {
+pub(crate) fn print_seed() {
     eprintln!("MODEL_SEED={:#018x}", SEED.load(Ordering::Relaxed));
 }
 
-/// The seed by which a search is repeated: that of the environment, or one of the clock.
+/// The seed of a search, with which it can be repeated: from the environment, or from the clock.
 pub fn seed() -> u64 {
     let clock = || {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -41,19 +41,19 @@ pub fn regressions() -> Vec<u64> {
         .collect()
 }
 
-/// The next seed but for which everything is the same.
+/// Derives a seed from another by mixing its bits.
 fn mix(seed: u64) -> u64 {
     let mixed = (seed ^ seed >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
     mixed ^ mixed >> 31
 }
 
-/// What a search found.
+/// The result of a search.
 pub struct Found {
     seed: u64,
     script: Script,
     divergence: Box<Divergence>,
-    /// Of how many more attempts it diverged in how many.
+    /// The number of further attempts, and how many of them diverged.
     again: (u32, u32),
     pub counts: Counts,
 }
@@ -69,7 +69,7 @@ impl std::fmt::Display for Found {
     }
 }
 
-/// Runs scripts until they have made so many operations, or for so long; that of `seed` first.
+/// Runs scripts, beginning with that of `seed`, up to a number of operations or a time limit.
 ///
 /// # Errors
 ///
@@ -118,10 +118,10 @@ pub fn try_seed(seed: u64) -> Result<Counts, Box<Found>> {
     }))
 }
 
-/// How long a script is simplified at most.
+/// The time limit for shrinking a script.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Simplifies a script as long as it diverges.
+/// Simplifies a script while it diverges.
 fn shrink(
     tree: &mut impl ValueTree<Value = Script>,
     first: Box<Divergence>,
@@ -142,7 +142,7 @@ fn shrink(
     leave_out(script, divergence, start)
 }
 
-/// Leaves out whatever operation is not needed, one after the other.
+/// Removes the operations that are not needed, one after the other.
 fn leave_out(
     mut script: Script,
     mut divergence: Box<Divergence>,

@@ -1,4 +1,4 @@
-//! The sources of a script: the library's, and what the system says of them.
+//! The sources of a script: the library's, and their state in the system.
 
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
@@ -28,13 +28,13 @@ pub enum Object {
     Tcp(TcpStream),
     Udp(UdpSocket),
     Listener(TcpListener),
-    /// One of two handles to a listener, and those who connect to it.
+    /// One of two handles to a listener, and its clients.
     Shared(TcpListener, Rc<RefCell<Vec<std::net::TcpStream>>>),
-    /// All who connect to a listener.
+    /// All clients of a listener.
     Clients(SocketAddr, Vec<std::net::TcpStream>),
-    /// What accepts the connection of an unconnected socket.
+    /// The listener that an unconnected socket will connect to.
     Server(std::net::TcpListener),
-    /// What not every system has.
+    /// A source that not every system has.
     Local(Local),
 }
 
@@ -123,8 +123,8 @@ pub fn pair(kind: Kind) -> io::Result<[Object; 2]> {
     })
 }
 
-/// Until it is connected, a socket takes what any process sends to its port, which may have
-/// been another's a moment ago.
+/// Until it is connected, a socket receives what any process sends to its port, which may have
+/// belonged to another process just before.
 fn forget_strangers(socket: &UdpSocket) -> io::Result<()> {
     loop {
         match socket.recv(&mut [0; 2048]) {
@@ -215,7 +215,7 @@ impl Object {
         }
     }
 
-    /// Connects to the listener whose clients these are, or which it is.
+    /// Connects a client to the listener.
     pub fn connect(&mut self) -> io::Result<()> {
         let connect = std::net::TcpStream::connect::<SocketAddr>;
         match self {
@@ -229,8 +229,8 @@ impl Object {
         Ok(())
     }
 
-    /// One of the clients was accepted. Both sides are closed at once, so that no port
-    /// remains taken.
+    /// Removes a client that was accepted, and closes it with a reset, so that no port remains in
+    /// use.
     pub fn accepted(&mut self) {
         let client = match self {
             Object::Clients(_, clients) => clients.remove(0),
@@ -240,7 +240,7 @@ impl Object {
         system::reset_on_close(handle_of(&client));
     }
 
-    /// Has closing reset the connection.
+    /// Makes closing reset the connection.
     pub fn reset_on_close(&self) -> io::Result<()> {
         match self {
             Object::Tcp(it) => system::reset_on_close(handle_of(it)),
@@ -257,7 +257,7 @@ impl Object {
     }
 }
 
-/// What the system says of all sources at this moment.
+/// Returns the current state of all sources in the system.
 pub fn levels(objects: &[Option<Object>; ENDS]) -> Levels {
     let handles = objects.each_ref().map(|it| it.as_ref()?.handle());
     system::levels(&handles)

@@ -1,10 +1,10 @@
-//! The bounded form: as many operations as take a few seconds.
+//! The bounded form: runs operations for a few seconds.
 
 use std::time::Duration;
 
 use model::search::{regressions, search, seed, try_seed};
 
-/// How many operations, and for how long at most: as `MODEL_OPERATIONS` says, if it does.
+/// The number of operations, which `MODEL_OPERATIONS` can set, and the time limit.
 fn extent() -> (u64, Duration) {
     match std::env::var("MODEL_OPERATIONS") {
         Ok(given) => (given.parse().expect("a number"), Duration::MAX),

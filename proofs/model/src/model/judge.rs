@@ -1,4 +1,4 @@
-//! Holds polls against what has to, may and must not come of them.
+//! Compares the events of polls with those that they must, may and must not report.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -7,21 +7,21 @@ use super::terms::*;
 use super::{name_of, peer_of, End, Model, Wrong};
 use Direction::{Read, Write};
 
-/// Who may stand behind an event: a source, or one direction of it, or the waker.
+/// The possible cause of an event: a source, one direction of it, or the waker.
 #[derive(Copy, Clone, Debug)]
 enum Reporter {
     Source(End, Directions),
     Waker,
-    /// The waker once more, as it has a token that is not its own.
+    /// The waker again, because a source has the same token.
     Echo,
 }
 
-/// Why a poll does not tell all that is owed.
+/// Why a poll need not report everything that is due.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 enum Excuse {
     None,
     NoRoom,
-    /// Packets of sources take their time; a wake is one that is there at once.
+    /// Packets of sources may be delayed; that of a wake is not.
     UnderWay,
 }
 
@@ -36,22 +36,22 @@ impl Excuse {
 }
 
 impl Model {
-    /// Whether the next poll has something to report.
-    pub fn is_owed(&self, poll: usize) -> bool {
+    /// Whether the next poll must report something.
+    pub fn must_report(&self, poll: usize) -> bool {
         self.reporters(poll)
             .into_iter()
             .any(|(_, reporter)| self.is_due(reporter, poll))
     }
 
-    /// Judges a poll. `after` are the levels at its end; those at its beginning were
-    /// observed last.
+    /// Checks a poll. `after` contains the levels at its end; those at its beginning were observed
+    /// last.
     pub fn polled(&mut self, poll: usize, polled: &Polled, after: &Levels) -> Result<(), Wrong> {
-        let told = &polled.told;
-        if told.len() > polled.capacity {
-            return Err(format!("{} events in {}", told.len(), polled.capacity));
+        let reported = &polled.reported;
+        if reported.len() > polled.capacity {
+            return Err(format!("{} events in {}", reported.len(), polled.capacity));
         }
-        if told.is_empty() && polled.timeout.is_none_or(|it| polled.elapsed < it) {
-            return Err(format!("came back empty after {:?}", polled.elapsed));
+        if reported.is_empty() && polled.timeout.is_none_or(|it| polled.elapsed < it) {
+            return Err(format!("returned empty after {:?}", polled.elapsed));
         }
         self.note_shared_token(poll);
         let reporters = self.reporters(poll);
@@ -61,13 +61,13 @@ impl Model {
                 std::array::from_fn(|end| Some(after[end]?.or(before[end].unwrap_or_default())))
             }
         };
-        let tokens: BTreeSet<usize> = (told.iter().map(|it| it.token))
+        let tokens: BTreeSet<usize> = (reported.iter().map(|it| it.token))
             .chain(reporters.iter().map(|&(token, _)| token))
             .collect();
         let excuse = self.excuse(polled);
         let mut news = Vec::new();
         for token in tokens {
-            let events: Vec<Told> = told
+            let events: Vec<Reported> = reported
                 .iter()
                 .copied()
                 .filter(|it| it.token == token)
@@ -78,20 +78,20 @@ impl Model {
                 .collect();
             self.judge(poll, &events, &group, excuse, &seen)?;
             for &reporter in &group {
-                let how = self.how_told(poll, reporter, &events, &group, excuse, &seen);
+                let how = self.how_reported(poll, reporter, &events, &group, excuse, &seen);
                 news.push((reporter, how));
             }
         }
         for (reporter, how) in news {
-            self.learn(poll, reporter, how, told.len(), self.patience(poll))?;
+            self.note_report(poll, reporter, how, reported.len(), self.patience(poll))?;
             self.share(reporter, how[Read as usize], excuse);
             if let (Reporter::Source(end, _), true) =
                 (reporter, how.iter().any(|it| it[0] == Sure::Yes))
             {
                 let source = self.sources[end].as_mut().unwrap();
-                // What it tells next, it sees from now on.
+                // The next report is based on what holds from now on.
                 source.was = Level::default();
-                // What it told may have begun during the poll, and does not begin again.
+                // A reported condition may have begun during the poll, and does not begin again.
                 source.level = source.level.or(after[end].unwrap_or_default());
             }
         }
@@ -102,24 +102,24 @@ impl Model {
     fn excuse(&self, polled: &Polled) -> Excuse {
         let by_packets = self.backend.by_packets;
         let waited = (polled.timeout).is_none_or(|it| it >= self.backend.long_enough());
-        match polled.told.len() {
+        match polled.reported.len() {
             _ if polled.before.is_some() => Excuse::NoRoom,
             len if len == polled.capacity => Excuse::NoRoom,
-            // Packets that tell nothing may have taken what room there was.
+            // Packets without an event may have filled the buffer.
             1.. if by_packets => Excuse::NoRoom,
             0 if by_packets && !waited => Excuse::UnderWay,
             _ => Excuse::None,
         }
     }
 
-    /// How many events may come before one that is owed.
+    /// How many events may be reported before one that is due.
     fn patience(&self, poll: usize) -> usize {
         let each = if self.backend.by_packets { 6 } else { 3 };
         each * self.reporters(poll).len() + 4
     }
 
-    /// Whether something owed has been passed by so often that it should be under way, and
-    /// only time could be lacking.
+    /// Whether so many events were reported before an due one that its packet should be on its
+    /// way.
     pub fn is_overtaken(&self, poll: usize) -> bool {
         let patience = self.patience(poll) / 2;
         self.reporters(poll).iter().any(|&(_, it)| match it {
@@ -134,7 +134,7 @@ impl Model {
         })
     }
 
-    /// All who may report something to a poll, with their tokens.
+    /// All possible causes of a poll's events, with their tokens.
     fn reporters(&self, poll: usize) -> Vec<(usize, Reporter)> {
         let mut all = Vec::new();
         for (end, source) in self.sources.iter().enumerate() {
@@ -176,7 +176,7 @@ impl Model {
         (source, source.registration.as_ref().unwrap())
     }
 
-    /// Whether `reporter` has to tell of the condition, with what was observed last.
+    /// Whether the source must report the condition, by the levels observed last.
     fn is_due_of(
         &self,
         end: End,
@@ -193,28 +193,28 @@ impl Model {
             && (self.backend).promises(direction, condition, source, registration.asked)
             && !source.is_refused
             && !source.is_spared
-            && (source.is_in_use() || self.backend.tells_of_unused)
+            && (source.is_in_use() || self.backend.reports_unused)
             && !self.is_muted(end)
     }
 
-    /// Whether a hang-up or an error is told and still there, behind which a system that reports
-    /// it again and again is asked nothing.
+    /// Whether a hang-up or an error was reported and still holds. Where the system would report it
+    /// again and again, nothing is then requested for the source.
     fn is_muted(&self, end: End) -> bool {
         let (source, registration) = self.registered(end);
-        let may_be_told = |condition| {
+        let may_be_reported = |condition| {
             DIRECTIONS.into_iter().any(|direction| {
                 registration.asked.has(direction)
                     && source.level.shows(direction, condition)
                     && registration.watches[direction as usize].armed(condition) != Sure::Yes
             })
         };
-        self.backend.tells_only_news
+        self.backend.emulates_edges
             && registration.asked.mode == Mode::Edge
-            && (may_be_told(Condition::HangUp)
-                || !self.backend.by_packets && may_be_told(Condition::Error))
+            && (may_be_reported(Condition::HangUp)
+                || !self.backend.by_packets && may_be_reported(Condition::Error))
     }
 
-    /// The conditions that `reporter` has to tell of in a direction.
+    /// The conditions that the source must report in a direction.
     fn due_in(
         &self,
         end: End,
@@ -240,23 +240,23 @@ impl Model {
         }
     }
 
-    /// Whether the event is all that `reporter` has to tell.
-    fn pays(&self, reporter: Reporter, event: Told) -> bool {
+    /// Whether the event contains everything that `reporter` must report.
+    fn suffices(&self, reporter: Reporter, event: Reported) -> bool {
         let Reporter::Source(end, directions) = reporter else {
             return true;
         };
         DIRECTIONS.into_iter().all(|direction| {
             self.due_in(end, directions, direction)
-                .all(|condition| event.tells_of(direction, condition))
+                .all(|condition| event.reports_condition(direction, condition))
         })
     }
 
-    /// Why `reporter` cannot have reported the event; `None` if it can.
+    /// Why `reporter` cannot have caused the event; `None` if it can.
     fn objection(
         &self,
         poll: usize,
         reporter: Reporter,
-        event: Told,
+        event: Reported,
         after: &Levels,
     ) -> Option<&'static str> {
         let Reporter::Source(end, directions) = reporter else {
@@ -266,7 +266,7 @@ impl Model {
                 && !(event.error || event.other);
             let is_pending = is_pending || self.wakers[poll].as_ref().is_some_and(|it| it.shares);
             return match (is_pending, is_wake) {
-                (false, _) => Some("nobody woke"),
+                (false, _) => Some("there was no wake"),
                 (_, false) => Some("a wake is readable and nothing else"),
                 _ => None,
             };
@@ -274,7 +274,7 @@ impl Model {
         let (source, registration) = self.registered(end);
         let is_plain = registration.asked.exclusive && self.backend.knows_exclusive;
         let asks_for_data = registration.watches[Read as usize].asks_for(Condition::Ready);
-        let tells_end = self.backend.end_is_readable && (event.read_closed || event.error);
+        let reports_end = self.backend.end_is_readable && (event.read_closed || event.error);
         let mut level = source.level.or(after[end].unwrap_or_default());
         if self.backend.by_packets {
             level = level.or(source.was);
@@ -282,22 +282,25 @@ impl Model {
         level.error |= source.is_refused;
         let failed = self.backend.failure_is_readiness && level.has_failed();
         let objections = [
-            (event.other, "nobody asked for that"),
+            (event.other, "it is outside every interest"),
             (
-                !event.tells(Read) && !event.tells(Write),
-                "it says nothing at all",
+                !event.reports(Read) && !event.reports(Write),
+                "it reports nothing",
             ),
             (
                 event.readable && !directions[0],
-                "reading was not asked for",
+                "reading is not in the interest",
             ),
             (
                 event.writable && !directions[1],
-                "writing was not asked for",
+                "writing is not in the interest",
             ),
             (
-                event.readable && !asks_for_data && !tells_end && !self.backend.tells_data(source),
-                "data were not asked for",
+                event.readable
+                    && !asks_for_data
+                    && !reports_end
+                    && !self.backend.reports_data(source),
+                "data is not in the interest",
             ),
             (
                 event.readable && !(level.readable || level.read_hang_up || failed),
@@ -336,7 +339,7 @@ impl Model {
         &self,
         end: End,
         directions: Directions,
-        event: Told,
+        event: Reported,
         level: Level,
     ) -> Option<&'static str> {
         let (_, registration) = self.registered(end);
@@ -354,7 +357,7 @@ impl Model {
             }
         }
         match registration.asked.mode {
-            Mode::Edge if self.backend.tells_only_news => {
+            Mode::Edge if self.backend.emulates_edges => {
                 let is_old = |condition| {
                     DIRECTIONS.into_iter().all(|it| {
                         !directions[it as usize]
@@ -362,26 +365,26 @@ impl Model {
                             || is_mute(it, condition)
                     })
                 };
-                // Whoever is told of an end or an error is to try, told of data or not.
+                // An end or an error is reported with the directions to try.
                 let fails = event.write_closed || event.error;
                 let ends = event.read_closed || fails;
                 [
                     (
                         event.readable && !ends && is_mute(Read, Condition::Ready)
                             || event.writable && !fails && is_mute(Write, Condition::Ready),
-                        "that was told before, and nothing was tried",
+                        "that was reported before, and nothing was tried",
                     ),
                     (
                         event.read_closed && LASTING.into_iter().all(is_old),
-                        "the end was told before",
+                        "the end was reported before",
                     ),
                     (
                         event.write_closed && is_old(Condition::HangUp) && is_old(Condition::Error),
-                        "the hang-up was told before",
+                        "the hang-up was reported before",
                     ),
                     (
                         event.error && is_old(Condition::Error),
-                        "the error was told before",
+                        "the error was reported before",
                     ),
                 ]
                 .into_iter()
@@ -389,13 +392,13 @@ impl Model {
             }
             Mode::Oneshot => DIRECTIONS
                 .into_iter()
-                .any(|it| event.tells(it) && CONDITIONS.into_iter().all(|of| is_mute(it, of)))
+                .any(|it| event.reports(it) && CONDITIONS.into_iter().all(|of| is_mute(it, of)))
                 .then_some("it was a one-shot, which has fired"),
             _ => None,
         }
     }
 
-    fn explains(&self, poll: usize, reporter: Reporter, event: Told, after: &Levels) -> bool {
+    fn explains(&self, poll: usize, reporter: Reporter, event: Reported, after: &Levels) -> bool {
         self.objection(poll, reporter, event, after).is_none()
     }
 
@@ -403,7 +406,7 @@ impl Model {
     fn judge(
         &self,
         poll: usize,
-        events: &[Told],
+        events: &[Reported],
         group: &[Reporter],
         excuse: Excuse,
         after: &Levels,
@@ -414,11 +417,11 @@ impl Model {
             return Err(self.why_not(poll, events, group, after));
         }
         let is_due = |at: usize| !excuse.excuses(group[at]) && self.is_due(group[at], poll);
-        let pays = |at: usize, event: usize| {
+        let suffices = |at: usize, event: usize| {
             let need_not = excuse.excuses(group[at]);
-            explains(at, event) && (need_not || self.pays(group[at], events[event]))
+            explains(at, event) && (need_not || self.suffices(group[at], events[event]))
         };
-        if can_assign(events.len(), group.len(), &pays, &is_due) {
+        if can_assign(events.len(), group.len(), &suffices, &is_due) {
             return Ok(());
         }
         let due: Vec<String> = (group.iter())
@@ -426,12 +429,18 @@ impl Model {
             .map(|&it| self.describe(poll, it))
             .collect();
         Err(format!(
-            "there was room, and yet something owed was not reported, of: {}",
+            "there was room, but a due event was not reported, of: {}",
             due.join(", ")
         ))
     }
 
-    fn why_not(&self, poll: usize, events: &[Told], group: &[Reporter], after: &Levels) -> Wrong {
+    fn why_not(
+        &self,
+        poll: usize,
+        events: &[Reported],
+        group: &[Reporter],
+        after: &Levels,
+    ) -> Wrong {
         for &event in events {
             let objections: Vec<String> = (group.iter())
                 .filter_map(|&it| {
@@ -440,7 +449,7 @@ impl Model {
                 })
                 .collect();
             if objections.is_empty() && group.is_empty() {
-                return format!("{event:?} is nobody's");
+                return format!("{event:?} has no possible cause");
             }
             if objections.len() == group.len() {
                 return format!("{event:?} must not be ({})", objections.join("; "));
@@ -456,17 +465,17 @@ impl Model {
                 let due = DIRECTIONS
                     .map(|it| self.due_in(end, directions, it).collect::<Vec<Condition>>());
                 let level = self.registered(end).0.level;
-                format!("source {}, owed {due:?}, {level:?}", name_of(end))
+                format!("source {}, due {due:?}, {level:?}", name_of(end))
             }
         }
     }
 
-    /// Of which conditions of each direction `reporter` has told, if it was among those who did.
-    fn how_told(
+    /// Which conditions of each direction `reporter` has reported, and how certain that is.
+    fn how_reported(
         &self,
         poll: usize,
         reporter: Reporter,
-        events: &[Told],
+        events: &[Reported],
         group: &[Reporter],
         excuse: Excuse,
         after: &Levels,
@@ -475,12 +484,12 @@ impl Model {
             (events.iter())
                 .copied()
                 .filter(|&event| self.explains(poll, it, event, after))
-                .collect::<Vec<Told>>()
+                .collect::<Vec<Reported>>()
         };
         let is_due = !excuse.excuses(reporter) && self.is_due(reporter, poll);
         let mut own = able(reporter);
         if is_due {
-            own.retain(|&event| self.pays(reporter, event));
+            own.retain(|&event| self.suffices(reporter, event));
         }
         let rivals = group.iter().filter(|&&it| !able(it).is_empty()).count();
         let is_sure = is_due || rivals == events.len();
@@ -492,10 +501,10 @@ impl Model {
         };
         DIRECTIONS.map(|direction| {
             CONDITIONS.map(|condition| {
-                let says = |event: &Told| event.tells_of(direction, condition);
-                // A packet that tells of an error may have known of nothing else, and has the
-                // directions with it as worth trying.
-                let is_aside = |event: &Told| {
+                let says = |event: &Reported| event.reports_condition(direction, condition);
+                // A packet that reports an error may contain nothing else, and is reported with the
+                // directions to try.
+                let is_aside = |event: &Reported| {
                     is_edge_by_packets && condition == Condition::Ready && event.error
                 };
                 match () {
@@ -508,8 +517,8 @@ impl Model {
         })
     }
 
-    /// A poll that came back without an event of a shared object leaves it to the other one. One
-    /// with an event of it is no longer spared the next one.
+    /// Notes that a poll returned without an event of a shared object, which the other poll must
+    /// then report, or with one, after which it must report the next one, too.
     fn share(&mut self, reporter: Reporter, how: [Sure; 4], excuse: Excuse) {
         let Reporter::Source(end, _) = reporter else {
             return;
@@ -526,8 +535,8 @@ impl Model {
         }
     }
 
-    /// Polls in `sleeping` of which one at least has to come back, now that a client has connected
-    /// to what they share.
+    /// The polls in `sleeping` of which at least one must return, after a client has connected to
+    /// the object that they share.
     pub fn due_to_one(&self, end: End, sleeping: &[usize]) -> Vec<usize> {
         let waiting = [end, peer_of(end)].map(|end| {
             let source = self.sources[end].as_ref()?;
@@ -543,8 +552,8 @@ impl Model {
         }
     }
 
-    /// Notes what `reporter` has told in a poll of `len` events.
-    fn learn(
+    /// Notes what `reporter` has reported in a poll of `len` events.
+    fn note_report(
         &mut self,
         poll: usize,
         reporter: Reporter,
@@ -577,18 +586,18 @@ impl Model {
                 let mut starving = false;
                 for at in (0..2).filter(|&at| directions[at]) {
                     let watch = &mut registration.watches[at];
-                    // One shot tells of all.
-                    let told = match mode {
+                    // An event of a one-shot source disarms all conditions.
+                    let reported = match mode {
                         Mode::Oneshot if backend.oneshot_silences_both => any,
                         Mode::Oneshot => [how[at][0]; 4],
                         _ => how[at],
                     };
-                    watch.told(told, mode);
+                    watch.reported(reported, mode);
                     if how[at][0] == Sure::No {
                         watch.overtaken = if due[at] { watch.overtaken + len } else { 0 };
                     }
                     if watch.repeated > most {
-                        return Err(format!("{} is repeated without end", name_of(end)));
+                        return Err(format!("{} is repeated endlessly", name_of(end)));
                     }
                     starving |= watch.overtaken > patience;
                 }
@@ -602,8 +611,8 @@ impl Model {
     }
 }
 
-/// Whether each of `events` can be given to a reporter of its own, such that those who
-/// need one have one.
+/// Whether each of `events` can be assigned to a reporter of its own, such that each reporter that
+/// needs an event has one.
 fn can_assign(
     events: usize,
     reporters: usize,

@@ -1,4 +1,4 @@
-//! One source, and what the model knows of it.
+//! The state of one source in the model.
 
 use std::collections::VecDeque;
 
@@ -14,7 +14,8 @@ pub(super) enum Sure {
 }
 
 impl Sure {
-    /// How certain something still is to come, when it came as certainly as that.
+    /// How certain it is that something is still to be reported, if it was reported with this
+    /// certainty.
     pub(super) fn leaves(self) -> Sure {
         match self {
             Sure::No => Sure::Yes,
@@ -27,26 +28,25 @@ impl Sure {
 pub(super) struct Source {
     pub(super) kind: Kind,
     pub(super) level: Level,
-    /// All that was true since it was told of last.
+    /// Everything that held since the last report.
     pub(super) was: Level,
-    /// What has arrived and was not read: the bytes of a stream, the length of each
-    /// datagram, one for each connection.
+    /// Unread data: the bytes of a stream, the length of each datagram, a one for each connection.
     pub(super) unread: VecDeque<usize>,
-    /// Whether `unread` is known. What the kernel keeps of a connection that broke down, and
-    /// what becomes of data after a shutdown, is its own affair.
+    /// Whether `unread` is known. It is unspecified what the kernel keeps of a broken connection,
+    /// and what happens to data after a shutdown.
     pub(super) is_exact: bool,
-    /// Whether so much was sent by TCP that it depends on the system's timers when the rest
-    /// of it arrives.
+    /// Whether so much was sent over TCP that the arrival of the rest depends on the system's
+    /// timers.
     pub(super) had_bulk: bool,
     pub(super) has_shut: Directions,
-    /// Which directions the peer has shut, all of them if it is gone.
+    /// The directions that the peer has shut down; all of them if it is closed.
     pub(super) peer_has_shut: Directions,
     pub(super) peer_is_gone: bool,
-    /// Whether an error is not there any more that was, since an operation was told of.
+    /// Whether an error has disappeared since the last operation.
     pub(super) lost_error: bool,
-    /// Whether [`Backend::refusal_is_the_end`] may have come true of it.
+    /// Whether [`Backend::refusal_is_the_end`] may apply to it.
     pub(super) is_refused: bool,
-    /// Whether a poll that shares the object may be told instead of that of this registration.
+    /// Whether another poll that shares the object may report it instead.
     pub(super) is_spared: bool,
     pub(super) registration: Option<Registration>,
 }
@@ -61,13 +61,13 @@ pub(super) struct Registration {
 /// One direction of a registration.
 #[derive(Copy, Clone)]
 pub(super) struct Watch {
-    /// Which conditions can be told, by their numbers.
+    /// Which conditions can be reported, by their numbers.
     asked: [Sure; 4],
-    /// Which of them are still to be told.
+    /// Which of them are still to be reported.
     pub(super) armed: [Sure; 4],
-    /// How many events came before one that was owed.
+    /// How many events were reported before one that was due.
     pub(super) overtaken: usize,
-    /// How often it was told since anything happened to the pair.
+    /// How often it was reported since something happened to the pair.
     pub(super) repeated: usize,
 }
 
@@ -85,7 +85,7 @@ impl Watch {
         self.asked[condition as usize] != Sure::No
     }
 
-    /// Whether anything is armed is not known any more.
+    /// Notes that it is unknown which conditions are armed.
     pub(super) fn forget(&mut self) {
         self.armed = self.asked.map(|it| Sure::Maybe.min(it));
     }
@@ -100,8 +100,8 @@ impl Watch {
         *armed = how.max(*armed);
     }
 
-    /// It was told: of which conditions, and how certainly.
-    pub(super) fn told(&mut self, how: [Sure; 4], mode: Mode) {
+    /// Notes a report: which conditions, and how certain that is.
+    pub(super) fn reported(&mut self, how: [Sure; 4], mode: Mode) {
         let ready = how[Condition::Ready as usize];
         if ready != Sure::No {
             self.overtaken = 0;
@@ -119,13 +119,13 @@ pub(super) struct Waker {
     pub(super) token: usize,
     pub(super) pending: Sure,
     pub(super) overtaken: usize,
-    /// Whether a source has had the same token. Its events look like wakes, so that the library
-    /// may report a wake once more.
+    /// Whether a source has had the same token. Its events look like wakes, so the library may
+    /// report a wake twice.
     pub(super) shares: bool,
 }
 
 impl Registration {
-    /// The registration of an `end` of such a pair.
+    /// Creates the registration of an `end` of a pair of this kind.
     pub(super) fn new(
         kind: Kind,
         end: End,
@@ -133,7 +133,7 @@ impl Registration {
         token: usize,
         asked: Asked,
     ) -> Registration {
-        // What the end is of what is not a stream is not promised.
+        // For sources other than streams, the end is unspecified.
         let has_end = kind.is_stream() && kind.directions(end)[Read as usize];
         let watches = DIRECTIONS.map(|direction| {
             let is_end_alone = direction == Read && asked.is_end_alone();
@@ -159,7 +159,7 @@ impl Source {
         DIRECTIONS.into_iter().zip(watches.into_iter().flatten())
     }
 
-    /// The watches of edges that were asked for.
+    /// The edge-triggered watches of the interest.
     fn edges(&mut self) -> impl Iterator<Item = (Direction, &mut Watch)> {
         let asked = self.registration.as_ref().map(|it| it.asked);
         let is_edge = move |direction| {
@@ -168,20 +168,20 @@ impl Source {
         self.watches().filter(move |it| is_edge(it.0))
     }
 
-    /// Bytes may be lost on their way to this end, see [`Backend::loses_the_rest`]. Call it after
-    /// each change of what that depends on.
+    /// Notes whether bytes may be lost on their way to this end, see [`Backend::loses_the_rest`].
+    /// Call it after each change of the conditions for that.
     pub(super) fn may_lose_the_rest(&mut self, backend: &Backend) {
         let is_over = self.peer_is_gone || self.has_shut[Write as usize];
         self.is_exact &= !(backend.loses_the_rest && self.had_bulk && is_over);
     }
 
-    /// The level was another one: what has begun is to be told.
+    /// Arms the conditions that have begun since the level was `before`.
     pub(super) fn begin(&mut self, backend: &Backend, before: Level) {
         let level = self.level;
         self.lost_error |= before.error && !level.error;
-        // Without an operation that shows it, a condition passes unseen where edges are made
-        // of looks.
-        let how = if backend.tells_only_news {
+        // Where edges are emulated, the end of a condition is noticed only if an operation or a
+        // report shows it.
+        let how = if backend.emulates_edges {
             Sure::Maybe
         } else {
             Sure::Yes
@@ -196,7 +196,7 @@ impl Source {
         }
     }
 
-    /// An operation in `directions` has ended, and may arm something.
+    /// Notes the end of an operation in `directions`, which may arm something.
     pub(super) fn operated(
         &mut self,
         backend: &Backend,
@@ -218,8 +218,8 @@ impl Source {
         }
         let is_queue = matches!(self.kind, Kind::Udp | Kind::Listener | Kind::Shared);
         let has_failed = matches!(outcome, Outcome::Cut | Outcome::Failed);
-        if is_queue && has_failed && backend.tells_only_news {
-            // It may have taken the first of them, and the next one is news.
+        if is_queue && has_failed && backend.emulates_edges {
+            // It may have removed the first item of the queue, and the next one may be reported.
             for (direction, watch) in self.edges() {
                 if directions == [Direction::Read] && direction == Direction::Read {
                     watch.arm(Condition::Ready, Sure::Maybe);
@@ -228,15 +228,15 @@ impl Source {
         }
     }
 
-    /// The directions have nothing more; but the end that was told before is still there, and
-    /// is no news. Other conditions may have come already when the operation ended.
+    /// Arms the directions, which have no more data or room. An end that was reported still holds,
+    /// and is not reported again. Other conditions may already have begun when the operation ended.
     fn used_up(&mut self, directions: &[Direction]) {
         let level = self.level;
         for (direction, watch) in self.edges().filter(|it| directions.contains(&it.0)) {
-            let is_told =
+            let is_reported =
                 |condition| level.shows(direction, condition) && watch.armed(condition) == Sure::No;
             let how = match () {
-                () if is_told(Condition::End) || is_told(Condition::HangUp) => Sure::No,
+                () if is_reported(Condition::End) || is_reported(Condition::HangUp) => Sure::No,
                 () if level.is_ready(direction) => Sure::Maybe,
                 () => Sure::Yes,
             };
@@ -244,8 +244,8 @@ impl Source {
         }
     }
 
-    /// An operation failed; `lost_error` if that took the pending error. Its user, who was
-    /// told of one, may take any failure for it.
+    /// Notes a failed operation; `lost_error` if it took the pending error. After an error was
+    /// reported, the library may interpret any failure as that error.
     fn failed(&mut self, directions: &[Direction], lost_error: bool) {
         let level = self.level;
         for (direction, watch) in self.edges() {
@@ -267,7 +267,7 @@ impl Source {
         }
     }
 
-    /// What has arrived was taken.
+    /// Removes what an operation has received.
     pub(super) fn take(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Moved(len) if self.kind.is_stream() => {
@@ -299,7 +299,7 @@ impl Source {
         Err(format!("{outcome:?} of {wanted}, with {unread} unread"))
     }
 
-    /// Whether it is another thing than a TCP socket that is neither connected nor listens.
+    /// Whether it is not a TCP socket that is neither connected nor listening.
     pub(super) fn is_in_use(&self) -> bool {
         match self.kind {
             Kind::Listener => !self.has_shut[Read as usize],
@@ -307,7 +307,7 @@ impl Source {
         }
     }
 
-    /// Whether no more is to come than what is unread.
+    /// Whether nothing will arrive after the unread data.
     pub(super) fn has_ended(&self) -> bool {
         let is_connected = self.kind.is_stream();
         is_connected && (self.peer_is_gone || self.peer_has_shut[Write as usize])
@@ -315,13 +315,13 @@ impl Source {
             || self.kind == Kind::Unconnected
     }
 
-    /// Whether an event may say that reading has ended.
+    /// Whether an event may be read-closed.
     pub(super) fn read_can_end(&self) -> bool {
         self.has_ended()
     }
 
-    /// Whether an event may say that writing has ended. It need not even if it has, for a
-    /// stream does not know of a peer's death before it writes.
+    /// Whether an event may be write-closed. It need not be, because a stream does not notice that
+    /// its peer has closed until it writes.
     pub(super) fn write_can_end(&self) -> bool {
         let is_connected = self.kind.is_stream();
         is_connected && self.peer_is_gone
@@ -333,7 +333,7 @@ impl Source {
             || self.kind == Kind::Unconnected
     }
 
-    /// Of datagram sockets an error may look like the end of writing, if it comes alone.
+    /// Whether an error alone may look like the end of writing, as it may for datagram sockets.
     pub(super) fn errs(&self, level: Level) -> bool {
         self.kind == Kind::Udp && level.error
     }

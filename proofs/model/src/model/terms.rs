@@ -1,4 +1,4 @@
-//! The words of the model: what is asked for, what is true, what is told.
+//! The terms of the model: interests, levels, events and outcomes.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use Direction::{Read, Write};
 
 pub const DIRECTIONS: [Direction; 2] = [Read, Write];
 
-/// What is told of a direction, and used up, each by itself.
+/// The conditions of a direction. Each is reported and armed separately.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(super) enum Condition {
     /// An operation is worth trying.
     Ready,
-    /// The peer sends no more.
+    /// The peer has shut down its sending side.
     End,
     HangUp,
     Error,
@@ -29,7 +29,7 @@ use Condition::{End as Ended, Error, HangUp, Ready};
 
 pub(super) const CONDITIONS: [Condition; 4] = [Ready, Ended, HangUp, Error];
 
-/// Those that stay once they are true.
+/// The conditions that usually last once they hold.
 pub(super) const LASTING: [Condition; 3] = [Ended, HangUp, Error];
 
 /// A set of directions.
@@ -42,15 +42,15 @@ pub enum Mode {
     Oneshot,
 }
 
-/// What a source is registered for.
+/// The interest of a registration.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     pub read: bool,
     pub write: bool,
-    /// The end of what the peer sends, which reading includes.
+    /// The end of the peer's data, which reading includes.
     pub end: bool,
     pub mode: Mode,
-    /// Of several polls that share the object, not all need to be told.
+    /// Not all polls that share the object need to report it.
     pub exclusive: bool,
 }
 
@@ -65,7 +65,7 @@ impl Asked {
     }
 }
 
-/// What there are pairs of.
+/// The kinds of pairs of sources.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     Tcp,
@@ -74,23 +74,23 @@ pub enum Kind {
     Udp,
     /// The first end sends.
     Pipe,
-    /// The first end is the listener, the second stands for all who connect to it.
+    /// The first end is the listener, the second represents all its clients.
     Listener,
     /// Both ends are handles to one listener, to which clients connect.
     Shared,
-    /// The first end is a TCP socket before it is connected, to the listener that is the
-    /// second. Then both are `Tcp`.
+    /// The first end is a TCP socket that is not connected yet, the second the listener that it
+    /// will connect to. Then both become `Tcp`.
     Unconnected,
 }
 
 impl Kind {
-    /// Whether operations can be short, and zero bytes are the end.
+    /// Whether transfers can be short, and reading zero bytes is the end.
     pub fn is_stream(self) -> bool {
         matches!(self, Kind::Tcp | Kind::UnixStream | Kind::Pipe)
     }
 
-    /// Whether what one end does has reached the other one when the call returns, and
-    /// whether the peer can have only what was written.
+    /// Whether the other end sees the effect of an operation when the call returns, and receives
+    /// nothing but what was written.
     pub(super) fn is_immediate(self) -> bool {
         !matches!(self, Kind::Tcp)
     }
@@ -99,7 +99,7 @@ impl Kind {
         self.directions(end) == [false, true]
     }
 
-    /// The directions in which an end is of use.
+    /// The directions in which an end can be used.
     pub(super) fn directions(self, end: End) -> Directions {
         let is_first = end & 1 == 0;
         match self {
@@ -112,7 +112,7 @@ impl Kind {
     }
 }
 
-/// What the system says of a source.
+/// The state of a source as the system reports it.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Level {
     pub readable: bool,
@@ -158,32 +158,32 @@ impl Level {
 
 pub type Levels = [Option<Level>; ENDS];
 
-/// An event, as far as it can be asked.
+/// An event, as the results of its methods.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct Reported {
     pub token: usize,
     pub readable: bool,
     pub writable: bool,
     pub read_closed: bool,
     pub write_closed: bool,
     pub error: bool,
-    /// Anything else, which nobody asked for.
+    /// Any other method, none of which is in an interest.
     pub other: bool,
 }
 
-impl Told {
-    /// Whether the program will try an operation in that direction.
-    pub(super) fn tells(self, direction: Direction) -> bool {
+impl Reported {
+    /// Whether a program will try an operation in this direction.
+    pub(super) fn reports(self, direction: Direction) -> bool {
         match direction {
             Read => self.readable || self.read_closed || self.error,
             Write => self.writable || self.write_closed || self.error,
         }
     }
 
-    /// Whether the program hears of the condition.
-    pub(super) fn tells_of(self, direction: Direction, condition: Condition) -> bool {
+    /// Whether the event reports the condition.
+    pub(super) fn reports_condition(self, direction: Direction, condition: Condition) -> bool {
         match (condition, direction) {
-            (Ready, _) => self.tells(direction),
+            (Ready, _) => self.reports(direction),
             (Ended, _) | (HangUp, Read) => self.read_closed,
             (HangUp, Write) => self.write_closed,
             (Error, _) => self.error,
@@ -191,17 +191,17 @@ impl Told {
     }
 }
 
-/// How an operation ended.
+/// The outcome of an operation.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Moved(usize),
-    /// As much of a datagram as there was room for, which is a failure on Windows.
+    /// A truncated datagram, which is a failure on Windows.
     Cut,
     WouldBlock,
     Failed,
 }
 
-/// How a call of the registry has to end.
+/// The required result of a call of the registry.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Succeeds,
@@ -209,11 +209,11 @@ pub enum Verdict {
     NotFound,
     /// [`Backend::refuses_level_without_reader`](super::Backend).
     BrokenPipe,
-    /// The system cannot watch for what is asked.
+    /// The system does not support the interest.
     InvalidInput,
-    /// By more than one of these errors. Which of them is the answer is not promised.
+    /// With one of several errors; which of them is unspecified.
     Fails,
-    /// An error of the program that this backend does not see.
+    /// A mistake of the program that this backend does not detect.
     Undefined,
 }
 
@@ -230,11 +230,11 @@ impl Verdict {
 #[derive(Clone, Debug)]
 pub struct Polled {
     pub capacity: usize,
-    /// `None` waits for ever.
+    /// `None` waits indefinitely.
     pub timeout: Option<Duration>,
     pub elapsed: Duration,
-    pub told: Vec<Told>,
-    /// The levels at its beginning, if something was done since. It need not tell what came of
-    /// that.
+    pub reported: Vec<Reported>,
+    /// The levels at its beginning, if something was done while it ran. The poll need not report
+    /// the consequences.
     pub before: Option<Levels>,
 }

@@ -12,7 +12,7 @@ const READABLE: Level = Level {
 
 const TOKEN: usize = 3;
 
-const EVENT: Told = Told {
+const EVENT: Reported = Reported {
     token: TOKEN,
     readable: true,
     writable: false,
@@ -32,8 +32,7 @@ fn asked(mode: Mode) -> Asked {
     }
 }
 
-/// A model in which data have come for the first source of a pair, which is
-/// registered.
+/// A model in which data has arrived for the first source of a pair, which is registered.
 fn with_data(mode: Mode) -> Model {
     with_data_on(Backend::EPOLL, mode)
 }
@@ -59,23 +58,23 @@ fn read(model: &mut Model, wanted: usize, outcome: Outcome, after: Level) {
     model.read(0, false, wanted, outcome);
 }
 
-/// A poll that looks, and has room for `capacity`.
-fn look(model: &mut Model, capacity: usize, told: &[Told]) -> Result<(), Wrong> {
-    look_for(model, Duration::ZERO, capacity, told)
+/// A poll that does not wait, with a buffer for `capacity` events.
+fn look(model: &mut Model, capacity: usize, reported: &[Reported]) -> Result<(), Wrong> {
+    look_for(model, Duration::ZERO, capacity, reported)
 }
 
 fn look_for(
     model: &mut Model,
     timeout: Duration,
     capacity: usize,
-    told: &[Told],
+    reported: &[Reported],
 ) -> Result<(), Wrong> {
     let now = model.sources[0].as_ref().unwrap().level;
     let polled = Polled {
         capacity,
         timeout: Some(timeout),
         elapsed: timeout,
-        told: told.to_vec(),
+        reported: reported.to_vec(),
         before: None,
     };
     model.polled(0, &polled, &levels(now))
@@ -83,18 +82,18 @@ fn look_for(
 
 #[track_caller]
 fn rejects(result: Result<(), Wrong>, why: &str) {
-    let wrong = result.expect_err("it is to be rejected");
+    let wrong = result.expect_err("it should be rejected");
     assert!(wrong.contains(why), "{wrong}");
 }
 
 #[test]
-fn what_is_owed_must_come_if_there_is_room() {
+fn a_due_event_must_be_reported_if_there_is_room() {
     rejects(look(&mut with_data(Mode::Edge), 4, &[]), "not reported");
     look(&mut with_data(Mode::Edge), 4, &[EVENT]).unwrap();
 }
 
 #[test]
-fn an_edge_is_paid_once_and_a_level_by_every_poll() {
+fn an_edge_is_reported_once_and_a_level_by_every_poll() {
     let mut edge = with_data(Mode::Edge);
     look(&mut edge, 4, &[EVENT]).unwrap();
     look(&mut edge, 4, &[]).unwrap();
@@ -104,24 +103,24 @@ fn an_edge_is_paid_once_and_a_level_by_every_poll() {
 }
 
 #[test]
-fn after_a_short_read_the_next_data_are_owed_and_after_a_full_one_they_are_not() {
-    for (wanted, is_owed) in [(10, true), (5, false)] {
+fn after_a_short_read_new_data_is_due_and_after_a_full_one_it_is_not() {
+    for (wanted, must_report) in [(10, true), (5, false)] {
         let mut model = with_data(Mode::Edge);
         look(&mut model, 4, &[EVENT]).unwrap();
         read(&mut model, wanted, Outcome::Moved(5), Level::default());
         model.sent(1, Outcome::Moved(1));
         model.observe(&levels(READABLE));
-        assert_eq!(model.is_owed(0), is_owed);
+        assert_eq!(model.must_report(0), must_report);
         look(&mut model, 4, &[EVENT]).unwrap();
     }
 }
 
 #[test]
-fn nothing_comes_without_reason() {
-    let nobodys = Told { token: 9, ..EVENT };
+fn an_event_without_a_cause_is_rejected() {
+    let causeless = Reported { token: 9, ..EVENT };
     rejects(
-        look(&mut with_data(Mode::Edge), 4, &[EVENT, nobodys]),
-        "nobody's",
+        look(&mut with_data(Mode::Edge), 4, &[EVENT, causeless]),
+        "no possible cause",
     );
     rejects(
         look(&mut with_data(Mode::Edge), 4, &[EVENT, EVENT]),
@@ -129,39 +128,39 @@ fn nothing_comes_without_reason() {
     );
     for (wrong, why) in [
         (
-            Told {
+            Reported {
                 writable: true,
                 ..EVENT
             },
-            "not asked for",
+            "not in the interest",
         ),
         (
-            Told {
+            Reported {
                 read_closed: true,
                 ..EVENT
             },
             "reading has not ended",
         ),
         (
-            Told {
+            Reported {
                 write_closed: true,
                 ..EVENT
             },
             "writing has not ended",
         ),
         (
-            Told {
+            Reported {
                 error: true,
                 ..EVENT
             },
             "nothing to fail",
         ),
         (
-            Told {
+            Reported {
                 readable: false,
                 ..EVENT
             },
-            "nothing at all",
+            "reports nothing",
         ),
     ] {
         rejects(look(&mut with_data(Mode::Edge), 4, &[wrong]), why);
@@ -170,7 +169,7 @@ fn nothing_comes_without_reason() {
     read(&mut model, 10, Outcome::Moved(5), Level::default());
     rejects(look(&mut model, 4, &[EVENT]), "nothing to read");
     assert_eq!(model.deregister(0, 0), Verdict::Succeeds);
-    rejects(look(&mut model, 4, &[EVENT]), "nobody's");
+    rejects(look(&mut model, 4, &[EVENT]), "no possible cause");
 }
 
 #[test]
@@ -179,56 +178,56 @@ fn a_one_shot_fires_once() {
     look(&mut model, 4, &[EVENT]).unwrap();
     rejects(look(&mut model, 4, &[EVENT]), "has fired");
     model.reregister(0, 0, TOKEN, asked(Mode::Oneshot));
-    assert!(model.is_owed(0));
+    assert!(model.must_report(0));
 }
 
 #[test]
-fn an_edge_is_not_repeated_without_end() {
+fn an_edge_is_not_repeated_endlessly() {
     let mut model = with_data(Mode::Edge);
-    let told = (0..10).map(|_| look(&mut model, 4, &[EVENT]));
-    rejects(told.collect(), "without end");
+    let reported = (0..10).map(|_| look(&mut model, 4, &[EVENT]));
+    rejects(reported.collect(), "endlessly");
 }
 
 #[test]
-fn wakes_are_owed_one_by_one() {
+fn each_wake_is_reported_once() {
     let mut model = Model::new(Backend::EPOLL);
     model.create(0, Kind::Pipe);
     model.observe(&levels(Level::default()));
     model.make_waker(0, TOKEN);
-    rejects(look(&mut model, 4, &[EVENT]), "nobody woke");
+    rejects(look(&mut model, 4, &[EVENT]), "no wake");
     model.wake(0);
     model.wake(0);
     rejects(look(&mut model, 4, &[]), "not reported");
     look(&mut model, 4, &[EVENT]).unwrap();
-    rejects(look(&mut model, 4, &[EVENT]), "nobody woke");
+    rejects(look(&mut model, 4, &[EVENT]), "no wake");
 }
 
-/// Whoever is served by every poll keeps nobody else out of a small `Events`.
+/// A source that every poll reports does not keep others out of a small `Events`.
 #[test]
-fn nobody_starves() {
+fn no_waker_starves() {
     let mut model = with_data(Mode::Level);
     model.make_waker(0, 9);
     model.wake(0);
-    let told = (0..20).map(|_| look(&mut model, 1, &[EVENT]));
-    rejects(told.collect(), "starves");
+    let reported = (0..20).map(|_| look(&mut model, 1, &[EVENT]));
+    rejects(reported.collect(), "starves");
 }
 
 #[test]
-fn a_packet_is_owed_to_who_waits_for_it() {
+fn a_packet_is_due_in_a_poll_that_waits() {
     let mut model = with_data_on(Backend::AFD, Mode::Edge);
     look(&mut model, 4, &[]).unwrap();
-    assert!(model.is_owed(0));
+    assert!(model.must_report(0));
     let long = Backend::AFD.long_enough();
     rejects(look_for(&mut model, long, 4, &[]), "not reported");
     look_for(&mut model, long, 4, &[EVENT]).unwrap();
-    rejects(look(&mut model, 4, &[EVENT]), "was told before");
+    rejects(look(&mut model, 4, &[EVENT]), "was reported before");
     model.make_waker(0, 9);
     model.wake(0);
     rejects(look(&mut model, 4, &[]), "not reported");
 }
 
 #[test]
-fn a_packet_may_tell_what_is_no_more_once() {
+fn a_packet_may_report_a_condition_that_has_ended_once() {
     for (backend, is_late) in [(Backend::AFD, true), (Backend::POLL, false)] {
         let mut model = with_data_on(backend, Mode::Level);
         read(&mut model, 10, Outcome::Moved(5), Level::default());
@@ -239,9 +238,9 @@ fn a_packet_may_tell_what_is_no_more_once() {
     }
 }
 
-/// Wine loses them, to a client that uses nothing but Winsock, too.
+/// Wine loses it even to a client that uses only Winsock.
 #[test]
-fn the_rest_of_a_write_may_be_lost_where_the_receiver_has_shut_down_its_own() {
+fn on_wine_the_rest_of_a_write_may_be_lost_after_a_shutdown_of_the_receiver() {
     const BULK: usize = 16 * 1024;
     let writing = [false, true];
     for (backend, loses) in [(Backend::AFD, true), (Backend::POLL, false)] {
@@ -264,7 +263,7 @@ fn the_rest_of_a_write_may_be_lost_where_the_receiver_has_shut_down_its_own() {
 }
 
 #[test]
-fn an_empty_poll_takes_its_time() {
+fn an_empty_poll_does_not_return_early() {
     let mut model = with_data(Mode::Edge);
     read(&mut model, 10, Outcome::Moved(5), Level::default());
     let after = levels(Level::default());
@@ -272,10 +271,10 @@ fn an_empty_poll_takes_its_time() {
         capacity: 1,
         timeout: Some(Duration::from_millis(2)),
         elapsed: Duration::from_millis(1),
-        told: Vec::new(),
+        reported: Vec::new(),
         before: None,
     };
-    rejects(model.polled(0, &polled, &after), "came back empty");
+    rejects(model.polled(0, &polled, &after), "returned empty");
     polled.elapsed = Duration::from_millis(2);
     model.polled(0, &polled, &after).unwrap();
 }
@@ -285,19 +284,19 @@ const AT_ITS_END: Level = Level {
     ..READABLE
 };
 
-const END_EVENT: Told = Told {
+const END_EVENT: Reported = Reported {
     read_closed: true,
     ..EVENT
 };
 
-/// What becomes of the peer is observed.
+/// Ends the stream of the first source.
 fn ends(model: &mut Model, after: Level) {
     model.shutdown(1, [false, true], &Levels::default());
     model.observe(&levels(after));
 }
 
 #[test]
-fn the_end_behind_data_that_were_told_is_owed_once_whatever_was_read() {
+fn the_end_behind_reported_data_is_due_once_whatever_was_read() {
     for backend in [Backend::EPOLL, Backend::POLL, Backend::KQUEUE, Backend::AFD] {
         for taken in [0, 3, 5] {
             let mut model = with_data_on(backend, Mode::Edge);
@@ -311,36 +310,36 @@ fn the_end_behind_data_that_were_told_is_owed_once_whatever_was_read() {
                 read(&mut model, taken, Outcome::Moved(taken), left);
             }
             ends(&mut model, AT_ITS_END);
-            assert!(model.is_owed(0), "{taken} on {backend:?}");
+            assert!(model.must_report(0), "{taken} on {backend:?}");
             let long = backend.long_enough();
             rejects(look_for(&mut model, long, 4, &[]), "not reported");
             look(&mut model, 4, &[END_EVENT]).unwrap();
-            assert!(!model.is_owed(0));
+            assert!(!model.must_report(0));
         }
     }
 }
 
 #[test]
-fn an_end_that_was_told_is_no_news_to_who_reads_up_to_it() {
+fn a_reported_end_is_not_reported_again_after_reading_up_to_it() {
     for outcome in [Outcome::Moved(5), Outcome::WouldBlock] {
         let mut model = with_data_on(Backend::POLL, Mode::Edge);
         ends(&mut model, AT_ITS_END);
         look(&mut model, 4, &[END_EVENT]).unwrap();
         model.sources[0].as_mut().unwrap().is_exact = false;
         read(&mut model, 10, outcome, AT_ITS_END);
-        rejects(look(&mut model, 4, &[END_EVENT]), "told before");
-        rejects(look(&mut model, 4, &[EVENT]), "told before");
+        rejects(look(&mut model, 4, &[END_EVENT]), "reported before");
+        rejects(look(&mut model, 4, &[EVENT]), "reported before");
     }
 }
 
-/// Who waits for a direction must try it to learn of an error, told or not.
+/// A program must try a direction to get the error, even if the direction was reported.
 #[test]
-fn an_error_is_told_with_directions_that_were_told() {
+fn an_error_is_reported_with_directions_that_were_reported() {
     let error = Level {
         error: true,
         ..READABLE
     };
-    let told = Told {
+    let reported = Reported {
         error: true,
         write_closed: true,
         ..EVENT
@@ -350,29 +349,30 @@ fn an_error_is_told_with_directions_that_were_told() {
     model.close(1, true);
     model.observe(&levels(error));
     rejects(look(&mut model, 4, &[]), "not reported");
-    look(&mut model, 4, &[told]).unwrap();
-    rejects(look(&mut model, 4, &[told]), "told before");
-    // What takes it has the next one told; what fails otherwise may.
+    look(&mut model, 4, &[reported]).unwrap();
+    rejects(look(&mut model, 4, &[reported]), "reported before");
+    // After the operation that takes it, the next error must be reported; after another failure
+    // it may be.
     read(&mut model, 10, Outcome::Failed, READABLE);
     model.observe(&levels(error));
     rejects(look(&mut model, 4, &[]), "not reported");
-    look(&mut model, 4, &[told]).unwrap();
+    look(&mut model, 4, &[reported]).unwrap();
     read(&mut model, 10, Outcome::Failed, error);
     look(&mut model, 4, &[]).unwrap();
-    look(&mut model, 4, &[told]).unwrap();
+    look(&mut model, 4, &[reported]).unwrap();
 }
 
 #[test]
-fn a_failure_of_which_nothing_was_told_arms_no_data() {
+fn a_failure_without_a_reported_error_arms_no_data() {
     let mut model = with_data_on(Backend::POLL, Mode::Edge);
     look(&mut model, 4, &[EVENT]).unwrap();
     model.sources[0].as_mut().unwrap().is_exact = false;
     read(&mut model, 10, Outcome::Failed, READABLE);
-    rejects(look(&mut model, 4, &[EVENT]), "told before");
+    rejects(look(&mut model, 4, &[EVENT]), "reported before");
 }
 
 #[test]
-fn an_attempt_to_connect_starts_afresh() {
+fn an_attempt_to_connect_arms_everything() {
     let mut model = Model::new(Backend::POLL);
     model.create(0, Kind::Unconnected);
     assert_eq!(
@@ -383,14 +383,14 @@ fn an_attempt_to_connect_starts_afresh() {
         hang_up: true,
         ..Level::default()
     };
-    let told = Told {
+    let reported = Reported {
         write_closed: true,
         ..END_EVENT
     };
     model.observe(&levels(hung_up));
-    look(&mut model, 4, &[told]).unwrap();
+    look(&mut model, 4, &[reported]).unwrap();
     read(&mut model, 10, Outcome::Failed, hung_up);
-    rejects(look(&mut model, 4, &[told]), "told before");
+    rejects(look(&mut model, 4, &[reported]), "reported before");
     model.dialed(0);
     model.observe(&levels(Level::default()));
     model.sent(1, Outcome::Moved(5));
@@ -421,7 +421,7 @@ fn a_pipe_without_a_reader_may_be_refused() {
 }
 
 #[test]
-fn a_packet_of_an_error_may_know_of_nothing_else() {
+fn a_packet_with_an_error_may_contain_nothing_else() {
     for backend in [Backend::AFD, Backend::POLL] {
         let mut model = with_data_on(backend, Mode::Edge);
         model.close(1, true);
@@ -429,25 +429,25 @@ fn a_packet_of_an_error_may_know_of_nothing_else() {
             error: true,
             ..READABLE
         }));
-        let told = Told {
+        let reported = Reported {
             error: true,
             ..EVENT
         };
-        look(&mut model, 4, &[told]).unwrap();
-        rejects(look(&mut model, 4, &[told]), "told before");
+        look(&mut model, 4, &[reported]).unwrap();
+        rejects(look(&mut model, 4, &[reported]), "reported before");
         let readable = look(&mut model, 4, &[EVENT]);
         assert_eq!(readable.is_ok(), backend.by_packets, "{readable:?}");
     }
 }
 
 #[test]
-fn who_makes_up_that_it_would_block_is_told_nothing_again() {
+fn a_closure_that_makes_up_a_would_block_arms_nothing_that_was_reported() {
     let hung_up = Level {
         read_hang_up: true,
         hang_up: true,
         ..READABLE
     };
-    let told = Told {
+    let reported = Reported {
         write_closed: true,
         ..END_EVENT
     };
@@ -455,9 +455,9 @@ fn who_makes_up_that_it_would_block_is_told_nothing_again() {
         let mut model = with_data_on(backend, Mode::Edge);
         model.close(1, false);
         model.observe(&levels(hung_up));
-        look(&mut model, 4, &[told]).unwrap();
+        look(&mut model, 4, &[reported]).unwrap();
         model.tried_both(0, Outcome::WouldBlock);
-        rejects(look(&mut model, 4, &[told]), "told before");
+        rejects(look(&mut model, 4, &[reported]), "reported before");
     }
 }
 
@@ -469,7 +469,7 @@ const END_ALONE: Asked = Asked {
     exclusive: false,
 };
 
-/// A model in which data have come for a source that is watched for its end.
+/// A model in which data has arrived for a source that is watched for its end alone.
 fn with_data_before_the_end(backend: Backend, kind: Kind) -> Model {
     let mut model = Model::new(backend);
     model.create(0, kind);
@@ -479,55 +479,55 @@ fn with_data_before_the_end(backend: Backend, kind: Kind) -> Model {
     model
 }
 
-/// Who asks for the end alone is not told of data, but of the end behind them.
+/// With an interest in the end alone, data is not reported, but the end behind it is.
 #[test]
-fn the_end_alone_is_no_data() {
+fn an_interest_in_the_end_alone_reports_no_data() {
     for backend in [Backend::EPOLL, Backend::POLL, Backend::KQUEUE, Backend::AFD] {
         let mut model = with_data_before_the_end(backend, Kind::UnixStream);
-        assert!(!model.is_owed(0), "{backend:?}");
-        rejects(look(&mut model, 4, &[EVENT]), "data were not asked for");
+        assert!(!model.must_report(0), "{backend:?}");
+        rejects(look(&mut model, 4, &[EVENT]), "data is not in the interest");
         look(&mut model, 4, &[]).unwrap();
         ends(&mut model, AT_ITS_END);
-        assert!(model.is_owed(0), "{backend:?}");
+        assert!(model.must_report(0), "{backend:?}");
         let long = backend.long_enough();
         rejects(look_for(&mut model, long, 4, &[]), "not reported");
-        let told = Told {
+        let reported = Reported {
             readable: backend.end_is_readable,
             ..END_EVENT
         };
-        look(&mut model, 4, &[told]).unwrap();
-        assert!(!model.is_owed(0));
+        look(&mut model, 4, &[reported]).unwrap();
+        assert!(!model.must_report(0));
         model.reregister(0, 0, TOKEN, END_ALONE);
-        assert!(model.is_owed(0), "{backend:?}");
+        assert!(model.must_report(0), "{backend:?}");
     }
 }
 
 #[test]
-fn reading_does_not_arm_data_that_were_not_asked_for() {
+fn reading_does_not_arm_data_outside_the_interest() {
     let mut model = with_data_before_the_end(Backend::POLL, Kind::UnixStream);
     read(&mut model, 10, Outcome::Moved(5), Level::default());
     model.sent(1, Outcome::Moved(1));
     model.observe(&levels(READABLE));
-    assert!(!model.is_owed(0));
-    rejects(look(&mut model, 4, &[EVENT]), "data were not asked for");
+    assert!(!model.must_report(0));
+    rejects(look(&mut model, 4, &[EVENT]), "data is not in the interest");
 }
 
-/// What the end is of a datagram socket is not promised.
+/// The end of a datagram socket is unspecified.
 #[test]
-fn the_end_of_what_is_no_stream_may_be_anything() {
+fn the_end_of_a_datagram_socket_is_unspecified() {
     let mut model = with_data_before_the_end(Backend::KQUEUE, Kind::Udp);
-    assert!(!model.is_owed(0));
+    assert!(!model.must_report(0));
     look(&mut model, 4, &[EVENT]).unwrap();
 }
 
 #[test]
-fn a_pipe_may_have_no_mark() {
+fn a_pipe_may_have_no_low_water_mark() {
     let lax = Backend {
         end_alone_is_for_sockets: true,
         ..Backend::KQUEUE
     };
-    for (kind, is_told) in [(Kind::Pipe, true), (Kind::UnixStream, false)] {
-        // The end that reads is the second one of a pipe.
+    for (kind, is_reported) in [(Kind::Pipe, true), (Kind::UnixStream, false)] {
+        // The reading end of a pipe is the second one.
         let mut model = Model::new(lax);
         model.create(0, kind);
         assert_eq!(model.register(1, 0, TOKEN, END_ALONE), Verdict::Succeeds);
@@ -539,16 +539,16 @@ fn a_pipe_may_have_no_mark() {
             capacity: 4,
             timeout: Some(Duration::ZERO),
             elapsed: Duration::ZERO,
-            told: vec![EVENT],
+            reported: vec![EVENT],
             before: None,
         };
-        assert_eq!(model.polled(0, &polled, &after).is_ok(), is_told);
-        assert!(!model.is_owed(0));
+        assert_eq!(model.polled(0, &polled, &after).is_ok(), is_reported);
+        assert!(!model.must_report(0));
     }
 }
 
 #[test]
-fn what_a_system_cannot_watch_is_refused_and_changes_nothing() {
+fn an_unsupported_interest_is_refused_and_changes_nothing() {
     let [exclusive, oneshot] = [Mode::Edge, Mode::Oneshot].map(|mode| Asked {
         exclusive: true,
         ..asked(mode)
@@ -601,42 +601,42 @@ fn both(level: Level) -> Levels {
     levels
 }
 
-fn look_at(model: &mut Model, poll: usize, told: &[Told]) -> Result<(), Wrong> {
+fn look_at(model: &mut Model, poll: usize, reported: &[Reported]) -> Result<(), Wrong> {
     let polled = Polled {
         capacity: 4,
         timeout: Some(Duration::ZERO),
         elapsed: Duration::ZERO,
-        told: told.to_vec(),
+        reported: reported.to_vec(),
         before: None,
     };
     model.polled(poll, &polled, &both(READABLE))
 }
 
 #[test]
-fn of_those_who_share_one_at_least_is_told() {
+fn at_least_one_of_the_polls_that_share_a_listener_reports_it() {
     for mode in [Mode::Edge, Mode::Level] {
-        for told in [0, 1] {
+        for reported in [0, 1] {
             let mut model = shared(Backend::EPOLL, mode);
-            assert!(!model.is_owed(0) && !model.is_owed(1));
+            assert!(!model.must_report(0) && !model.must_report(1));
             assert_eq!(model.due_to_one(0, &[0, 1]), [0, 1]);
             assert_eq!(model.due_to_one(0, &[1]), [1]);
-            look_at(&mut model, told, &[EVENT]).unwrap();
-            look_at(&mut model, 1 - told, &[]).unwrap();
-            // A level is told by every poll to whom it was told.
-            assert_eq!(model.is_owed(told), mode == Mode::Level);
+            look_at(&mut model, reported, &[EVENT]).unwrap();
+            look_at(&mut model, 1 - reported, &[]).unwrap();
+            // A poll that has reported a level must report it again.
+            assert_eq!(model.must_report(reported), mode == Mode::Level);
             let mut model = shared(Backend::EPOLL, mode);
-            look_at(&mut model, told, &[]).unwrap();
-            assert!(model.is_owed(1 - told));
-            rejects(look_at(&mut model, 1 - told, &[]), "not reported");
-            look_at(&mut model, 1 - told, &[EVENT]).unwrap();
-            // Both may be.
-            look_at(&mut model, told, &[EVENT]).unwrap();
+            look_at(&mut model, reported, &[]).unwrap();
+            assert!(model.must_report(1 - reported));
+            rejects(look_at(&mut model, 1 - reported, &[]), "not reported");
+            look_at(&mut model, 1 - reported, &[EVENT]).unwrap();
+            // Both may report it.
+            look_at(&mut model, reported, &[EVENT]).unwrap();
         }
     }
 }
 
 #[test]
-fn who_asks_anew_is_told_whoever_else_was() {
+fn a_poll_with_a_new_registration_reports_it_whatever_the_other_did() {
     let mut model = shared(Backend::EPOLL, Mode::Edge);
     look_at(&mut model, 0, &[EVENT]).unwrap();
     let exclusive = Asked {
@@ -648,7 +648,7 @@ fn who_asks_anew_is_told_whoever_else_was() {
 }
 
 #[test]
-fn elsewhere_all_who_share_are_told() {
+fn on_other_backends_all_polls_that_share_a_listener_report_it() {
     for backend in [Backend::POLL, Backend::KQUEUE] {
         let mut model = shared(backend, Mode::Edge);
         for poll in 0..POLLS {
@@ -658,14 +658,14 @@ fn elsewhere_all_who_share_are_told() {
     }
 }
 
-/// It is not known whether it came back before or after what happened.
+/// It is unknown whether the poll returned before or after what happened.
 #[test]
-fn who_sleeps_may_be_told_of_what_was_and_of_what_is() {
+fn a_sleeping_poll_may_report_conditions_from_before_and_after() {
     let polled = Polled {
         capacity: 4,
         timeout: None,
         elapsed: Duration::ZERO,
-        told: vec![EVENT],
+        reported: vec![EVENT],
         before: Some(levels(READABLE)),
     };
     let mut model = with_data(Mode::Level);
@@ -674,20 +674,20 @@ fn who_sleeps_may_be_told_of_what_was_and_of_what_is() {
     let mut model = with_data(Mode::Edge);
     model.make_waker(0, 9);
     model.wake(0);
-    let told = vec![Told { token: 9, ..EVENT }];
-    let polled = Polled { told, ..polled };
+    let reported = vec![Reported { token: 9, ..EVENT }];
+    let polled = Polled { reported, ..polled };
     model.polled(0, &polled, &levels(READABLE)).unwrap();
-    assert!(model.is_owed(0));
+    assert!(model.must_report(0));
 }
 
-/// A waker is to have a token of its own. If it has not, a wake may be told twice, also by one poll.
+/// A waker should have a token of its own. If not, a wake may be reported twice, even by one poll.
 #[test]
-fn a_wake_may_be_told_twice_if_a_source_has_its_token() {
+fn a_wake_may_be_reported_twice_if_a_source_has_its_token() {
     for (token, is_right) in [(TOKEN, true), (9, false)] {
         let mut model = with_data(Mode::Level);
         model.make_waker(0, token);
         model.wake(0);
-        let wake = Told { token, ..EVENT };
+        let wake = Reported { token, ..EVENT };
         assert_eq!(look(&mut model, 4, &[EVENT, wake, wake]).is_ok(), is_right);
     }
     let mut model = with_data(Mode::Level);

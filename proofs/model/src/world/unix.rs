@@ -11,7 +11,7 @@ use mio::unix::pipe;
 use super::unsupported;
 use crate::model::{Kind, Level, Levels, ENDS};
 
-/// What pairs can be made of here, and how often each is to be.
+/// The kinds of pairs on this system, with their weights.
 pub const KINDS: &[(u32, Kind)] = &[
     (3, Kind::UnixStream),
     (3, Kind::Tcp),
@@ -45,12 +45,12 @@ pub fn shrink_buffers(fd: RawFd) {
     setting(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, BUFFER);
 }
 
-/// Whether this is how a datagram comes for which there is too little room.
+/// Whether the result is that of a datagram longer than the buffer.
 pub fn is_cut(_: &io::Error) -> bool {
     false
 }
 
-/// Whether this is how a connection begins.
+/// Whether the error means that an attempt to connect is in progress.
 pub fn is_connecting(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EINPROGRESS)
 }
@@ -86,11 +86,11 @@ fn wait(fd: RawFd, events: i16) -> io::Result<()> {
     }
 }
 
-/// What poll(2) says at this moment.
+/// Returns what poll(2) currently reports.
 pub fn levels(fds: &[Option<RawFd>; ENDS]) -> Levels {
     let mut list: Vec<libc::pollfd> = (fds.iter())
         .map(|fd| libc::pollfd {
-            // A negative number is passed over.
+            // A negative number is skipped.
             fd: fd.unwrap_or(-1),
             events: libc::POLLIN | libc::POLLOUT | libc::POLLRDHUP,
             revents: 0,

@@ -13,7 +13,7 @@ use windows_sys::Win32::Networking::WinSock::{
 use super::unsupported;
 use crate::model::{Kind, Level, Levels, ENDS};
 
-/// What pairs can be made of here, and how often each is to be.
+/// The kinds of pairs on this system, with their weights.
 pub const KINDS: &[(u32, Kind)] = &[
     (3, Kind::Tcp),
     (2, Kind::Udp),
@@ -42,19 +42,19 @@ fn setting<T>(socket: RawSocket, name: i32, value: T) {
     assert_eq!(set, 0, "{}", last_error());
 }
 
-/// Small buffers are filled sooner.
+/// Sets small buffers, which are filled sooner.
 pub fn shrink_buffers(socket: RawSocket) {
     const BUFFER: i32 = 32 * 1024;
     setting(socket, SO_SNDBUF, BUFFER);
     setting(socket, SO_RCVBUF, BUFFER);
 }
 
-/// Whether this is how a datagram comes for which there is too little room.
+/// Whether the result is that of a datagram longer than the buffer.
 pub fn is_cut(error: &io::Error) -> bool {
     error.raw_os_error() == Some(WSAEMSGSIZE)
 }
 
-/// Whether this is how a connection begins.
+/// Whether the error means that an attempt to connect is in progress.
 pub fn is_connecting(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
 }
@@ -100,7 +100,7 @@ fn wait(socket: RawSocket, events: i16) -> io::Result<()> {
     }
 }
 
-/// What `WSAPoll` says at this moment.
+/// Returns what `WSAPoll` currently reports.
 pub fn levels(sockets: &[Option<RawSocket>; ENDS]) -> Levels {
     let mut levels = Levels::default();
     let mut list: Vec<WSAPOLLFD> = (sockets.iter().flatten())
@@ -115,7 +115,7 @@ pub fn levels(sockets: &[Option<RawSocket>; ENDS]) -> Levels {
     for ((level, _), entry) in places.zip(&list) {
         let has = |flag: i16| entry.revents & flag != 0;
         assert!(!has(POLLNVAL), "a socket of a script was closed by another");
-        // The end is a hang-up of reading; with an error it is that of the whole.
+        // The end is a hang-up of reading; with an error, of both directions.
         *level = Some(Level {
             readable: has(POLLRDNORM),
             writable: has(POLLWRNORM),
@@ -127,7 +127,7 @@ pub fn levels(sockets: &[Option<RawSocket>; ENDS]) -> Levels {
     levels
 }
 
-/// There is nothing besides sockets.
+/// There are no sources other than sockets.
 pub enum Local {}
 
 pub fn local_pair(_: Kind) -> io::Result<[Local; 2]> {

@@ -26,7 +26,7 @@ struct Leftovers;
 // SAFETY: every call is handed on to the system's allocator; writing does not unwind.
 unsafe impl GlobalAlloc for Leftovers {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises are those that are asked for here.
+        // SAFETY: the caller guarantees the same.
         let memory = unsafe { System.alloc(layout) };
         if !memory.is_null() {
             // SAFETY: just allocated with that size.

@@ -328,7 +328,7 @@ fn a_poll_that_was_never_woken_does_not_look_out_for_wakes() {
     util::expect_readable(&mut poll, &mut events, WAKE);
 }
 
-/// Some systems cannot wait for as long as they are told to.
+/// Some systems cannot wait for the requested time at once.
 #[test]
 fn a_deadline_is_waited_for_by_as_many_calls_as_it_takes() {
     let (mut poll, mut events) = poll_and_events();

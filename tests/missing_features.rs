@@ -1,5 +1,5 @@
-//! What the compiler says to a program that lacks a feature of the crate: the first error that a new
-//! user sees. Each program is checked as a package of its own, by the Cargo that runs this test.
+//! The compiler's messages for a program that lacks a feature of the crate: the first error that a
+//! new user sees. Each program is checked as a package of its own, by the Cargo that runs this test.
 //!
 //! Not on Windows, where Cargo does not run: the tests are run there under Wine.
 #![cfg(unix)]

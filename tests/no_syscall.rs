@@ -1,5 +1,5 @@
-//! Under a `syscall` that knows nothing: the library calls the C library's functions, so that
-//! whatever replaces those sees its calls.
+//! With a `syscall` that supports only what the standard library needs: the library calls the
+//! functions of the C library, so that a library that replaces these sees every call.
 #![cfg(all(
     target_os = "linux",
     target_arch = "x86_64",

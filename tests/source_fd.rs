@@ -1,4 +1,4 @@
-//! `SourceFd`: descriptors that this crate knows nothing about.
+//! `SourceFd`: descriptors that the crate does not own.
 //!
 //! The tests of a program run in threads that share its table of descriptors. Where the
 //! number of a closed descriptor matters, the test works at a number of its own
@@ -313,7 +313,7 @@ fn directions_are_reported_apart() {
 }
 
 #[test]
-fn a_level_is_reported_until_it_is_gone() {
+fn a_level_is_reported_until_it_ends() {
     let (mut poll, mut events, source) = registered(Interest::READABLE.level());
     for _ in 0..3 {
         expect_silence(&mut poll, &mut events);
@@ -330,7 +330,7 @@ fn a_level_is_reported_until_it_is_gone() {
 }
 
 #[test]
-fn a_level_of_writing_is_reported_until_it_is_gone() {
+fn a_level_of_writing_is_reported_until_it_ends() {
     let (mut poll, mut events) = poll_and_events();
     let mut source = Source::new();
     let fd = source.sender.as_raw_fd();

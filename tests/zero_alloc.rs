@@ -31,7 +31,7 @@ thread_local! {
 }
 
 fn count() {
-    // While a thread ends its count is gone, and of no interest.
+    // While a thread ends, its counter no longer exists, and is not needed.
     let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
 }
 
@@ -40,7 +40,7 @@ fn count() {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
-        // SAFETY: the caller's promises are those that are asked for here.
+        // SAFETY: the caller guarantees the same.
         unsafe { System.alloc(layout) }
     }
 

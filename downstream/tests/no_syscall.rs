@@ -1,5 +1,5 @@
-//! tokio under a `syscall` that knows nothing, as with libraries that replace the C library's
-//! functions: timers, wakes from other threads, and TCP, on both schedulers.
+//! tokio with a `syscall` that supports only what the standard library needs, as with libraries that
+//! replace the C library's functions: timers, wakes from other threads, and TCP, on both schedulers.
 #![cfg(all(
     target_os = "linux",
     target_arch = "x86_64",

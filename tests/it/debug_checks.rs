@@ -257,7 +257,7 @@ mod debug {
 
     /// What the first waker had left undelivered must not count as a wake of the second.
     #[test]
-    fn a_wake_that_went_down_with_its_waker_does_not_mute_the_next() {
+    fn a_wake_discarded_with_its_waker_does_not_suppress_the_next() {
         let (mut poll, mut events) = poll_and_events();
         let clone = poll.registry().try_clone().unwrap();
         for registry in [&clone, &poll.registry().try_clone().unwrap()] {

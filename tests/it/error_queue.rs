@@ -87,7 +87,7 @@ fn expect_no_end(event: &Event) {
 /// Edge case 28 and C2: programs take the end of writing for final.
 #[test]
 fn a_healthy_stream_with_an_entry_in_its_error_queue_is_not_write_closed() {
-    // The shim is made of epoll, and kqueues have no such queue.
+    // The shim uses epoll, and kqueues have no such queue.
     if KQUEUE {
         return;
     }

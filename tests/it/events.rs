@@ -33,7 +33,7 @@ fn a_capacity_that_no_memory_can_have_panics() {
 }
 
 #[test]
-fn new_events_are_empty_and_have_the_capacity_asked_for() {
+fn new_events_are_empty_and_have_the_requested_capacity() {
     for capacity in [0, 1, 2, 3, 100, 1024] {
         let events = Events::with_capacity(capacity);
         assert_eq!(events.capacity(), capacity);
@@ -98,7 +98,7 @@ fn clearing_empties_the_buffer_and_keeps_its_capacity() {
 }
 
 #[test]
-fn events_can_be_gone_through_again_and_again() {
+fn events_can_be_iterated_repeatedly() {
     let (mut poll, mut events) = poll_and_events();
     let _pairs = fill(&mut poll, &mut events, 5);
     let tokens = |iter: Iter<'_>| -> Vec<Token> { iter.map(Event::token).collect() };

@@ -23,7 +23,7 @@ const WAKER: Token = Token(2);
 const R: Interest = Interest::READABLE;
 const W: Interest = Interest::WRITABLE;
 
-/// Whether the selector under test is epoll, which alone knows it.
+/// Whether the selector under test is epoll, the only one that supports it.
 const EPOLL: bool = !POLL2 && !KQUEUE && !EVENT_PORT;
 
 const POLLS: usize = 8;
@@ -331,7 +331,7 @@ fn what_is_not_registered_cannot_be_reregistered() {
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
 }
 
-/// The kernel's refusals are said clearly, and leave what was registered in place.
+/// The kernel's refusals return a clear error, and leave the registration unchanged.
 #[test]
 fn what_cannot_be_exclusive_is_refused() {
     let (mut stream, mut peer) = tcp_pair();
@@ -372,7 +372,7 @@ fn what_cannot_be_exclusive_is_refused() {
     }
 }
 
-/// Linux accepts no exclusive registration of an epoll instance. The former registration stays.
+/// Linux accepts no exclusive registration of an epoll instance. The previous one is unchanged.
 #[test]
 fn a_poll_that_cannot_be_exclusive_keeps_its_registration() {
     if !EPOLL {

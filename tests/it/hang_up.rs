@@ -200,7 +200,7 @@ fn a_pipe_without_a_reader_is_silent_once_it_is_deregistered() {
 #[test]
 fn a_pipe_without_a_reader_is_not_writable_without_interest_in_writing() {
     if !util::KQUEUE {
-        // There an error is reported unasked.
+        // There an error is reported even if it is not requested.
         return;
     }
     let (mut poll, mut events) = poll_and_events();

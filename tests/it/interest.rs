@@ -44,7 +44,7 @@ fn all() -> Vec<Interest> {
     all
 }
 
-/// What a value says of itself, as sets: the directions, and the mode bits.
+/// The directions and the mode bits of a value, as sets.
 fn parts(interest: Interest) -> ([bool; 6], [bool; 3]) {
     (
         [
@@ -185,7 +185,7 @@ fn an_optional_interest_is_as_small_as_an_interest() {
 }
 
 #[test]
-fn interests_are_made_and_asked_in_constants() {
+fn interests_can_be_built_and_queried_in_constants() {
     const BOTH: Interest = R.add(W);
     const MODE: Interest = R.level().add(W.oneshot());
     const RESULTS: [bool; 7] = [

@@ -175,7 +175,7 @@ fn an_operation_arms_the_directions_that_it_names() {
         let event = events.iter().next();
         event.map(|event| (event.is_readable(), event.is_writable()))
     };
-    // A kernel that makes the edges knows better than such an operation.
+    // A kernel with edge triggering does not need such an operation.
     let when_emulated = |event| util::EMULATED_EDGES.then_some(event);
     discard_events(&mut poll, &mut events);
     for (interest, event) in [
@@ -463,7 +463,7 @@ mod files {
             }
         }
 
-        /// Asks the kernel for its network interfaces.
+        /// Requests the network interfaces from the kernel.
         fn request_interfaces(socket: &Socket) {
             const LEN: u32 = 20;
             let mut request = [0; LEN as usize];

@@ -1,4 +1,4 @@
-//! What a stream says of its attempt to connect: that it is complete, in progress, or why it
+//! `TcpStream::is_connected`: whether an attempt to connect is complete, in progress, or why it
 //! failed.
 #![cfg(all(feature = "os-poll", feature = "net", any(unix, windows)))]
 
@@ -36,7 +36,7 @@ fn register(stream: &mut TcpStream, interest: Interest) -> (Poll, Events) {
     (poll, events)
 }
 
-/// Asks on every event, as a program does, until the attempt is complete.
+/// Calls `is_connected` on every event, as a program does, until the attempt is complete.
 fn outcome(poll: &mut Poll, events: &mut Events, stream: &TcpStream) -> io::Result<()> {
     let end = Instant::now() + LONG;
     loop {
@@ -67,7 +67,7 @@ fn an_established_connection_is_connected() {
             let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let (mut poll, mut events) = register(&mut stream, interest);
             outcome(&mut poll, &mut events, &stream).unwrap();
-            // It may be asked at any time, and takes nothing away.
+            // It can be called at any time, and has no side effect.
             let (mut server, _) = listener.accept().unwrap();
             server.write_all(b"x").unwrap();
             drop(server);
@@ -130,7 +130,7 @@ fn a_connection_is_connected_until_both_sides_have_ended() {
 /// The reason is returned once, and afterwards that there is no connection; never that there still
 /// may be one, for which a program would wait.
 #[test]
-fn a_refused_connection_says_why_and_then_that_there_is_none() {
+fn a_refused_connection_returns_the_reason_and_then_not_connected() {
     for interest in [BOTH, Interest::WRITABLE, Interest::READABLE] {
         let mut stream = TcpStream::connect(closed_port(1)).unwrap();
         let (mut poll, mut events) = register(&mut stream, interest);
@@ -166,9 +166,9 @@ fn a_reason_that_was_taken_is_not_waited_for() {
     }
 }
 
-/// A program that asks without an end does not make the loop spin.
+/// A program that keeps calling it does not make the loop spin.
 #[test]
-fn a_refused_connection_that_is_asked_again_is_reported_a_few_times_at_most() {
+fn a_refused_connection_that_is_queried_again_is_reported_a_few_times_at_most() {
     let mut stream = TcpStream::connect(closed_port(3)).unwrap();
     let (mut poll, mut events) = register(&mut stream, BOTH);
     outcome(&mut poll, &mut events, &stream).unwrap_err();
@@ -183,7 +183,7 @@ fn a_refused_connection_that_is_asked_again_is_reported_a_few_times_at_most() {
 }
 
 #[test]
-fn a_reset_connection_says_so_and_then_that_there_is_none() {
+fn a_reset_connection_returns_the_reset_and_then_not_connected() {
     let (mut stream, peer) = tcp_pair();
     let (mut poll, mut events) = register(&mut stream, BOTH);
     SockRef::from(&peer)
@@ -232,7 +232,7 @@ mod full_backlog {
 
     use super::*;
 
-    /// Linux takes one connection more than the backlog says. The first one is returned.
+    /// Linux accepts one connection more than the backlog. The first one is returned.
     fn full_listener() -> (TcpListener, net::TcpStream) {
         let socket =
             socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
@@ -266,7 +266,7 @@ mod full_backlog {
 
     /// A stream taken over from the standard library, in the middle of its attempt.
     #[test]
-    fn an_attempt_that_others_have_made_is_asked_for_like_ours() {
+    fn an_attempt_of_another_library_is_reported_like_ours() {
         let (listener, _first) = full_listener();
         let address = listener.local_addr().unwrap().into();
         let mut stream = unconnected();
@@ -295,7 +295,7 @@ mod full_backlog {
     }
 
     #[test]
-    fn an_attempt_that_is_given_up_says_so() {
+    fn an_attempt_that_times_out_returns_timed_out() {
         let (listener, _first) = full_listener();
         let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         SockRef::from(&stream)

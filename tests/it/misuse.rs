@@ -27,7 +27,7 @@ const ABSENT: Outcome = Some((
     "I/O source not registered with `Registry`",
 ));
 
-/// What the selector by itself knows of mistakes: kqueue cannot be asked what is registered.
+/// Whether the selector itself detects mistakes: kqueue cannot be queried for registrations.
 const fn detected(outcome: Outcome) -> Outcome {
     if KQUEUE {
         None
@@ -262,7 +262,7 @@ mod os_ext {
         }
     }
 
-    /// The source knows nothing of it; the selector does.
+    /// The source does not detect it, but the selector does.
     #[test]
     fn a_source_whose_descriptor_is_registered_has_the_text() {
         let poll = Poll::new().unwrap();

@@ -263,7 +263,7 @@ fn a_custom_operation_returns_its_own_result() {
     let mut buf = [0_u8; 16];
     let mut read = || {
         let fd = receiver.as_raw_fd();
-        // SAFETY: `buf` has room for as many bytes as its length says.
+        // SAFETY: `buf` is valid for writes of `buf.len()` bytes.
         let moved = unsafe { libc::read(fd, buf.as_mut_ptr().cast(), buf.len()) };
         usize::try_from(moved).map_err(|_| io::Error::last_os_error())
     };

@@ -172,7 +172,7 @@ fn events_that_find_no_room_come_with_the_next_polls() {
             assert!(!events.is_empty(), "lost: only {seen:?} came");
             let delivered = events.iter().count();
             assert!(delivered <= events.capacity());
-            // Where readiness is asked for in advance it may arrive in pieces.
+            // Where readiness is requested in advance, it may arrive in several events.
             if !AFD {
                 assert_eq!(delivered, capacity.min(SOURCES - seen.len()));
             }

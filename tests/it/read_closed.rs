@@ -120,7 +120,7 @@ fn beside_room_to_write_the_end_is_another_event() {
     expect(&mut poll, &mut events, SOURCE, is_end);
 }
 
-/// What is unread is an event as soon as it is asked for, and none when it no longer is.
+/// Unread data is an event as soon as it is in the interest, and none when it no longer is.
 #[test]
 fn changing_between_data_and_the_end_takes_effect_at_once() {
     if !KNOWS_END {
@@ -187,9 +187,9 @@ fn a_full_buffer_is_not_the_end() {
     expect(&mut poll, &mut events, SOURCE, is_end);
 }
 
-/// Rather than silence, where the end is not reported.
+/// Where the end is not reported, registering fails instead of waiting forever.
 #[test]
-fn a_system_that_does_not_know_the_end_says_so() {
+fn a_system_that_does_not_distinguish_the_end_refuses_read_closed() {
     let (mut stream, mut peer) = tcp_pair();
     let (mut poll, mut events) = poll_and_events();
     let registry = poll.registry();
@@ -263,7 +263,7 @@ mod unix {
         expect(&mut poll, &mut events, SOURCE, is_end);
     }
 
-    /// A BSD knows no mark for pipes.
+    /// The BSDs have no low-water mark for pipes.
     #[test]
     fn a_pipe_ends_behind_unread_data() {
         if !KNOWS_END {
@@ -280,7 +280,7 @@ mod unix {
     }
 }
 
-/// Data includes the end, which may be asked for besides.
+/// Data includes the end, which the interest may contain as well.
 #[test]
 fn the_end_is_reported_with_an_interest_in_data() {
     let (mut near, far) = tcp_pair();

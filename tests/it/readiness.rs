@@ -1,4 +1,4 @@
-//! What an event says of its source, on every selector: the documentation of
+//! What an event reports about its source, on every selector: the documentation of
 //! `event::Event`, sentence by sentence.
 #![cfg(all(
     feature = "os-poll",
@@ -32,7 +32,7 @@ fn registered(source: &mut (impl Source + ?Sized), interest: Interest) -> (Poll,
     (poll, events)
 }
 
-/// All that an event says, by name.
+/// Everything that an event reports, by name.
 fn says(event: &Event) -> Vec<&'static str> {
     let all = [
         ("readable", event.is_readable()),
@@ -324,7 +324,7 @@ fn a_refused_datagram_is_an_error_that_passes() {
 }
 
 /// The source's own `shutdown(Read)` counts as the end of reading; AFD does not report it.
-/// Edge case 33: it says nothing about writing.
+/// Edge case 33: it does not affect writing.
 #[test]
 fn shutting_reading_down_is_read_closed() {
     if !REPORTS_HALF_CLOSE {
@@ -382,8 +382,8 @@ fn shutting_both_down_is_closed_both_ways() {
     }
 }
 
-/// Whether there are bytes or not, a pipe whose senders are gone is at its end. Where
-/// there are none, epoll alone does not call that readable.
+/// A pipe whose senders are closed is at its end, with and without data. Without data, epoll alone
+/// does not report it as readable.
 #[test]
 #[cfg(unix)]
 fn a_pipe_without_senders_is_read_closed() {
@@ -457,7 +457,7 @@ fn a_wake_is_readable_and_no_more() {
 }
 
 #[test]
-fn nothing_is_said_of_what_was_not_asked_for() {
+fn directions_outside_the_interest_are_not_reported() {
     let (mut stream, mut peer) = stream_pair();
     peer.write_all(b"hello").unwrap();
     let (mut poll, mut events) = registered(&mut stream, Interest::WRITABLE);
@@ -472,9 +472,9 @@ fn nothing_is_said_of_what_was_not_asked_for() {
     assert_eq!(stream.read(&mut [0; 8]).unwrap(), 5);
 }
 
-/// An event is a value: it keeps what it says when its buffer is used again.
+/// An event is a value: it does not change when its buffer is reused.
 #[test]
-fn a_clone_says_the_same_later() {
+fn a_clone_of_an_event_keeps_its_values() {
     let (mut stream, mut peer) = stream_pair();
     let (mut poll, mut events) = registered(&mut stream, Interest::READABLE);
     peer.write_all(b"hello").unwrap();
@@ -491,7 +491,7 @@ fn a_clone_says_the_same_later() {
 }
 
 #[test]
-fn an_event_shows_what_it_says_and_what_the_system_said() {
+fn debug_shows_the_methods_of_an_event_and_the_flags_of_the_system() {
     let (mut stream, mut peer) = stream_pair();
     peer.write_all(b"hello").unwrap();
     let (mut poll, mut events) = registered(&mut stream, Interest::READABLE);

@@ -291,7 +291,7 @@ fn reading_causes_no_event_of_writing() {
 #[test]
 fn an_event_of_reading_does_not_mention_writing() {
     if !EMULATED_EDGES {
-        // The event of epoll says all that is true of the descriptor.
+        // An event of epoll contains all conditions of the descriptor.
         return;
     }
     for mut lane in streams().into_iter().chain(datagram_sockets()) {
@@ -323,7 +323,7 @@ fn writing_causes_no_event_of_reading() {
         expect_silence(&mut poll, &mut events);
         drain_all(&mut other, written);
         let event = expect_writable(&mut poll, &mut events, RECEIVER);
-        // An event of epoll says all that is true of the descriptor.
+        // An event of epoll contains all conditions of the descriptor.
         assert_eq!(event.is_readable(), !EMULATED_EDGES && !KQUEUE);
         expect_silence(&mut poll, &mut events);
     }
@@ -469,7 +469,7 @@ fn raw_read(fd: &impl std::os::fd::AsRawFd) -> io::Result<usize> {
 
 /// Edge case 23: every method that can return `WouldBlock` arms its direction.
 #[test]
-fn every_way_of_reading_a_stream_in_vain_arms_reading() {
+fn every_read_of_a_stream_that_would_block_arms_reading() {
     let (receiver, sender) = tcp_pair();
     let operations: [Reading<TcpStream>; 5] = [
         ("read", |it| it.read(&mut [0; 8])),
@@ -498,7 +498,7 @@ fn every_way_of_reading_a_stream_in_vain_arms_reading() {
 /// Edge case 23: the same for the streams of Unix.
 #[test]
 #[cfg(unix)]
-fn every_way_of_reading_a_unix_stream_in_vain_arms_reading() {
+fn every_read_of_a_unix_stream_that_would_block_arms_reading() {
     let (receiver, sender) = UnixStream::pair().unwrap();
     let operations: [Reading<UnixStream>; 4] = [
         ("read", |it| it.read(&mut [0; 8])),
@@ -520,7 +520,7 @@ fn every_way_of_reading_a_unix_stream_in_vain_arms_reading() {
 
 /// Edge case 23: the same for datagrams, of which no length arms anything.
 #[test]
-fn every_way_of_receiving_in_vain_arms_receiving() {
+fn every_receive_that_would_block_arms_receiving() {
     let (receiver, sender) = udp_pair();
     let operations: [Reading<Datagrams<UdpSocket>>; 5] = [
         ("recv", |it| it.0.recv(&mut [0; 8])),
@@ -549,9 +549,9 @@ fn every_way_of_receiving_in_vain_arms_receiving() {
     }
 }
 
-/// Edge case 23: accepting in vain arms a listener.
+/// Edge case 23: an `accept` that returns `WouldBlock` arms a listener.
 #[test]
-fn accepting_in_vain_arms_a_listener() {
+fn an_accept_that_would_block_arms_a_listener() {
     let (mut poll, mut events) = poll_and_events();
     let mut listener = TcpListener::bind(any_port()).unwrap();
     let address = listener.local_addr().unwrap();
@@ -570,7 +570,7 @@ fn accepting_in_vain_arms_a_listener() {
 /// Edge case 23: the same for a listener of Unix.
 #[test]
 #[cfg(unix)]
-fn accepting_in_vain_arms_a_unix_listener() {
+fn an_accept_that_would_block_arms_a_unix_listener() {
     let (mut poll, mut events) = poll_and_events();
     let path = temporary_path("arming");
     let mut listener = UnixListener::bind(&path).unwrap();
@@ -650,7 +650,7 @@ type Writing<T> = (&'static str, fn(&mut T) -> io::Result<usize>);
 
 /// Makes each of `operations` return `WouldBlock` when there is no room.
 ///
-/// Room is taken through a duplicate, of which the source knows nothing.
+/// The room is used up through a duplicate, without the source.
 fn writing_arms<T: Source>(
     mut sender: T,
     mut duplicate: impl Write,
@@ -686,7 +686,7 @@ fn raw_write(fd: &impl std::os::fd::AsRawFd) -> io::Result<usize> {
 
 /// Edge case 23, for writing.
 #[test]
-fn every_way_of_writing_in_vain_arms_writing() {
+fn every_write_that_would_block_arms_writing() {
     let (sender, receiver) = stream_pair();
     let duplicate = socket2::SockRef::from(&sender).try_clone().unwrap();
     let duplicate = Stream::from_std(duplicate.into());
@@ -722,7 +722,7 @@ fn every_way_of_writing_in_vain_arms_writing() {
 /// Edge case 23, for writing to pipes and Unix datagram sockets.
 #[test]
 #[cfg(unix)]
-fn every_way_of_writing_in_vain_arms_writing_on_unix() {
+fn every_write_that_would_block_arms_writing_on_unix() {
     let (sender, receiver) = pipe::new().unwrap();
     let duplicate = pipe::Sender::from(duplicate_of(&sender));
     let operations: [Writing<pipe::Sender>; 4] = [
@@ -755,7 +755,7 @@ fn every_way_of_writing_in_vain_arms_writing_on_unix() {
 /// Edge case 23, for sending to an address, which Linux lets a connected socket do as well.
 #[test]
 #[cfg(target_os = "linux")]
-fn sending_to_an_address_in_vain_arms_writing() {
+fn a_send_to_an_address_that_would_block_arms_writing() {
     let path = temporary_path("receiver");
     let receiver = UnixDatagram::bind(&path).unwrap();
     let sender = UnixDatagram::unbound().unwrap();
@@ -827,7 +827,7 @@ fn an_operation_of_unknown_kind_arms_both_directions() {
     }
 }
 
-/// An error that is not there to be taken says nothing about what waits to be read.
+/// A `take_error` that finds no error does not affect pending data.
 #[test]
 fn taking_no_error_arms_nothing() {
     fn arms_nothing<T: Source>(mut source: T, take: fn(&T) -> io::Result<Option<io::Error>>) {
@@ -1252,7 +1252,7 @@ fn after_a_hang_up_registrations_can_be_changed_and_ended() {
 /// Edge case 46: the writing end of a pipe likewise.
 #[test]
 #[cfg(unix)]
-fn after_its_reader_is_gone_a_sender_can_be_changed_and_ended() {
+fn after_its_reader_is_closed_a_sender_can_be_reregistered_and_deregistered() {
     let (mut poll, mut events) = poll_and_events();
     let (mut sender, receiver) = pipe::new().unwrap();
     poll.registry()
@@ -1291,7 +1291,7 @@ fn reregistering_arms_all_directions() {
     }
 }
 
-/// What was armed for one poll says nothing to the next.
+/// What was armed for one poll has no effect on the next.
 #[test]
 fn a_source_that_moves_to_another_poll_is_armed_there() {
     for mut lane in streams().into_iter().chain(datagram_sockets()) {

@@ -92,7 +92,7 @@ fn threads_register_through_clones_of_their_own() {
 
 /// A registry without its poll is of no use, but neither an error nor a danger.
 #[test]
-fn a_clone_goes_on_working_after_its_poll_is_gone() {
+fn a_clone_works_after_its_poll_is_dropped() {
     let (poll, _) = poll_and_events();
     let registry = poll.registry().try_clone().unwrap();
     let (mut near, mut far) = registered_streams(&registry, SOURCE, Interest::READABLE);
@@ -108,7 +108,7 @@ fn a_clone_goes_on_working_after_its_poll_is_gone() {
     waker.wake().unwrap();
 }
 
-/// With all registries gone a source is simply one that is not registered.
+/// After all registries are dropped, a source counts as not registered.
 #[test]
 fn a_source_outlives_its_poll() {
     let (poll, _) = poll_and_events();

@@ -34,7 +34,7 @@ fn connecting(address: SocketAddr, interest: Interest) -> (Poll, Events, TcpStre
     (poll, events, stream)
 }
 
-/// Edge case 24: the outcome is asked for in the documented order.
+/// Edge case 24: the outcome is queried in the documented order.
 #[test]
 fn a_connection_stands_when_it_is_writable_and_has_a_peer() {
     for wanted in any_ports() {
@@ -77,7 +77,7 @@ fn a_refused_connection_is_an_error_with_the_reason() {
         let (mut poll, mut events, stream) = connecting(closed_port(1), interest);
         let event = expect(&mut poll, &mut events, STREAM, |event| event.is_error());
         if KQUEUE {
-            // An event of either direction, and what is asked for decides of which.
+            // An event of either direction, depending on the interest.
             let (read, written) = (event.is_readable(), event.is_writable());
             assert!(read != written);
             assert!(interest.is_readable() >= read && interest.is_writable() >= written);
@@ -182,7 +182,7 @@ mod full_backlog {
         assert_eq!(stream.peer_addr().unwrap(), address);
     }
 
-    /// Linux takes one connection more than the backlog says.
+    /// Linux accepts one connection more than the backlog.
     fn listener_with_room_for_one() -> (TcpListener, SocketAddr) {
         let socket = stream_socket();
         socket.bind(&any_port().into()).unwrap();

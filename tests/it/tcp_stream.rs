@@ -419,7 +419,7 @@ mod urgent {
 
     fn recv(stream: &TcpStream, buf: &mut [u8], flags: libc::c_int) -> io::Result<usize> {
         let fd = stream.as_raw_fd();
-        // SAFETY: `buf` has room for as many bytes as its length says.
+        // SAFETY: `buf` is valid for writes of `buf.len()` bytes.
         let received = unsafe { libc::recv(fd, buf.as_mut_ptr().cast(), buf.len(), flags) };
         usize::try_from(received).map_err(|_| io::Error::last_os_error())
     }

@@ -178,7 +178,7 @@ fn expect_too_long(result: io::Result<usize>) {
 }
 
 #[test]
-fn a_connected_socket_hears_its_peer_only() {
+fn a_connected_socket_receives_from_its_peer_only() {
     let (mut poll, mut events, socket, peer) = connected(Interest::READABLE);
     let (stranger, _) = bind(any_port());
     stranger

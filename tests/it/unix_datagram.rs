@@ -218,7 +218,7 @@ fn sending_without_a_receiver_is_an_error() {
 }
 
 #[test]
-fn a_peer_that_is_gone_refuses() {
+fn sending_to_a_closed_peer_is_an_error() {
     let socket = UnixDatagram::unbound().unwrap();
     let peer = Bound::new("gone");
     socket.connect(&peer.path).unwrap();
@@ -358,7 +358,7 @@ fn a_sender_that_is_not_connected_is_writable_once_its_datagrams_are_read() {
 /// the sender writable. Waiting for room in this way is a loop that never sleeps.
 #[test]
 #[cfg(target_os = "linux")]
-fn every_attempt_in_vain_makes_a_sender_that_is_not_connected_writable() {
+fn every_send_that_would_block_makes_an_unconnected_sender_writable() {
     let (mut poll, mut events) = poll_and_events();
     let receiver = Bound::new("full-for-good");
     let mut sender = UnixDatagram::unbound().unwrap();
@@ -438,7 +438,7 @@ fn shutting_both_down_closes_both_ways() {
     discard_events(&mut poll, &mut events);
 }
 
-/// Linux does not ask for a peer before it shuts a Unix socket down.
+/// Linux shuts down a Unix socket without a peer.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_socket_that_is_not_connected_can_be_shut_down() {
@@ -473,7 +473,7 @@ fn a_custom_operation_returns_its_own_result() {
     let mut buf = [0_u8; 3];
     let mut receive = || {
         let fd = one.as_raw_fd();
-        // SAFETY: `buf` has room for as many bytes as its length says.
+        // SAFETY: `buf` is valid for writes of `buf.len()` bytes.
         let received =
             unsafe { libc::recv(fd, buf.as_mut_ptr().cast(), buf.len(), libc::MSG_TRUNC) };
         usize::try_from(received).map_err(|_| io::Error::last_os_error())
@@ -481,7 +481,7 @@ fn a_custom_operation_returns_its_own_result() {
     expect_would_block(one.try_io(&mut receive));
     other.send(b"too long").unwrap();
     expect_readable(&mut poll, &mut events, RECEIVER);
-    // `MSG_TRUNC` asks for the whole length of the datagram.
+    // With `MSG_TRUNC` the whole length of the datagram is returned.
     assert_eq!(one.try_io(&mut receive).unwrap(), 8);
     expect_would_block(one.try_io(&mut receive));
     assert_eq!(&buf, b"too");

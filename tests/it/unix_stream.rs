@@ -163,7 +163,7 @@ fn a_full_backlog_is_an_error_and_leaves_nothing_behind() {
         .unwrap();
 
     for _ in 0..3 {
-        // Systems take some more connections than the backlog says.
+        // Systems accept a few connections more than the backlog.
         let connect = || UnixStream::connect(&path);
         let waiting: Vec<_> = (0..10).map_while(|_| connect().ok()).collect();
         expect_readable(&mut poll, &mut events, LISTENER);
@@ -261,7 +261,7 @@ fn shutting_both_down_closes_both_ways() {
     }
 }
 
-/// Linux does not ask for a peer before it shuts a Unix socket down.
+/// Linux shuts down a Unix socket without a peer.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_stream_that_is_not_connected_can_be_shut_down() {
@@ -381,7 +381,7 @@ fn with_message<T>(control: &mut Control, call: impl FnOnce(&mut libc::msghdr) -
         iov_base: byte.as_mut_ptr().cast(),
         iov_len: 1,
     };
-    // SAFETY: the structure is made of integers and pointers that may be null.
+    // SAFETY: consists of integers and pointers, for which zero is valid.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
     message.msg_iov = &mut slice;
     message.msg_iovlen = 1;

@@ -368,7 +368,7 @@ fn a_reset_is_reported_once_until_something_is_tried() {
 /// A `WouldBlock` that the program has made up makes the library look again, and what it finds is the
 /// reset that it has reported.
 #[test]
-fn a_would_block_that_is_made_up_does_not_bring_a_reset_again() {
+fn a_would_block_that_is_made_up_does_not_report_a_reset_again() {
     let (mut poll, mut events) = poll_and_events();
     let (mut stream, peer) = tcp_pair();
     register(&poll, &mut stream, R | W);

@@ -84,7 +84,7 @@ fn the_error_stream_of_a_child_is_reported() {
     assert!(child.wait().unwrap().success());
 }
 
-/// Edge case 17: a child that does not read is gone, and its input with it.
+/// Edge case 17: a child that does not read has exited, and its input is closed.
 #[test]
 fn a_child_that_ends_closes_its_input() {
     let (mut poll, mut events) = poll_and_events();

@@ -466,7 +466,7 @@ fn change_tokens(registry: &Registry, number: usize, progress: &Progress) {
     let mut pair = ready_source();
     registry.register(&mut pair.0, token(1), R).unwrap();
     for generation in 1..GENERATIONS {
-        // Without this, most would be gone before any poll has looked.
+        // Without this, most would be closed before a poll returns.
         if random.below(4) == 0 {
             progress.seen.wait_for(generation);
         }
@@ -570,11 +570,11 @@ fn make_and_close(registry: &Registry, number: usize, active_seen: &Seen) {
 /// Edge case 15: a descriptor that is closed and made anew, by whichever thread, while a
 /// poll is looking, reports what belongs to the new source only.
 #[test]
-fn a_reused_descriptor_brings_no_event_of_its_predecessor() {
+fn a_reused_descriptor_has_no_event_of_its_predecessor() {
     // A child that another test starts has a copy of every descriptor for a moment, in
     // which closing one does not end the registration of what it stood for.
     in_own_process(
-        "a_reused_descriptor_brings_no_event_of_its_predecessor",
+        "a_reused_descriptor_has_no_event_of_its_predecessor",
         reuse_descriptors_while_polling,
     );
 }

@@ -295,7 +295,7 @@ fn accept_when_exhausted<L: Listener>(mut listener: L, connect: impl Fn() -> Box
         .unwrap();
     expect_readable(&mut poll, &mut events, LISTENER);
     expect_emfile(listener.accept_one());
-    // Who accepts again by itself gets the connection, and what comes later is a new event.
+    // A program that accepts again gets the connection, and a later one is a new event.
     exhausted.release_one();
     let mut stream = listener.accept_one().unwrap();
     registry

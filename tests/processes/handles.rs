@@ -334,7 +334,7 @@ fn a_full_backlog_leaves_nothing_open() {
     let address = socket2::SockAddr::unix(&path).unwrap();
     listener.bind(&address).unwrap();
     listener.listen(1).unwrap();
-    // Systems take some more connections than the backlog says.
+    // Systems accept a few connections more than the backlog.
     let waiting: Vec<_> = (0..10)
         .map_while(|_| UnixStream::connect(&path).ok())
         .collect();

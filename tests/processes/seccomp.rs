@@ -332,7 +332,7 @@ fn a_wake_that_could_not_interrupt_is_delivered_by_the_next_poll() {
     );
 }
 
-/// A change that the running call cannot be informed of is not made, as its error says.
+/// If the running call cannot be interrupted, the change is not made, and returns an error.
 #[test]
 fn a_registration_that_could_not_interrupt_is_not_made() {
     if !POLL2 {

@@ -1,5 +1,5 @@
-//! A peer that is gone is an error of a write. It is no signal, which would end a program
-//! whose `main` is not Rust's.
+//! Writing to a closed peer is an error, not a signal, which would end a program whose `main` is not
+//! Rust's.
 #![cfg(all(unix, feature = "os-poll", feature = "net"))]
 
 use std::io::{ErrorKind, Write};
@@ -61,7 +61,7 @@ fn tcp() {
     });
 }
 
-/// macOS refuses an option of a socket whose peer is gone, also right after `accept`.
+/// macOS refuses an option of a socket whose peer has closed, even right after `accept`.
 #[test]
 fn tcp_whose_client_left_before_it_was_accepted() {
     in_own_process("tcp_whose_client_left_before_it_was_accepted", || {

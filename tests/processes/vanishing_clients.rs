@@ -233,7 +233,7 @@ mod pipes {
 
     use super::*;
 
-    /// Says to this program, started once more, that it is to fill its standard output.
+    /// Makes this program, when it is started again, fill its standard output.
     const FILL: &str = "MIO_TEST_FILL";
 
     /// Edge case 17: a child that is killed while it writes to one pipe and leaves another

@@ -56,7 +56,7 @@ fn is_wake_fd(fd: i32) -> bool {
         let target = fs::read_link(format!("/proc/self/fd/{fd}"));
         return target.is_ok_and(|it| it.as_os_str() == "anon_inode:[eventfd]");
     }
-    // SAFETY: made of integers, of which each may be zero.
+    // SAFETY: consists of integers, for which zero is valid.
     let mut stat: libc::stat = unsafe { std::mem::zeroed() };
     // SAFETY: `stat` is what the call fills.
     assert_eq!(unsafe { libc::fstat(fd, &mut stat) }, 0);
@@ -129,7 +129,7 @@ fn a_full_wake_fd_can_be_notified() {
         let (mut poll, mut events, waker, wake_fd) = poll_with_wake_fd();
         for _ in 0..10 {
             wake_fd.fill();
-            // To epoll that was a wake; the poll(2) selector knows that it was none.
+            // To epoll that was a wake; the poll(2) selector detects that it was none.
             util::discard_events(&mut poll, &mut events);
             waker.wake().unwrap();
             expect_wake(&mut poll, &mut events);
@@ -144,14 +144,14 @@ fn a_full_wake_fd_can_be_notified() {
     });
 }
 
-/// A wake that could not be sent says so, and leaves the next one to be sent.
+/// A wake that cannot be sent returns an error, and the next one is sent.
 #[test]
-fn a_wake_that_failed_does_not_mute_the_next() {
+fn a_failed_wake_does_not_suppress_the_next() {
     // There must be a descriptor to break.
     if !HAS_WAKE_FD {
         return;
     }
-    in_own_process("a_wake_that_failed_does_not_mute_the_next", || {
+    in_own_process("a_failed_wake_does_not_suppress_the_next", || {
         let (mut poll, mut events, waker, wake_fd) = poll_with_wake_fd();
         let unwritable = fs::File::open("/dev/null").unwrap();
         // SAFETY: the descriptor is open, and is not closed in between.

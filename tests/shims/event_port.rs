@@ -239,7 +239,7 @@ fn find(fd: RawFd) -> io::Result<Arc<Port>> {
 fn always_ready() -> io::Result<RawFd> {
     static FD: OnceLock<RawFd> = OnceLock::new();
     let make = || {
-        // SAFETY: made of integers, of which each may be zero.
+        // SAFETY: consists of integers, for which zero is valid.
         let mut limit: libc::rlimit = unsafe { mem::zeroed() };
         // SAFETY: the pointers are to local variables that outlive the calls.
         unsafe {

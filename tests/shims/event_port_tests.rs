@@ -209,7 +209,7 @@ fn dissociating_takes_an_event_back() {
     assert_eq!(port.take(), []);
 }
 
-/// poll(2): errors and hang-ups come unasked. There is no `POLLRDHUP`.
+/// poll(2): errors and hang-ups are always reported. There is no `POLLRDHUP`.
 #[test]
 fn hang_ups_and_errors_come_unasked_and_half_closes_are_data() {
     let port = Port::new();

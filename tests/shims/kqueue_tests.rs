@@ -21,7 +21,7 @@ const EDGE: u16 = EV_ADD | EV_CLEAR;
 
 struct Kqueue(OwnedFd);
 
-/// What an event says, without what the shim invents.
+/// The fields of an event, without those that the shim invents.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Seen {
     filter: i16,
@@ -105,7 +105,7 @@ impl Kqueue {
         timeout: Option<libc::timespec>,
     ) -> io::Result<Vec<kevent>> {
         let mut events: Vec<kevent> = Vec::with_capacity(room);
-        // SAFETY: the lists have the lengths that are said, and the timeout lives through
+        // SAFETY: the lists have the given lengths, and the timeout lives through
         // the call. As many events as it returns were written.
         unsafe {
             let count = kqueue::kevent(
@@ -230,13 +230,13 @@ fn tcp_socket() -> TcpStream {
 fn connect(socket: &TcpStream, port: u16) {
     let (address, len) = ipv4(port);
     let address = (&address as *const libc::sockaddr_in).cast();
-    // SAFETY: the address has the type that its family and length say.
+    // SAFETY: the address has the type of its family and length.
     unsafe { libc::connect(socket.as_raw_fd(), address, len) };
 }
 
 /// A port of this machine, and the length of that address.
 fn ipv4(port: u16) -> (libc::sockaddr_in, libc::socklen_t) {
-    // SAFETY: made of integers, of which each may be zero.
+    // SAFETY: consists of integers, for which zero is valid.
     let mut address: libc::sockaddr_in = unsafe { mem::zeroed() };
     address.sin_family = libc::AF_INET as _;
     address.sin_port = port.to_be();
@@ -352,7 +352,7 @@ fn below_the_mark_only_the_end_and_an_error_fire() {
     kqueue.expect([read(3, 2).errno(libc::ECONNRESET)]);
 }
 
-/// Pipes know the mark on Apple's systems only.
+/// Pipes have the mark only on Apple's systems.
 #[test]
 fn a_pipe_has_a_mark_on_macos_only() {
     let is_macos = std::env::var_os("MIO_TEST_KQUEUE_LIKE").is_some_and(|it| it == "macos");
@@ -430,7 +430,7 @@ fn a_refused_connection_concerns_both_and_leaves_the_error_to_be_fetched() {
     let kqueue = Kqueue::new();
     // A port that is taken, and at which nothing listens.
     let bound = tcp_socket();
-    // SAFETY: the address has the type that its family and length say.
+    // SAFETY: the address has the type of its family and length.
     unsafe {
         let (address, len) = ipv4(0);
         let address = (&address as *const libc::sockaddr_in).cast();

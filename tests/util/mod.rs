@@ -481,7 +481,7 @@ pub fn open_fds() -> u32 {
 pub fn sleeps() -> Option<std::ffi::c_long> {
     #[cfg(any(target_os = "linux", target_os = "freebsd"))]
     {
-        // SAFETY: the structure is made of integers, for which zero is a value.
+        // SAFETY: consists of integers, for which zero is valid.
         let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
         // SAFETY: `usage` is what the call fills.
         let result = unsafe { libc::getrusage(libc::RUSAGE_THREAD, &mut usage) };

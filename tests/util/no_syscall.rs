@@ -1,6 +1,6 @@
-//! A program whose C function `syscall` knows only what the standard library cannot do without,
-//! as with libraries that are loaded before the C library's and replace its functions. The linker
-//! finds this one first.
+//! Replaces the C function `syscall` by one that supports only what the standard library needs, as
+//! libraries do that are loaded before the C library and replace its functions. The linker finds
+//! this one first.
 
 /// Locks, random numbers, and the metadata of files, for which the C library has no function or
 /// may have none.

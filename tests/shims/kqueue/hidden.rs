@@ -34,7 +34,7 @@ pub(super) fn beyond_the_limit<T>(body: impl FnOnce() -> T) -> T {
     static LIMIT: Mutex<()> = Mutex::new(());
 
     let _one_at_a_time = lock(&LIMIT);
-    // SAFETY: made of integers, of which each may be zero.
+    // SAFETY: consists of integers, for which zero is valid.
     let mut limit: libc::rlimit = unsafe { mem::zeroed() };
     // SAFETY: `limit` is there to be written.
     unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
@@ -72,7 +72,7 @@ pub(super) fn timer(change: &kevent) -> io::Result<OwnedFd> {
         tv_sec: (change.data / 1000) as _,
         tv_nsec: (change.data % 1000 * 1_000_000) as _,
     };
-    // SAFETY: made of integers, of which each may be zero.
+    // SAFETY: consists of integers, for which zero is valid.
     let never = unsafe { mem::zeroed() };
     let is_single = change.flags & EV_ONESHOT != 0;
     let setting = libc::itimerspec {

@@ -1,4 +1,4 @@
-//! What Linux knows about a descriptor.
+//! The state of a descriptor on Linux.
 
 use std::os::fd::RawFd;
 use std::{io, mem, ptr};
@@ -9,7 +9,7 @@ use super::check;
 use super::notes::Kind;
 
 pub(super) fn kind_of(fd: RawFd) -> io::Result<Kind> {
-    // SAFETY: made of integers, of which each may be zero.
+    // SAFETY: consists of integers, for which zero is valid.
     let mut stat: libc::stat = unsafe { mem::zeroed() };
     // SAFETY: `stat` is there to be written.
     check(unsafe { libc::fstat(fd, &mut stat) })?;
@@ -51,7 +51,7 @@ pub(super) fn count(fd: RawFd, request: libc::Ioctl, otherwise: c_int) -> c_int 
 
 /// How many bytes of a file are behind its offset.
 pub(super) fn beyond_the_offset(fd: RawFd) -> i64 {
-    // SAFETY: made of integers, of which each may be zero.
+    // SAFETY: consists of integers, for which zero is valid.
     let mut stat: libc::stat = unsafe { mem::zeroed() };
     // SAFETY: `stat` is there to be written; the other call takes no pointer.
     let offset = unsafe {
@@ -119,7 +119,7 @@ pub(super) struct TcpInfo {
 
 impl TcpInfo {
     pub(super) fn of(fd: RawFd) -> TcpInfo {
-        // SAFETY: made of integers, of which each may be zero.
+        // SAFETY: consists of integers, for which zero is valid.
         let mut info: TcpInfo = unsafe { mem::zeroed() };
         let mut len = mem::size_of::<TcpInfo>() as libc::socklen_t;
         let into = (&mut info as *mut TcpInfo).cast();

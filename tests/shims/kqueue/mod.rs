@@ -130,7 +130,7 @@ pub(crate) unsafe fn kqueue() -> c_int {
 ///
 /// # Safety
 ///
-/// The lists have the lengths that are said; the second one may be the first one. The
+/// The lists have the given lengths; the second one may be the first one. The
 /// timeout is null or valid.
 pub(crate) unsafe fn kevent(
     kq: c_int,
@@ -243,7 +243,7 @@ unsafe fn exchange(
 /// What no test waits for, in seconds.
 const MONTHS: u64 = 10_000_000;
 
-/// When the wait ends; `None` if never, or later than a clock can say.
+/// When the wait ends; `None` if never, or later than a clock can represent.
 fn deadline_of(timeout: Option<&libc::timespec>) -> io::Result<Option<Instant>> {
     let Some(timeout) = timeout else {
         return Ok(None);
@@ -289,7 +289,7 @@ fn is_set(name: &str, value: &str) -> bool {
     env::var_os(name).is_some_and(|it| it == value)
 }
 
-/// Which of the systems is asked for, where they differ.
+/// The simulated system, where they differ.
 fn is_like(system: &str) -> bool {
     is_set("MIO_TEST_KQUEUE_LIKE", system)
 }

@@ -167,7 +167,7 @@ impl Notes {
             return Err(failure(libc::EPERM));
         }
         if filter == WRITE && kind == Kind::Pipe && is_ready(fd, libc::POLLERR) {
-            // The reader is gone.
+            // The reader is closed.
             if is_like("freebsd") {
                 return Err(failure(libc::EPIPE));
             } else if is_like("netbsd") {
@@ -282,7 +282,7 @@ impl Notes {
             note.count = note.kind.count(filter, fd).unwrap_or(before);
             if note.kind.is_woken(filter, before, note.count) {
                 let (epoll, data) = (inner[filter].as_raw_fd(), note.data(fd as u32));
-                // One that was closed meanwhile is gone.
+                // It has been closed in the meantime.
                 let _ = control(epoll, libc::EPOLL_CTL_MOD, fd, ASKED[filter], data);
             }
             true

@@ -39,7 +39,7 @@ fn out() -> PathBuf {
     env::var_os("OUT_DIR").unwrap().into()
 }
 
-/// Looks for the places of all faults each time, so that none gets lost.
+/// Finds the places of all faults each time, so that a fault whose place has changed is an error.
 fn check_places(library: &Path) {
     let mut lost = Vec::new();
     for fault in FAULTS {

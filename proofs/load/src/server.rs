@@ -49,7 +49,7 @@ impl Server {
     pub(crate) fn bind() -> io::Result<Server> {
         let poll = Poll::new()?;
         // A larger backlog than the usual 128: Linux drops connections that do not fit, and a
-        // client that then sends nothing is never told.
+        // client that then sends nothing is never notified.
         let listener = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None)?;
         listener.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into())?;
         listener.listen(4096)?;
@@ -141,7 +141,7 @@ impl Server {
 
     fn queue(&mut self, number: usize) {
         let connection = self.connections.get_mut(&number);
-        let connection = connection.expect("an event of nobody");
+        let connection = connection.expect("an event without a connection");
         if !std::mem::replace(&mut connection.queued, true) {
             self.unfinished.push_back(number);
         }

@@ -36,8 +36,8 @@ pub fn make_unready(fd: c_int) {
         .retain(|entry| entry.0 != fd);
 }
 
-/// `poll(2)`. A timeout other than zero never elapses: if an event is lost, the thread waits for
-/// ever, and loom reports a deadlock.
+/// `poll(2)`. A timeout other than zero never elapses: if an event is lost, the thread waits
+/// forever, and loom reports a deadlock.
 ///
 /// # Safety
 ///

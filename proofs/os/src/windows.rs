@@ -1,10 +1,10 @@
-//! As much of Windows as the library's selector asks for: completion ports, and the device
-//! behind sockets. The functions are those that `windows-sys` declares; what they do is
-//! what the library relies on, and no more.
+//! A model of the parts of Windows that the library's selector uses: completion ports, and the
+//! device behind sockets. The functions are those that `windows-sys` declares; they do what the
+//! library relies on, and no more.
 //!
-//! The memory of a request is the system's until its packet is taken. Until then it holds
-//! what reads as a failure, the answer is written when the packet is handed out, and
-//! whatever is written or asked in between ends the test.
+//! The memory of a request belongs to the system until its packet has been taken. Until then it
+//! contains a status that means failure. The result is written when the packet is taken, and any
+//! access in between fails the test.
 
 use std::collections::VecDeque;
 use std::ffi::c_void;
@@ -28,7 +28,7 @@ use windows_sys::Win32::System::IO::{
     IO_STATUS_BLOCK, OVERLAPPED, OVERLAPPED_ENTRY, PIO_APC_ROUTINE,
 };
 
-/// As the standard library has it on Windows.
+/// As in the standard library on Windows.
 pub type RawSocket = u64;
 /// As above.
 pub type RawHandle = *mut c_void;
@@ -36,7 +36,7 @@ pub type RawHandle = *mut c_void;
 const IOCTL_AFD_POLL: u32 = 0x0001_2024;
 const AFD_POLL_LOCAL_CLOSE: u32 = 1 << 5;
 
-/// What the status of a request says while its memory is the system's: an error.
+/// The status of a request while its memory belongs to the system: an error.
 const OURS: NTSTATUS = 0xE000_0000_u32 as NTSTATUS;
 
 loom::lazy_static! {
@@ -46,26 +46,26 @@ loom::lazy_static! {
 #[derive(Default)]
 struct System {
     state: Mutex<State>,
-    /// Something was put into a port.
+    /// Notified when a packet is queued to a port.
     packets: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    /// What the handles lead to; the first one is 1.
+    /// The objects of the handles; the first handle is 1.
     objects: Vec<Object>,
     /// Which sockets are ready, and for what.
     ready: Vec<(RawSocket, u32)>,
     closed: Vec<RawSocket>,
-    /// How many requests are not going to be accepted.
+    /// The number of requests still to be refused.
     refusals: usize,
-    /// The threads of which the next packet is not going to be accepted either.
+    /// The threads whose next posted packet is refused, too.
     out_of_memory: Vec<ThreadId>,
-    /// The sockets of which no request is accepted.
+    /// The sockets whose requests are all refused.
     refused: Vec<RawSocket>,
-    /// How many requests were accepted.
+    /// The number of accepted requests.
     accepted: usize,
-    /// What was asked and not answered yet.
+    /// The pending requests.
     requests: Vec<Request>,
 }
 
@@ -78,13 +78,13 @@ enum Object {
 
 type HandleNumber = usize;
 
-/// The queue of a completion port, and the threads that work on what they took from it.
+/// The queue of a completion port, and the threads that are handling packets from it.
 struct Port {
     packets: VecDeque<Packet>,
-    /// A thread that comes for packets waits, even if there are some, while so many others
-    /// are running.
+    /// The limit: while this number of other threads is running, a thread waits even if there are
+    /// packets.
     concurrency: usize,
-    /// The threads that have taken packets and not come back since. The system also leaves out
+    /// The threads that have taken packets and not returned since. The system also leaves out
     /// those that ended or block in another call, which this model does not see.
     running: Vec<ThreadId>,
 }
@@ -103,7 +103,7 @@ struct Request {
     context: usize,
 }
 
-/// Where a request's status and its question are.
+/// The memory of a request: its status and its input.
 #[derive(Copy, Clone, PartialEq, Eq)]
 struct Memory {
     status: usize,
@@ -141,7 +141,7 @@ pub fn make_ready(socket: RawSocket, flags: u32) {
     state.complete_where(|request| (request.socket == socket).then_some(flags));
 }
 
-/// Has `socket` be ready for nothing any more.
+/// Makes `socket` ready for nothing.
 pub fn make_unready(socket: RawSocket) {
     lock().ready.retain(|entry| entry.0 != socket);
 }
@@ -153,18 +153,18 @@ pub fn close_socket(socket: RawSocket) {
     state.complete_where(|request| (request.socket == socket).then_some(AFD_POLL_LOCAL_CLOSE));
 }
 
-/// Has the next `count` requests fail, and the packet that the same thread posts then: there is no
-/// memory.
+/// Makes the next `count` requests fail for lack of memory, and the packet that the same thread
+/// posts then.
 pub fn refuse_requests(count: usize) {
     lock().refusals = count;
 }
 
-/// Has every request about `socket` fail.
+/// Makes every request for `socket` fail.
 pub fn refuse_socket(socket: RawSocket) {
     lock().refused.push(socket);
 }
 
-/// How many requests the device has accepted.
+/// Returns the number of requests that the device has accepted.
 pub fn requests() -> usize {
     lock().accepted
 }
@@ -201,7 +201,7 @@ impl State {
         entry.map_or(0, |entry| entry.1)
     }
 
-    /// Answers the requests that ask for some of what became true for them.
+    /// Completes the requests for which a requested condition now holds.
     fn complete_where(&mut self, became: impl Fn(&Request) -> Option<u32>) {
         while let Some(place) = self
             .requests
@@ -262,7 +262,7 @@ impl Answer {
     fn write(&self) {
         let status = self.memory.status as *mut IO_STATUS_BLOCK;
         let info = self.memory.info as *mut PollInfo;
-        // SAFETY: who made the request promised that the memory would stay.
+        // SAFETY: the submitter of the request guarantees that the memory is valid.
         let (status, info) = unsafe { (&mut *status, &mut *info) };
         // SAFETY: both members of the union are valid for any bits.
         let before = unsafe { status.Anonymous.Status };
@@ -273,7 +273,7 @@ impl Answer {
     }
 }
 
-/// As the standard library's, of handles of this system.
+/// As in the standard library, for handles of this model.
 #[derive(Debug)]
 pub struct OwnedHandle(HANDLE);
 
@@ -287,7 +287,7 @@ unsafe impl Sync for OwnedHandle {}
 pub trait FromRawHandle {
     /// # Safety
     ///
-    /// Nobody else closes `handle`.
+    /// `handle` is closed by nothing else.
     unsafe fn from_raw_handle(handle: RawHandle) -> Self;
 }
 
@@ -310,7 +310,7 @@ impl AsRawHandle for OwnedHandle {
 
 impl Drop for OwnedHandle {
     fn drop(&mut self) {
-        // A test that has failed leaves things as they are.
+        // A failed test does not clean up.
         if !std::thread::panicking() {
             lock().close(self.0);
         }
@@ -340,8 +340,8 @@ extern "system" fn CreateIoCompletionPort(
     port
 }
 
-/// Handles are not waited for here, so that there is no event to be set. The packet that would be
-/// left out for the other mode is relied upon.
+/// The mode that sets no event has no effect, because nothing waits for handles here. The mode that
+/// skips packets is not supported: the library relies on them.
 #[no_mangle]
 extern "system" fn SetFileCompletionNotificationModes(_device: HANDLE, modes: u8) -> BOOL {
     assert_eq!(u32::from(modes), FILE_SKIP_SET_EVENT_ON_HANDLE);
@@ -372,8 +372,8 @@ extern "system" fn PostQueuedCompletionStatus(
     1
 }
 
-/// A timeout that is not infinite has passed when nothing is there. One that is never
-/// passes: a thread that waits for nothing is what loom calls a deadlock, and a lost event.
+/// A finite timeout expires as soon as there is no packet. An infinite one never does: if an event
+/// is lost, loom reports a deadlock.
 #[no_mangle]
 unsafe extern "system" fn GetQueuedCompletionStatusEx(
     port: HANDLE,
@@ -407,7 +407,7 @@ unsafe extern "system" fn GetQueuedCompletionStatusEx(
             lpOverlapped: packet.context as *mut OVERLAPPED,
             ..Default::default()
         };
-        // SAFETY: the caller has room for `len` entries.
+        // SAFETY: the caller's buffer has room for `len` entries.
         unsafe { room.add(place).write(entry) };
     }
     // SAFETY: the caller wants to know.
@@ -415,7 +415,7 @@ unsafe extern "system" fn GetQueuedCompletionStatusEx(
     1
 }
 
-/// Opens the device: nothing else is opened here.
+/// Opens the device; nothing else can be opened.
 #[no_mangle]
 unsafe extern "system" fn NtCreateFile(
     handle: *mut HANDLE,
@@ -436,8 +436,8 @@ unsafe extern "system" fn NtCreateFile(
     STATUS_SUCCESS
 }
 
-/// A poll of the device: it ends in a packet at once if some of what is asked is true, and
-/// else when it becomes so.
+/// A poll of the device. It completes immediately if a requested condition holds, and otherwise
+/// when one begins.
 #[no_mangle]
 unsafe extern "system" fn NtDeviceIoControlFile(
     device: HANDLE,
@@ -463,7 +463,7 @@ unsafe extern "system" fn NtDeviceIoControlFile(
         !state.has(memory),
         "the memory of a request was used for another"
     );
-    // SAFETY: the caller has made the memory ours.
+    // SAFETY: the caller has handed over the memory.
     let (status, info) = unsafe { (&mut *status, &*output.cast::<PollInfo>()) };
     let request = Request {
         device: device as HandleNumber,
@@ -526,7 +526,7 @@ extern "system" fn RtlNtStatusToDosError(status: NTSTATUS) -> u32 {
     }
 }
 
-/// Asked for the system's own socket behind one; there are no others.
+/// Returns the base socket of a socket, which is always the socket itself.
 #[no_mangle]
 unsafe extern "system" fn WSAIoctl(
     socket: SOCKET,
@@ -545,8 +545,8 @@ unsafe extern "system" fn WSAIoctl(
     0
 }
 
-/// The last error of Windows is here where the standard library of this system looks.
+/// Stores the last error where the standard library of this system looks for it.
 fn set_last_error(error: u32) {
-    // SAFETY: the place is this thread's own. No other of loom's runs before it is read.
+    // SAFETY: it belongs to this thread. No other thread of loom runs before it is read.
     unsafe { *libc::__errno_location() = error as i32 };
 }

@@ -30,7 +30,7 @@ struct Kernel {
 struct WakeFd {
     token: Option<Token>,
     notifications: usize,
-    /// Whether there is an event that was not taken.
+    /// Whether there is an event that has not been returned.
     edge: bool,
 }
 

@@ -2,7 +2,7 @@
 //! instead of the standard library's (`sync.rs`), and models of a system. `tree.rs.in` declares the
 //! modules.
 
-/// Trace lines are of no interest here.
+/// Trace messages are discarded.
 macro_rules! trace {
     ($($line:tt)+) => { if false { let _ = format_args!($($line)+); } };
 }
@@ -110,7 +110,7 @@ pub fn watch(registry: &Registry) {
     registry.wake_flag().watch();
 }
 
-/// Whether the system has an event, as one sees who watches the descriptor of the poll.
+/// Whether the system has an event, so that the descriptor of the poll is readable.
 pub fn has_event(poll: &Poll) -> bool {
     let mut events = sys::Event::buffer(4);
     let now = Some(std::time::Duration::ZERO);
@@ -118,8 +118,8 @@ pub fn has_event(poll: &Poll) -> bool {
     !events.is_empty()
 }
 
-/// The selector's part of a [`Waker`]: its wakes are not united above it, like those of the
-/// second waker of a poll in a release build.
+/// The selector's part of a [`Waker`]. Its wakes are not coalesced, like those of the second waker
+/// of a poll in a release build.
 pub struct BareWaker(sys::Waker);
 
 impl BareWaker {

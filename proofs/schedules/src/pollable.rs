@@ -1,4 +1,4 @@
-//! In the place of the library's: every descriptor of the model can be polled.
+//! Replaces the library's module: every descriptor of the model can be polled.
 
 use std::io;
 use std::os::fd::RawFd;

@@ -1,4 +1,4 @@
-//! In the place of the library's `sync.rs`: the same names, of loom's.
+//! Replaces the library's `sync.rs`: the same names, with loom's types.
 
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};

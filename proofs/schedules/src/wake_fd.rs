@@ -1,4 +1,4 @@
-//! In the place of the library's: a wake descriptor that notifies the modelled `poll`, or the
+//! Replaces the library's module: a wake descriptor that notifies the modelled `poll`, or the
 //! modelled queue of `edge.rs`.
 
 use std::io;

@@ -1,5 +1,5 @@
-//! The shared state of the poll(2) selector, while another thread is in the call: what is
-//! registered, changed and armed meanwhile takes part in it (edge case 10 among them).
+//! The shared state of the poll(2) selector. Registrations, changes and armed edges take effect in
+//! a call that another thread is waiting in (edge case 10 among them).
 #![cfg(not(any(feature = "edge", feature = "iocp")))]
 
 use loom::sync::Arc;
@@ -39,7 +39,7 @@ fn what_is_registered_while_a_poll_waits_takes_part() {
     });
 }
 
-/// Edge case 10: the notice of a registration and a user's wake meet, and neither is lost.
+/// Edge case 10: the interruption for a registration and a wake coincide, and neither is lost.
 #[test]
 fn a_wake_and_a_registration_at_once_are_both_seen() {
     check(|| {
@@ -71,8 +71,8 @@ fn a_wake_and_a_registration_at_once_are_both_seen() {
     });
 }
 
-/// No event of a source that was deregistered before the poll began, though another
-/// thread's notices disturb it.
+/// No event of a source that was deregistered before the poll began, even if another thread
+/// interrupts the poll.
 #[test]
 fn what_is_deregistered_is_not_reported() {
     check(|| {
@@ -116,7 +116,7 @@ fn an_edge_that_is_armed_while_a_poll_waits_is_reported() {
         poll.poll(&mut events, None).unwrap();
         assert_eq!(tokens(&events), [1]);
         let thread = thread::spawn(move || {
-            // It reads to the end; then more arrives.
+            // The thread reads until `WouldBlock`; then more arrives.
             libc::make_unready(READY);
             socket.would_block(Interest::READABLE);
             libc::make_ready(READY, libc::POLLIN);

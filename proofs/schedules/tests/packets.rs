@@ -1,6 +1,6 @@
-//! The selector of Windows: what threads do to sources and wakers while another waits for
-//! packets, or while a packet is on its way. Whatever the schedule, each record is freed once
-//! nobody has it, which loom checks, and no packet stays in the port, which the model does.
+//! The selector of Windows, while threads change sources and wakers and another thread waits for
+//! packets, or while a packet is on its way. In every schedule, each record is freed after its last
+//! use, which loom checks, and no packet stays in the port, which the model checks.
 #![cfg(feature = "iocp")]
 
 use std::io::ErrorKind;
@@ -24,19 +24,19 @@ const WAKE: Token = Token(7);
 const READABLE: Interest = Interest::READABLE;
 const WRITABLE: Interest = Interest::WRITABLE;
 
-// As the driver's headers have them.
+// As in the driver's headers.
 const RECEIVE: u32 = 1;
 const SEND: u32 = 1 << 2;
 const ABORT: u32 = 1 << 4;
 const CONNECT_FAIL: u32 = 1 << 8;
 
-/// Runs `test` under every schedule there is.
+/// Runs `test` under every schedule.
 fn check(test: impl Fn() + Sync + Send + 'static) {
     check_up_to(None, test);
 }
 
-/// Leaves out schedules that take a thread off its turn more than three times: without a
-/// bound three threads have too many.
+/// Runs `test` under every schedule with up to three preemptions. Without a bound, three threads
+/// have too many schedules.
 fn check_bounded(test: impl Fn() + Sync + Send + 'static) {
     check_up_to(Some(3), test);
 }
@@ -55,7 +55,7 @@ fn with_socket(interest: Interest) -> (Poll, Socket) {
     (poll, socket)
 }
 
-/// The same, of which it was told that its connection was reset: no request runs for it.
+/// The same, after a reset of its connection was reported: no request is pending.
 fn with_reset_socket() -> (Poll, Socket) {
     let (mut poll, socket) = with_socket(READABLE);
     system::make_ready(SOCKET, RECEIVE | ABORT);
@@ -63,7 +63,7 @@ fn with_reset_socket() -> (Poll, Socket) {
     (poll, socket)
 }
 
-/// The same, of which it was told that connecting has failed.
+/// The same, after a failed attempt to connect was reported.
 fn with_failed_socket() -> (Poll, Socket) {
     let (mut poll, socket) = with_socket(READABLE | WRITABLE);
     system::make_ready(SOCKET, CONNECT_FAIL);
@@ -87,14 +87,14 @@ fn beside<T: 'static>(
     thread::spawn(move || change(&registry))
 }
 
-/// Waits for at least one event. They are the tokens with what they are ready for.
+/// Waits for at least one event. Returns the tokens, and whether each is readable and writable.
 fn wait(poll: &mut Poll, room: usize) -> Vec<(Token, bool, bool)> {
-    let told = poll_for(poll, room, None);
-    assert!(!told.is_empty());
-    told
+    let reported = poll_for(poll, room, None);
+    assert!(!reported.is_empty());
+    reported
 }
 
-/// The events that are there.
+/// Returns the available events.
 fn look(poll: &mut Poll) -> Vec<(Token, bool, bool)> {
     poll_for(poll, 4, Some(Duration::ZERO))
 }
@@ -105,14 +105,14 @@ fn poll_for(poll: &mut Poll, room: usize, timeout: Option<Duration>) -> Vec<(Tok
     events
         .iter()
         .map(|event| {
-            assert!(!event.is_error(), "nothing fails here");
+            assert!(!event.is_error(), "unexpected error");
             (event.token(), event.is_readable(), event.is_writable())
         })
         .collect()
 }
 
 #[test]
-fn what_is_registered_while_a_poll_waits_takes_part() {
+fn a_source_that_is_registered_while_a_poll_waits_is_reported() {
     check(|| {
         let mut poll = Poll::new().unwrap();
         let thread = beside(&poll, |registry| {
@@ -127,7 +127,7 @@ fn what_is_registered_while_a_poll_waits_takes_part() {
 }
 
 #[test]
-fn what_is_ready_when_it_is_registered_takes_part() {
+fn a_source_that_is_ready_when_it_is_registered_is_reported() {
     check(|| {
         let mut poll = Poll::new().unwrap();
         system::make_ready(SOCKET, RECEIVE);
@@ -150,7 +150,7 @@ fn an_edge_that_is_armed_while_a_poll_waits_is_reported() {
         system::make_ready(SOCKET, RECEIVE);
         assert_eq!(wait(&mut poll, 4), [(ONE, true, false)]);
         let thread = thread::spawn(move || {
-            // It reads to the end; then more arrives.
+            // The thread reads until `WouldBlock`; then more arrives.
             system::make_unready(SOCKET);
             socket.would_block(READABLE);
             system::make_ready(SOCKET, RECEIVE);
@@ -161,7 +161,7 @@ fn an_edge_that_is_armed_while_a_poll_waits_is_reported() {
     });
 }
 
-/// The request that runs asks for one direction only: it is replaced.
+/// The pending request covers one direction only: it is replaced.
 #[test]
 fn a_direction_that_is_armed_beside_another_is_reported() {
     check(|| {
@@ -169,7 +169,7 @@ fn a_direction_that_is_armed_beside_another_is_reported() {
         system::make_ready(SOCKET, SEND);
         assert_eq!(wait(&mut poll, 4), [(ONE, false, true)]);
         let thread = thread::spawn(move || {
-            // It writes until there is no room; then there is room again.
+            // The thread writes until `WouldBlock`; then there is room again.
             system::make_unready(SOCKET);
             socket.would_block(WRITABLE);
             system::make_ready(SOCKET, SEND);
@@ -184,9 +184,9 @@ fn a_direction_that_is_armed_beside_another_is_reported() {
     });
 }
 
-/// The answer to what was asked before is either told as it was, or dropped.
+/// The packet of the previous request is either reported, or discarded.
 #[test]
-fn a_change_while_a_request_runs_is_told_as_it_is() {
+fn a_change_while_a_request_is_pending_is_reported() {
     check(|| {
         let (mut poll, mut socket) = with_socket(READABLE);
         let thread = beside(&poll, |registry| {
@@ -194,19 +194,19 @@ fn a_change_while_a_request_runs_is_told_as_it_is() {
             socket.reregister(registry, TWO, WRITABLE);
             socket
         });
-        let mut told = wait(&mut poll, 4);
-        if told == [(ONE, true, false)] {
-            told = wait(&mut poll, 4);
+        let mut reported = wait(&mut poll, 4);
+        if reported == [(ONE, true, false)] {
+            reported = wait(&mut poll, 4);
         }
-        assert_eq!(told, [(TWO, false, true)]);
+        assert_eq!(reported, [(TWO, false, true)]);
         thread.join().unwrap();
         assert_eq!(look(&mut poll), []);
     });
 }
 
-/// What was asked before is never answered.
+/// The previous request never completes.
 #[test]
-fn what_replaces_a_request_is_answered_to_the_call_that_waits() {
+fn a_replaced_request_is_reported_to_the_call_that_waits() {
     check(|| {
         let (mut poll, mut socket) = with_socket(READABLE);
         system::make_ready(SOCKET, SEND);
@@ -220,9 +220,9 @@ fn what_replaces_a_request_is_answered_to_the_call_that_waits() {
     });
 }
 
-/// The second change comes while the packet of the cancelled request is still in the port.
+/// The second change is made while the packet of the cancelled request is still in the port.
 #[test]
-fn a_change_upon_a_change_is_told_as_it_is() {
+fn a_second_change_is_reported() {
     check(|| {
         let (mut poll, mut socket) = with_socket(READABLE);
         system::make_ready(SOCKET, SEND);
@@ -231,19 +231,19 @@ fn a_change_upon_a_change_is_told_as_it_is() {
             socket.reregister(registry, THREE, READABLE | WRITABLE);
             socket
         });
-        let mut told = wait(&mut poll, 4);
-        if told == [(TWO, false, true)] {
-            told = wait(&mut poll, 4);
+        let mut reported = wait(&mut poll, 4);
+        if reported == [(TWO, false, true)] {
+            reported = wait(&mut poll, 4);
         }
-        assert_eq!(told, [(THREE, false, true)]);
+        assert_eq!(reported, [(THREE, false, true)]);
         thread.join().unwrap();
         assert_eq!(look(&mut poll), []);
     });
 }
 
-/// The packet of the cancelled request is all that comes first.
+/// The first packet is that of the cancelled request.
 #[test]
-fn what_replaces_a_request_is_answered_to_a_call_that_does_not_wait() {
+fn a_replaced_request_is_reported_to_a_call_that_does_not_wait() {
     check(|| {
         let (mut poll, mut socket) = with_socket(READABLE);
         assert_eq!(look(&mut poll), []);
@@ -254,7 +254,7 @@ fn what_replaces_a_request_is_answered_to_a_call_that_does_not_wait() {
 }
 
 #[test]
-fn level_is_told_by_every_call() {
+fn level_is_reported_by_every_call() {
     check(|| {
         let (mut poll, socket) = with_socket(READABLE.level());
         let thread = thread::spawn(|| system::make_ready(SOCKET, RECEIVE));
@@ -262,14 +262,14 @@ fn level_is_told_by_every_call() {
         assert_eq!(wait(&mut poll, 4), [(ONE, true, false)]);
         thread.join().unwrap();
         system::make_unready(SOCKET);
-        // The request that runs was made before.
+        // The pending request was submitted before.
         look(&mut poll);
         assert_eq!(look(&mut poll), []);
         drop(socket);
     });
 }
 
-/// Two packets under way at once, each to its own source.
+/// Two packets are on their way at the same time, each for its own source.
 #[test]
 fn registrations_from_two_threads_are_both_reported() {
     check_bounded(|| {
@@ -286,17 +286,17 @@ fn registrations_from_two_threads_are_both_reported() {
                 })
             })
             .collect();
-        let mut told = wait(&mut poll, 1);
-        told.extend(wait(&mut poll, 1));
-        told.sort_unstable();
-        assert_eq!(told, [(ONE, true, false), (TWO, true, false)]);
+        let mut reported = wait(&mut poll, 1);
+        reported.extend(wait(&mut poll, 1));
+        reported.sort_unstable();
+        assert_eq!(reported, [(ONE, true, false), (TWO, true, false)]);
         for thread in threads {
             thread.join().unwrap();
         }
     });
 }
 
-/// One thread's source goes while another's comes.
+/// A thread deregisters its source while another registers one.
 #[test]
 fn a_registration_and_its_neighbours_end_do_not_disturb_each_other() {
     check_bounded(|| {
@@ -322,10 +322,10 @@ fn a_registration_and_its_neighbours_end_do_not_disturb_each_other() {
     });
 }
 
-/// Nothing of a source in a poll that began after it was deregistered, though its packet was
+/// A poll that starts after the source was deregistered does not report it, although its packet was
 /// in the port.
 #[test]
-fn what_is_deregistered_is_not_reported() {
+fn a_deregistered_source_is_not_reported() {
     check(|| {
         let (mut poll, mut socket) = with_socket(READABLE);
         let waker = Waker::new(poll.registry(), WAKE).unwrap();
@@ -342,9 +342,9 @@ fn what_is_deregistered_is_not_reported() {
         });
         loop {
             let was_gone = is_gone.load(Ordering::Acquire);
-            let told = wait(&mut poll, 1);
-            assert!(!was_gone || told == [(WAKE, true, false)]);
-            if told == [(WAKE, true, false)] {
+            let reported = wait(&mut poll, 1);
+            assert!(!was_gone || reported == [(WAKE, true, false)]);
+            if reported == [(WAKE, true, false)] {
                 break;
             }
         }
@@ -355,22 +355,22 @@ fn what_is_deregistered_is_not_reported() {
 
 /// The socket becomes ready while it is being deregistered, or dropped, by another thread.
 #[test]
-fn an_answer_and_a_drop_at_once() {
+fn a_packet_and_a_drop_at_the_same_time() {
     check(|| {
         let (mut poll, socket) = with_socket(READABLE);
         let ready = thread::spawn(|| system::make_ready(SOCKET, RECEIVE));
         let dropping = thread::spawn(move || drop(socket));
-        let told = look(&mut poll);
-        assert!(told.is_empty() || told == [(ONE, true, false)]);
+        let reported = look(&mut poll);
+        assert!(reported.is_empty() || reported == [(ONE, true, false)]);
         dropping.join().unwrap();
         ready.join().unwrap();
         assert_eq!(look(&mut poll), []);
     });
 }
 
-/// Once gone, a source can be there again at once, though its old request is still running.
+/// A source can be registered again immediately, although its old request is still pending.
 #[test]
-fn a_source_that_comes_back_is_told_by_its_new_token_only() {
+fn a_source_that_is_registered_again_is_reported_with_its_new_token_only() {
     check(|| {
         let (mut poll, mut socket) = with_socket(READABLE);
         let thread = beside(&poll, |registry| {
@@ -385,9 +385,10 @@ fn a_source_that_comes_back_is_told_by_its_new_token_only() {
     });
 }
 
-/// Closed as a bare handle: no event, nothing runs on, and it cannot be registered again.
+/// The handle is closed by other code: there is no event, no pending request, and the socket
+/// cannot be registered again.
 #[test]
-fn a_socket_that_was_closed_unnoticed_is_left_alone() {
+fn a_socket_that_was_closed_by_other_code_is_left_alone() {
     check(|| {
         let (mut poll, socket) = with_socket(READABLE);
         let waker = Waker::new(poll.registry(), WAKE).unwrap();
@@ -407,43 +408,43 @@ fn a_socket_that_was_closed_unnoticed_is_left_alone() {
     });
 }
 
-/// The user of a source for which the device takes no request is told of an error, and the
-/// others of what they wait for: no poll fails for it.
+/// A source whose requests the device refuses has an error event, other sources are reported as
+/// usual, and no poll fails.
 #[test]
-fn a_source_that_is_refused_for_good_is_told_of_an_error() {
+fn a_source_whose_requests_are_refused_has_an_error() {
     check_bounded(|| {
         let (mut poll, socket) = with_socket(READABLE);
         let mut other = Socket::new(OTHER);
         other.register(poll.registry(), TWO, READABLE);
         system::refuse_socket(SOCKET);
         let thread = thread::spawn(|| system::make_ready(OTHER, RECEIVE));
-        let mut told = Vec::new();
-        let mut poll_once = |told: &mut Vec<_>| {
+        let mut reported = Vec::new();
+        let mut poll_once = |reported: &mut Vec<_>| {
             let mut events = Events::with_capacity(4);
             poll.poll(&mut events, None).unwrap();
             assert!(!events.is_empty());
-            told.extend(events.iter().map(|event| (event.token(), event.is_error())));
+            reported.extend(events.iter().map(|event| (event.token(), event.is_error())));
         };
-        while told.len() < 2 {
-            poll_once(&mut told);
+        while reported.len() < 2 {
+            poll_once(&mut reported);
         }
-        told.sort_unstable();
-        assert_eq!(told, [(ONE, true), (TWO, false)]);
+        reported.sort_unstable();
+        assert_eq!(reported, [(ONE, true), (TWO, false)]);
         thread.join().unwrap();
 
-        // It is tried again when there is reason to, beside a poll that waits.
+        // After a `WouldBlock` it is submitted again, while a poll waits.
         let thread = thread::spawn(move || {
             socket.would_block(READABLE);
             socket
         });
-        told.clear();
-        poll_once(&mut told);
-        assert_eq!(told, [(ONE, true)]);
+        reported.clear();
+        poll_once(&mut reported);
+        assert_eq!(reported, [(ONE, true)]);
         thread.join().unwrap();
     });
 }
 
-/// Reading to the end between two polls costs one request, however often that is.
+/// Reading until `WouldBlock` between two polls costs one request, however often.
 #[test]
 fn an_event_that_is_used_up_costs_one_request() {
     check(|| {
@@ -458,7 +459,7 @@ fn an_event_that_is_used_up_costs_one_request() {
     });
 }
 
-/// A request that fails is made again by the next poll, unless the source is gone by then.
+/// The next poll submits a failed request again, unless the source has been deregistered.
 #[test]
 fn a_request_that_fails_is_made_again() {
     check(|| {
@@ -481,7 +482,7 @@ fn a_request_that_fails_is_made_again() {
     });
 }
 
-/// After a change that is refused beside a poll that waits, the former registration holds.
+/// After a change that is refused while a poll waits, the previous registration is unchanged.
 #[test]
 fn a_change_that_is_refused_changes_nothing() {
     check(|| {
@@ -508,7 +509,7 @@ fn a_change_that_is_refused_changes_nothing() {
     });
 }
 
-/// Nobody hears of a request that fails when a direction is armed while a poll waits.
+/// If arming a direction while a poll waits fails, no error is returned: the next poll tries again.
 #[test]
 fn an_edge_whose_request_fails_is_armed_by_the_next_poll() {
     check(|| {
@@ -523,21 +524,21 @@ fn an_edge_whose_request_fails_is_armed_by_the_next_poll() {
             (socket, waker)
         });
         let mut events = Events::with_capacity(4);
-        let mut told = Vec::new();
-        while told.len() < 2 {
+        let mut reported = Vec::new();
+        while reported.len() < 2 {
             // The request that is refused may be the poll's own.
             if poll.poll(&mut events, None).is_ok() {
                 assert!(!events.is_empty());
             }
-            told.extend(events.iter().map(|event| event.token()));
+            reported.extend(events.iter().map(|event| event.token()));
         }
-        told.sort_unstable();
-        assert_eq!(told, [ONE, WAKE]);
+        reported.sort_unstable();
+        assert_eq!(reported, [ONE, WAKE]);
         thread.join().unwrap();
     });
 }
 
-/// After a `WouldBlock` the system is asked, and what it reports is no news.
+/// After a `WouldBlock` it is requested again, and found to be still there.
 #[test]
 fn a_reset_that_is_still_there_is_not_reported_again() {
     check(|| {
@@ -602,7 +603,7 @@ fn a_reset_that_passed_and_comes_again_is_reported() {
     });
 }
 
-/// A UDP socket that failed to connect receives as before, and the failure stays until it connects.
+/// A UDP socket that failed to connect still receives; the failure lasts until it connects.
 #[test]
 fn a_failure_that_is_still_there_is_not_reported_again() {
     check(|| {
@@ -638,7 +639,7 @@ fn a_failure_of_another_attempt_is_reported() {
     });
 }
 
-/// A request that was refused does not keep a later change from the call that waits.
+/// After a refused request, a later change still reaches the waiting call.
 #[test]
 fn a_change_after_a_refusal_is_reported() {
     check(|| {
@@ -661,10 +662,10 @@ fn a_change_after_a_refusal_is_reported() {
     });
 }
 
-/// The poll goes while a request runs and a wake is under way; whoever lets go last takes
+/// The poll is dropped while a request is pending and a wake is on its way. The last owner takes
 /// the packets.
 #[test]
-fn nothing_is_left_whoever_goes_last() {
+fn the_last_owner_leaves_no_packet() {
     check(|| {
         let (mut poll, socket) = with_socket(READABLE);
         let waker = Waker::new(poll.registry(), WAKE).unwrap();
@@ -679,9 +680,9 @@ fn nothing_is_left_whoever_goes_last() {
     });
 }
 
-/// The events have no room for the packet of a wake: what comes meanwhile is not lost with it.
+/// The buffer has no room for the packet of a wake. Later wakes are not lost with it.
 #[test]
-fn a_wake_that_found_no_room_is_heard_later() {
+fn a_wake_without_room_is_reported_later() {
     check_bounded(|| {
         let (mut poll, socket) = with_socket(READABLE);
         system::make_ready(SOCKET, RECEIVE);
@@ -695,31 +696,31 @@ fn a_wake_that_found_no_room_is_heard_later() {
             }
             waker
         });
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         let written = |place: &AtomicUsize| place.load(Ordering::Relaxed) == 1;
-        while !places.iter().all(written) || !told.contains(&(ONE, true, false)) {
-            told.extend(wait(&mut poll, 1));
+        while !places.iter().all(written) || !reported.contains(&(ONE, true, false)) {
+            reported.extend(wait(&mut poll, 1));
         }
         thread.join().unwrap();
         drop(socket);
     });
 }
 
-/// The packet of a source that is gone takes all the room, and tells nothing.
+/// The packet of a deregistered source fills the buffer, and has no event.
 #[test]
-fn a_wake_behind_a_packet_that_tells_nothing_is_heard() {
+fn a_wake_behind_a_packet_without_an_event_is_reported() {
     check(|| {
         let (mut poll, socket) = with_socket(READABLE);
         let waker = Waker::new(poll.registry(), WAKE).unwrap();
         look(&mut poll);
         drop(socket);
         waker.wake().unwrap();
-        let told = poll_for(&mut poll, 1, Some(Duration::ZERO));
-        assert_eq!(told, [(WAKE, true, false)]);
+        let reported = poll_for(&mut poll, 1, Some(Duration::ZERO));
+        assert_eq!(reported, [(WAKE, true, false)]);
     });
 }
 
-/// The packets of wakes do not pile up where the events have no room for them.
+/// Packets of wakes do not accumulate while the buffer has no room for them.
 #[test]
 fn one_packet_serves_all_wakes_until_it_is_taken() {
     check(|| {
@@ -733,8 +734,8 @@ fn one_packet_serves_all_wakes_until_it_is_taken() {
     });
 }
 
-/// The second waker of a poll has no flag above it: its packet alone tells whether a wake is
-/// on its way, and what was written before it.
+/// The second waker of a poll has no wake flag: its packet alone shows whether a wake is on its
+/// way, and publishes what was written before.
 #[test]
 fn every_wake_without_a_flag_publishes_what_was_written() {
     check(|| {
@@ -757,9 +758,9 @@ fn every_wake_without_a_flag_publishes_what_was_written() {
     });
 }
 
-/// A packet that outlives its waker is not heard, and does not keep the next from being so.
+/// A packet that outlives its waker is not reported, and does not suppress that of the next waker.
 #[test]
-fn a_waker_that_is_gone_is_not_heard() {
+fn a_dropped_waker_is_not_reported() {
     check(|| {
         let mut poll = Poll::new().unwrap();
         let waker = Waker::new(poll.registry(), WAKE).unwrap();
@@ -777,7 +778,7 @@ fn a_waker_that_is_gone_is_not_heard() {
     });
 }
 
-/// A thread that works on its events keeps no other from getting those that come meanwhile.
+/// A thread that handles its events does not keep another one from getting later events.
 #[test]
 fn a_thread_that_computes_does_not_hold_up_the_poll_of_another() {
     check(|| {

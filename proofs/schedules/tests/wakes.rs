@@ -1,5 +1,6 @@
-//! No wake is lost, whatever the schedule: over the poll(2) selector, with the feature `edge`
-//! over a model of epoll, or with `iocp` over the selector of Windows. A poll that waits for nothing is a deadlock to loom.
+//! No wake is lost in any schedule: over the poll(2) selector, with the feature `edge` over a model
+//! of epoll, or with `iocp` over the selector of Windows. loom reports a poll that waits forever as
+//! a deadlock.
 
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::Arc;
@@ -10,11 +11,11 @@ const WAKE: Token = Token(7);
 
 fn with_waker(test: impl Fn(Poll, Arc<Waker>) + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
-    // Exhaustive but for schedules that take a thread off its turn more often than that.
+    // Exhaustive, except for schedules with more preemptions than this.
     model.preemption_bound = Some(3);
     let test = std::sync::Arc::new(test);
-    // With a poll that has all wakes sent, and with one that has just been woken and looks out
-    // for them itself.
+    // With a poll to which all wakes are sent, and with one that has just been woken and checks for
+    // them itself.
     for is_attentive in [false, true] {
         let test = std::sync::Arc::clone(&test);
         model.check(move || {
@@ -29,7 +30,7 @@ fn with_waker(test: impl Fn(Poll, Arc<Waker>) + Sync + Send + 'static) {
     }
 }
 
-/// Polls until `done`. Each poll has to bring an event.
+/// Polls until `done`. Each poll must return an event.
 fn poll_until(poll: &mut Poll, done: impl Fn() -> bool) {
     let mut events = Events::with_capacity(4);
     while !done() {
@@ -39,8 +40,8 @@ fn poll_until(poll: &mut Poll, done: impl Fn() -> bool) {
     }
 }
 
-/// What a thread wrote before it woke is seen by who handles the event, also if
-/// another's wake serves for both.
+/// What a thread wrote before its wake is visible to the thread that handles the event, even if
+/// the wake was coalesced with another one.
 #[test]
 fn two_threads_wake_and_both_are_heard() {
     with_waker(|mut poll, waker| {
@@ -61,7 +62,7 @@ fn two_threads_wake_and_both_are_heard() {
     });
 }
 
-/// Plain stores, one place for each wake: nothing but the wakes orders them.
+/// Plain stores, one place for each wake: only the wakes order them.
 #[test]
 fn every_wake_of_a_thread_publishes_what_it_wrote() {
     with_waker(|mut poll, waker| {
@@ -82,7 +83,7 @@ fn every_wake_of_a_thread_publishes_what_it_wrote() {
     });
 }
 
-/// The flag is not left raised: after all is quiet a wake is heard.
+/// The flag is not left set: a later wake is reported.
 #[test]
 fn a_wake_after_the_storm_is_heard() {
     with_waker(|mut poll, waker| {
@@ -97,7 +98,7 @@ fn a_wake_after_the_storm_is_heard() {
     });
 }
 
-/// Dropping a waker that has a wake pending does not mute its successor.
+/// Dropping a waker with a pending wake does not suppress the wakes of its successor.
 #[test]
 fn a_successor_is_heard() {
     with_waker(|mut poll, waker| {
@@ -140,7 +141,7 @@ fn a_wake_between_polls_is_heard() {
     });
 }
 
-/// Once the descriptor is handed out, the system has every wake that is pending.
+/// Once the descriptor is handed out, every pending wake is sent to the system.
 #[test]
 fn a_wake_is_seen_through_the_descriptor() {
     with_waker(|poll, waker| {
@@ -154,9 +155,9 @@ fn a_wake_is_seen_through_the_descriptor() {
     });
 }
 
-/// It is handed out while the poll looks for events.
+/// The descriptor is handed out during a poll.
 #[test]
-fn a_poll_whose_descriptor_is_handed_out_hears_its_wake() {
+fn a_poll_whose_descriptor_is_handed_out_reports_its_wake() {
     with_waker(|mut poll, waker| {
         waker.wake().unwrap();
         let registry = poll.registry().try_clone().unwrap();

@@ -86,9 +86,16 @@ fn run(scenario: Scenario, fault: Option<(usize, i32)>) -> (Vec<Call>, Vec<io::E
 /// Asserts that the failure was reported unchanged, and that nothing else failed.
 fn judge(what: &str, call: Call, error: i32, errors: &[io::Error]) {
     match errors {
-        [] => assert!(can_do_without(call, error), "nobody was told: {what}"),
-        [told] => assert_eq!(told.raw_os_error(), Some(error), "told as {told:?}: {what}"),
-        more => panic!("told more than once: {more:?}: {what}"),
+        [] => assert!(
+            can_do_without(call, error),
+            "the error was not returned: {what}"
+        ),
+        [returned] => assert_eq!(
+            returned.raw_os_error(),
+            Some(error),
+            "returned as {returned:?}: {what}"
+        ),
+        more => panic!("returned more than once: {more:?}: {what}"),
     }
 }
 

@@ -410,6 +410,36 @@ fn reading_while_a_poll_runs_allocates_nothing() {
     });
 }
 
+/// Nor does a source that pauses, once another pause has been made.
+#[test]
+fn a_lack_of_descriptors_allocates_nothing() {
+    if !util::EMULATED_EDGES {
+        return;
+    }
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    let (near, mut far) = std_tcp_pair();
+    let mut near = IoSource::new(near);
+    poll.registry().register(&mut near, NEAR, R).unwrap();
+    far.write_all(b"hello").unwrap();
+    assert_eq!(self::poll(&mut poll, &mut events, LONG, NEAR), 1);
+    let mut pause = || {
+        allocations(|| {
+            let lack = |_: &_| Err::<(), _>(io::Error::from_raw_os_error(NO_DESCRIPTOR));
+            near.try_io(R, lack).unwrap_err();
+            assert_eq!(self::poll(&mut poll, &mut events, LONG, NEAR), 1);
+        })
+    };
+    pause();
+    assert_eq!(pause(), 0);
+}
+
+#[cfg(unix)]
+const NO_DESCRIPTOR: i32 = libc::EMFILE;
+/// `WSAEMFILE`.
+#[cfg(windows)]
+const NO_DESCRIPTOR: i32 = 10024;
+
 /// Nor does a signal, though it ends the call as a failure.
 #[test]
 #[cfg(target_os = "linux")]

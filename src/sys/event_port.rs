@@ -223,7 +223,8 @@ impl Table {
 impl Port {
     /// Takes events from the port, as the kernel writes them.
     fn dequeue(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
-        let mut timeout = timeout.map(timeout::timespec);
+        let part = timeout.map(|left| left.min(timeout::LONGEST_TIMESPEC));
+        let mut timeout = part.map(timeout::timespec);
         let capacity = events.capacity().min(libc::c_int::MAX as usize);
         // The number of events to wait for, and then the number of events taken.
         let mut taken: libc::c_uint = 1;

@@ -85,7 +85,7 @@ impl backend::Selector for Selector {
         let capacity = events.capacity().min(libc::c_int::MAX as usize);
         let mut left = timeout;
         loop {
-            let part = left.map(|left| left.min(LONGEST));
+            let part = left.map(|left| left.min(timeout::LONGEST_TIMESPEC));
             let timeout = part.map(timeout::timespec);
             // SAFETY: `events` has capacity for the entries, and `Event` has the kernel's layout,
             // since it is transparent. The timeout outlives the call.
@@ -109,10 +109,6 @@ impl backend::Selector for Selector {
         }
     }
 }
-
-/// The longest timeout that every kernel accepts, three years. macOS before 10.15 rejects longer
-/// ones; later versions reject more seconds than an `int` holds.
-const LONGEST: Duration = Duration::from_secs(100_000_000);
 
 impl FdSelector for Selector {
     fn add(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {

@@ -19,7 +19,7 @@ pub(crate) fn is_lossy(timeout: Duration) -> bool {
     timeout.subsec_nanos() % NANOS_PER_MILLI != 0 || timeout > LONGEST
 }
 
-/// Converts `timeout` for `kevent` and `port_getn`. It is limited to what a `time_t` holds.
+/// Converts `timeout` for system calls. It is limited to what a `time_t` holds.
 #[cfg(unix)]
 #[allow(deprecated)] // On musl, because libc will change the width of `time_t`.
 pub(crate) fn timespec(timeout: Duration) -> libc::timespec {
@@ -34,6 +34,11 @@ const NANOS_PER_MILLI: u32 = 1_000_000;
 
 /// The longest timeout in milliseconds that a C `int` holds, 24 days.
 const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
+
+/// The longest timeout that every `kevent` and `port_getn` takes, three years. macOS before 10.15
+/// rejects longer ones; later versions reject more seconds than an `int` holds. illumos adds the
+/// timeout to the time of day, and waits for nothing if a `time_t` does not hold the sum.
+pub(crate) const LONGEST_TIMESPEC: Duration = Duration::from_secs(100_000_000);
 
 /// When a wait that consists of several calls has to end.
 #[derive(Copy, Clone)]

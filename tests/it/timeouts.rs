@@ -116,6 +116,13 @@ fn the_longest_duration_is_slept_through() {
     expect_to_sleep_until_woken(Some(Duration::MAX - Duration::from_nanos(1)));
 }
 
+/// Edge case 2: a time of day plus such a timeout is more than a `time_t` holds.
+#[test]
+fn a_timeout_beyond_the_calendar_is_slept_through() {
+    const DECADE: u64 = 10 * 365 * 24 * 60 * 60;
+    expect_to_sleep_until_woken(Some(Duration::from_secs(i64::MAX as u64 - DECADE)));
+}
+
 /// Edge case 3: a number of milliseconds that a C `int` cannot hold (24.8 days) is
 /// neither negative nor the small rest that is left by cutting bits off.
 #[test]

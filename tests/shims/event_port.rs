@@ -33,7 +33,7 @@
 use std::collections::VecDeque;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 use std::{env, io, mem, ptr, thread};
 
 use libc::{c_int, c_uint, c_ushort, c_void};
@@ -362,9 +362,9 @@ impl Port {
                 _ if count >= wanted => Some(Duration::ZERO),
                 Some(deadline) => left_until(deadline),
                 None => {
-                    let timeout = timeout.map(duration).transpose()?;
-                    deadline = Some(timeout.map(|it| Instant::now().checked_add(it)));
-                    timeout
+                    let end = timeout.map(duration).transpose()?.map(end_of);
+                    deadline = Some(end);
+                    left_until(end)
                 }
             };
             if left == Some(Duration::ZERO) {
@@ -389,11 +389,20 @@ impl Port {
     }
 }
 
-/// `None` without an end, or with one that the clock cannot represent.
-fn left_until(deadline: Option<Option<Instant>>) -> Option<Duration> {
-    deadline
-        .flatten()
-        .map(|it| it.saturating_duration_since(Instant::now()))
+/// `None` without an end.
+fn left_until(deadline: Option<Instant>) -> Option<Duration> {
+    deadline.map(|it| it.saturating_duration_since(Instant::now()))
+}
+
+/// illumos adds the timeout to the time of day (`port_getn` in `portfs.c`), and what it gets then
+/// has passed if that is more than a signed number of seconds holds.
+fn end_of(timeout: Duration) -> Instant {
+    const HOLDS: Duration = Duration::from_secs(i64::MAX as u64);
+    let (now, today) = (Instant::now(), UNIX_EPOCH.elapsed().unwrap());
+    match today.checked_add(timeout) {
+        Some(end) if end <= HOLDS => now.checked_add(timeout).expect("less than the time of day"),
+        _ => now,
+    }
 }
 
 fn duration(timeout: &libc::timespec) -> io::Result<Duration> {

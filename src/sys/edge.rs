@@ -328,8 +328,11 @@ impl Edge {
 
     fn failed(&mut self, system: &EdgeFlags, directions: Interest, error: &io::Error) {
         let lacks_descriptor = is_one_of(&NO_DESCRIPTOR, error);
-        self.pauses =
-            directions.is_readable() && (lacks_descriptor || is_one_of(&NO_MEMORY, error));
+        if directions.is_readable() {
+            let lacks = lacks_descriptor || is_one_of(&NO_MEMORY, error);
+            // Only what was reported before can be reported again at once.
+            self.pauses = lacks && (self.pauses || !self.armed.contains(Conditions::DATA));
+        }
         match error.kind() {
             io::ErrorKind::WouldBlock => self.would_block(system, directions),
             // The reading end is closed, which no operation changes.
@@ -471,22 +474,38 @@ mod tests {
     fn a_source_pauses_after_a_lack() {
         for code in NO_DESCRIPTOR.into_iter().chain(NO_MEMORY) {
             let error = io::Error::from_raw_os_error(code);
-            let lack = |directions| {
-                let mut edge = Edge::new(BOTH);
+            let lack = |edge: &mut Edge, directions| {
                 edge.rearm(&LASTING, directions, Outcome::FailedToTake(&error));
+            };
+            let reported = || {
+                let mut edge = Edge::new(BOTH);
+                assert_eq!(LASTING.deliver(&mut edge, IN | OUT), Some(IN | OUT));
                 edge
             };
-            let mut reading = lack(Interest::READABLE);
+            let mut reading = reported();
+            lack(&mut reading, Interest::READABLE);
+            lack(&mut reading, Interest::READABLE);
+            let blocked = io::ErrorKind::WouldBlock.into();
+            reading.rearm(&LASTING, Interest::WRITABLE, Outcome::Failed(&blocked));
             assert_eq!(LASTING.deliver(&mut reading, IN | OUT), None);
             assert!(reading.is_standing() && reading.take_pause());
             assert!(!reading.is_standing() && !reading.take_pause());
             assert_eq!(LASTING.deliver(&mut reading, IN | OUT), Some(IN | OUT));
 
             // There was nothing to take.
-            let mut drained = lack(Interest::READABLE);
+            let mut drained = reported();
+            lack(&mut drained, Interest::READABLE);
             would_block(&LASTING, &mut drained);
             assert!(!drained.take_pause());
-            assert!(!lack(Interest::WRITABLE).take_pause());
+
+            let mut writing = reported();
+            lack(&mut writing, Interest::WRITABLE);
+            assert!(!writing.take_pause());
+
+            // What was not reported is not reported again.
+            let mut fresh = Edge::new(BOTH);
+            lack(&mut fresh, BOTH);
+            assert!(!fresh.take_pause());
         }
     }
 

@@ -22,7 +22,6 @@
 //!   events, and keeps those of a waker that was dropped.
 //! * A regular file is always ready, while epoll rejects it. We reject it too.
 
-use std::collections::BTreeSet;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 use std::{fmt, io, mem, ptr};
@@ -59,17 +58,17 @@ pub(crate) struct Port {
 
 impl Watcher for Port {
     type RawEvent = RawEvent;
-    /// The standing sources, which are not associated.
-    type State = BTreeSet<RawFd>;
+    /// Whether there may be a source that was left out.
+    type State = bool;
 
     /// An event shows only conditions that hold.
     const SHOWS_ABSENCE: bool = false;
 
-    fn new() -> io::Result<(Port, BTreeSet<RawFd>)> {
+    fn new() -> io::Result<(Port, bool)> {
         // SAFETY: takes no pointer, and creates a descriptor.
         let port = unsafe { own(os::port_create()) }?;
         set_cloexec(port.as_fd())?;
-        Ok((Port { port }, BTreeSet::new()))
+        Ok((Port { port }, false))
     }
 
     /// Waits again for the remaining time if no event of the port is one for the user. Such events
@@ -101,9 +100,13 @@ impl Watcher for Port {
         Ok(!open)
     }
 
-    fn update(table: &Table, registrations: Guard<'_, Port>, fd: RawFd) -> io::Result<()> {
-        match registrations.records.get(&fd) {
-            Some(record) => table.watcher.associate(fd, record),
+    fn update(table: &Table, mut registrations: Guard<'_, Port>, fd: RawFd) -> io::Result<()> {
+        match registrations.records.get_mut(&fd) {
+            Some(record) => {
+                table.watcher.associate(fd, record)?;
+                record.left_out = false;
+                Ok(())
+            }
             // There is no association if its event was taken and nothing has been armed since.
             None => table.watcher.dissociate(fd).map(drop),
         }
@@ -131,28 +134,38 @@ impl Watcher for Port {
 }
 
 impl Table {
-    /// Associates standing sources, except those whose pause lasts for this wait, and those of which
-    /// there is still nothing but an error to report. Returns the time to wait until the next check.
+    /// Associates the sources that were left out, except those whose pause lasts for this wait, and
+    /// those of which there is still nothing but an error to report. Returns the time to wait until
+    /// the next check.
     fn begin(&self, end: Deadline) -> Option<Duration> {
         let mut registrations = lock(&self.registrations);
         let Registrations { records, state, .. } = &mut *registrations;
-        state.retain(|&fd| {
-            let Some(record) = records.get_mut(&fd) else {
-                return false;
-            };
-            let pauses = record.edge.take_pause();
-            let flags = current_flags(fd, &record.edge);
-            let mut then = record.edge.clone();
-            let reported = poll_flags::EDGES.deliver(&mut then, flags);
-            if pauses || reported.is_none() && then.is_standing() {
-                return true;
+        let left = end.left();
+        if mem::take(state) {
+            for (&fd, record) in records.iter_mut().filter(|(_, record)| record.left_out) {
+                // A call that does not block is no wait that it could be left out of.
+                let pauses = record.edge.take_pause() && left != Some(Duration::ZERO);
+                record.left_out = pauses || !self.resume(fd, record);
+                *state |= record.left_out;
             }
-            poll_flags::EDGES.settle(&mut record.edge, flags);
-            // The error cannot be returned. It means that the descriptor is closed.
-            let _ = self.watcher.associate(fd, record);
-            false
-        });
-        paced(end.left(), !state.is_empty())
+        }
+        paced(left, *state)
+    }
+
+    /// Associates a source that was left out, unless there is still nothing but an error to report.
+    /// Returns `false` if it has to be looked at again.
+    fn resume(&self, fd: RawFd, record: &mut Record) -> bool {
+        let flags = current_flags(fd, &record.edge);
+        let mut then = record.edge.clone();
+        if poll_flags::EDGES.deliver(&mut then, flags).is_none() && then.is_standing() {
+            return false;
+        }
+        poll_flags::EDGES.settle(&mut record.edge, flags);
+        // Without memory, it is tried again. Other errors mean that the descriptor is closed.
+        match self.watcher.associate(fd, record) {
+            Err(error) => error.raw_os_error() == Some(libc::EBADF),
+            Ok(()) => true,
+        }
     }
 
     /// Returns whether the event of a waker was in the port, or being sent.
@@ -206,8 +219,9 @@ impl Table {
         }
         let flags = current_flags(fd, &record.edge);
         let reported = poll_flags::deliver(&mut record.edge, flags);
-        if record.edge.is_standing() {
-            registrations.state.insert(fd);
+        record.left_out = record.edge.is_standing();
+        if record.left_out {
+            registrations.state = true;
             return Some((record.token, reported?));
         }
         match self.watcher.associate(fd, record) {

@@ -606,7 +606,7 @@ fn a_listener_that_lacks_something_pauses() {
         poll.registry()
             .register(&mut source, RECEIVER, Interest::READABLE)
             .unwrap();
-        let fail = || {
+        let fail = |source: &IoSource<net::TcpListener>| {
             let result = source.try_io(Interest::READABLE, |_| -> io::Result<()> {
                 Err(io::Error::from_raw_os_error(code))
             });
@@ -614,7 +614,7 @@ fn a_listener_that_lacks_something_pauses() {
         };
         let _client = net::TcpStream::connect(address).unwrap();
         expect_readable(&mut poll, &mut events, RECEIVER);
-        fail();
+        fail(&source);
         if !EMULATED_EDGES {
             expect_silence(&mut poll, &mut events);
             continue;
@@ -622,7 +622,7 @@ fn a_listener_that_lacks_something_pauses() {
         let start = Instant::now();
         for _ in 0..5 {
             expect_readable(&mut poll, &mut events, RECEIVER);
-            fail();
+            fail(&source);
         }
         let elapsed = start.elapsed();
         assert!(elapsed >= 5 * ALMOST_A_PAUSE, "{code}: {elapsed:?}");
@@ -631,8 +631,24 @@ fn a_listener_that_lacks_something_pauses() {
         expect_readable(&mut poll, &mut events, RECEIVER);
         let start = Instant::now();
         for _ in 0..5 {
-            util::poll_while(&mut poll, &mut events, Some(LONG), fail);
+            util::poll_while(&mut poll, &mut events, Some(LONG), || fail(&source));
             assert!(!events.is_empty(), "{code}");
+        }
+        let elapsed = start.elapsed();
+        assert!(elapsed >= 5 * ALMOST_A_PAUSE, "{code}: {elapsed:?}");
+
+        // The same after a pause that a timeout has cut short, and another registration.
+        fail(&source);
+        util::poll(&mut poll, &mut events, Some(Duration::from_millis(1)));
+        poll.registry()
+            .reregister(&mut source, RECEIVER, Interest::READABLE)
+            .unwrap();
+        fail(&source);
+        let start = Instant::now();
+        expect_readable(&mut poll, &mut events, RECEIVER);
+        for _ in 0..5 {
+            fail(&source);
+            expect_readable(&mut poll, &mut events, RECEIVER);
         }
         let elapsed = start.elapsed();
         assert!(elapsed >= 5 * ALMOST_A_PAUSE, "{code}: {elapsed:?}");

@@ -70,6 +70,8 @@ pub(crate) struct Record {
     /// Whether the descriptor was found closed. The record stays until it is deregistered, or
     /// until a new source with the same descriptor replaces it.
     pub(crate) closed: bool,
+    /// Whether the watcher has left it out, and has to look at it before the next wait.
+    pub(crate) left_out: bool,
 }
 
 pub(crate) struct WakerRecord {
@@ -169,6 +171,7 @@ impl Record {
             edge: Edge::new(interest),
             number,
             closed: false,
+            left_out: false,
         }
     }
 }
@@ -224,7 +227,7 @@ impl<W: Watcher> Link for FdLink<W> {
             return;
         }
         let waits = W::SHOWS_ABSENCE && matches!(outcome, Outcome::ErrorTaken);
-        if !waits && (edge.is_in_doubt() || edge.is_standing()) {
+        if !waits && edge.is_in_doubt() {
             let flags = current_flags(self.fd, edge);
             EDGES.settle(edge, flags);
         }

@@ -40,7 +40,7 @@ pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     // SAFETY: takes no pointer.
-    unsafe { libc::alarm(120) };
+    unsafe { libc::alarm(600) };
     alone
 }
 

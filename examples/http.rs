@@ -263,7 +263,7 @@ impl Worker {
             for event in &events {
                 match event.token() {
                     // After a failure the next attempt waits for the tick. Some systems report
-                    // the listener again immediately, and the loop would spin.
+                    // the listener again after some milliseconds.
                     LISTENER if self.accept_again => {}
                     LISTENER => self.accept(),
                     STOP => {} // The loop condition reads the flag.

@@ -170,7 +170,7 @@ examples:
                         self.attend(token);
                     } else if self.accept_again.is_none() {
                         self.accept(token.0);
-                    } // Otherwise wait: some systems report the listener again immediately.
+                    } // Otherwise wait: some systems report the listener again soon.
                 }
                 if matches!(self.accept_again, Some(at) if at <= Instant::now()) {
                     self.retry_to_accept();

@@ -154,7 +154,7 @@ impl Server {
             for event in &events {
                 match event.token() {
                     // After a failure the next attempt waits for the timeout. Some systems
-                    // report the listener again immediately, and the loop would spin.
+                    // report the listener again after some milliseconds.
                     LISTENER if self.accept_again.is_some() => {}
                     LISTENER => self.accept(),
                     STOP => {} // The loop condition reads the flag.

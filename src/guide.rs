@@ -112,9 +112,10 @@
 //! the second and third case on a socket, so a program that does not trust its peers has to drain.
 //!
 //! **Accepting without a free descriptor.** If `accept` fails with `EMFILE`, the connection remains
-//! pending. Whether an edge-triggered listener is reported again depends on the backend: never on
-//! epoll and kqueue, after a pause of up to 10 milliseconds on the others. Deregister the listener,
-//! and register it again when a descriptor is free (`docs/cookbook/descriptors.md`).
+//! pending. When an edge-triggered listener is reported again depends on the backend: not before
+//! another client connects on epoll and kqueue, after about 10 milliseconds on the others.
+//! Deregister the listener, and register it again when a descriptor is free
+//! (`docs/cookbook/descriptors.md`).
 //!
 //! # Fairness
 //!

@@ -130,7 +130,7 @@ impl<T> IoSource<T> {
     /// these directions again. After any other error, the poll also watches for readable events
     /// again if `interest` contains them: the operation may have removed a message from a queue
     /// that contains others. If it fails for lack of descriptors or memory (`EMFILE`, `ENFILE`,
-    /// `ENOBUFS`, `ENOMEM`), the poll waits up to 10 milliseconds first.
+    /// `ENOBUFS`, `ENOMEM`), the poll waits about 10 milliseconds first.
     ///
     /// An operation that succeeds has no such effect, so repeat it until `WouldBlock`. Backends
     /// that leave edge triggering to the kernel do not need `try_io`; poll(2), event ports and

@@ -385,7 +385,8 @@ impl UdpSocket {
     /// Where edges are emulated, a `WouldBlock` rearms all directions of the registration, because
     /// `f` may have read or written. A program that calls this method on writable events until
     /// `WouldBlock` is then notified again after each such call, and spins: include `WRITABLE` in
-    /// the interest only while a write is pending.
+    /// the interest only while a write is pending. Any other error rearms readable events, because
+    /// `f` may have removed a datagram that others are queued behind.
     ///
     /// [`recvmmsg`]: https://man7.org/linux/man-pages/man2/recvmmsg.2.html
     pub fn try_io<F, T>(&self, f: F) -> io::Result<T>

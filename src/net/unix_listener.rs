@@ -97,9 +97,9 @@ impl UnixListener {
     ///
     /// * `WouldBlock`: no connection is pending.
     /// * `EMFILE`, `ENFILE`: the process or the system has run out of descriptors. The connection
-    ///   stays pending. Whether an edge-triggered listener is reported again depends on the
-    ///   backend: never on epoll and kqueue, after a pause of up to 10 milliseconds on the others.
-    ///   Deregister the listener, and register it again when a descriptor is free.
+    ///   stays pending. When an edge-triggered listener is reported again depends on the backend:
+    ///   not before another client connects on epoll and kqueue, after about 10 milliseconds on the
+    ///   others. Deregister the listener, and register it again when a descriptor is free.
     ///
     /// # Portability
     ///

@@ -8,7 +8,7 @@
 //! * The kernel reports levels, from which `edge.rs` derives edges.
 //! * An error that lasts, because no operation consumes it, is reported by every call. To report
 //!   other conditions of its source without spinning, every other call leaves such sources out,
-//!   and is short (`paced`). So does the call after an operation that lacked a descriptor.
+//!   and is short (`paced`). So does the call after an operation that lacked descriptors or memory.
 //! * A running call does not see changes. A thread that changes the registrations while a call
 //!   blocks notifies the selector's own wake descriptor, which is the first one in the list; the
 //!   wait then starts again with the remaining time. The thread notifies after it has released the

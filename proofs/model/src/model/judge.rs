@@ -118,7 +118,7 @@ impl Model {
         each * self.reporters(poll).len() + 4
     }
 
-    /// Whether so many events were reported before an due one that its packet should be on its
+    /// Whether so many events were reported before a due one that its packet should be on its
     /// way.
     pub fn is_overtaken(&self, poll: usize) -> bool {
         let patience = self.patience(poll) / 2;

@@ -560,8 +560,8 @@ fn a_reset_that_is_still_there_is_not_reported_again() {
 fn a_reset_is_not_reported_again_after_a_pause() {
     check(|| {
         let (mut poll, socket) = with_reset_socket();
-        socket.would_block(READABLE);
         socket.lacks_descriptor(READABLE);
+        socket.would_block(WRITABLE);
         for _ in 0..2 {
             assert_eq!(look(&mut poll), []);
         }

@@ -161,7 +161,8 @@ impl Table {
             return false;
         }
         poll_flags::EDGES.settle(&mut record.edge, flags);
-        // Without memory, it is tried again. Other errors mean that the descriptor is closed.
+        // `EBADF` means that the descriptor is closed. After others, which a lack of memory causes, it
+        // is tried again.
         match self.watcher.associate(fd, record) {
             Err(error) => error.raw_os_error() == Some(libc::EBADF),
             Ok(()) => true,

@@ -882,14 +882,22 @@ fn taking_no_error_arms_nothing() {
     }
 }
 
+/// Three sockets with their paths. The first is connected to the second, which makes an error of
+/// the first by connecting to the third.
+#[cfg(target_os = "linux")]
+fn three_unix_datagrams() -> ([std::path::PathBuf; 3], [UnixDatagram; 3]) {
+    let paths = [(); 3].map(|()| temporary_path("peer"));
+    let sockets = [0, 1, 2].map(|at| UnixDatagram::bind(&paths[at]).unwrap());
+    sockets[0].connect(&paths[1]).unwrap();
+    (paths, sockets)
+}
+
 /// Edge case 46: with its error taken off, a datagram socket lives on. On Linux its peer makes
 /// one by connecting elsewhere with a datagram unread.
 #[test]
 #[cfg(target_os = "linux")]
 fn taking_the_error_off_a_unix_datagram_socket_arms_it() {
-    let paths = [(); 3].map(|()| temporary_path("peer"));
-    let [mut socket, peer, other] = [0, 1, 2].map(|at| UnixDatagram::bind(&paths[at]).unwrap());
-    socket.connect(&paths[1]).unwrap();
+    let (paths, [mut socket, peer, _other]) = three_unix_datagrams();
     let (mut poll, mut events) = poll_and_events();
     poll.registry()
         .register(&mut socket, RECEIVER, Interest::READABLE)
@@ -911,7 +919,6 @@ fn taking_the_error_off_a_unix_datagram_socket_arms_it() {
         assert!(!event.is_error());
         assert_eq!(socket.recv(&mut [0; 5]).unwrap(), 5);
     }
-    drop(other);
     for path in paths {
         std::fs::remove_file(path).unwrap();
     }
@@ -922,9 +929,7 @@ fn taking_the_error_off_a_unix_datagram_socket_arms_it() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_failed_receive_arms_a_unix_datagram_socket() {
-    let paths = [(); 3].map(|()| temporary_path("peer"));
-    let [mut socket, peer, other] = [0, 1, 2].map(|at| UnixDatagram::bind(&paths[at]).unwrap());
-    socket.connect(&paths[1]).unwrap();
+    let (paths, [mut socket, peer, _other]) = three_unix_datagrams();
     let (mut poll, mut events) = poll_and_events();
     poll.registry()
         .register(&mut socket, RECEIVER, Interest::READABLE)
@@ -946,7 +951,6 @@ fn a_failed_receive_arms_a_unix_datagram_socket() {
         assert_eq!(receive(&socket).unwrap(), 5);
         expect_would_block(receive(&socket));
     }
-    drop(other);
     for path in paths {
         std::fs::remove_file(path).unwrap();
     }
